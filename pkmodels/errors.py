@@ -1,0 +1,54 @@
+"""The errors of pkmodels: each names the thing, the value received and the remedy."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PkmodelsError(Exception):
+    """The root of every error that pkmodels raises on purpose."""
+
+
+class InputError(PkmodelsError, ValueError):
+    """A caller's or a file's mistake: says where, what was found and the remedy."""
+
+
+class ModelError(PkmodelsError, ValueError):
+    """An ill-posed model, raised when it is defined or assembled, never later."""
+
+
+class SolveError(PkmodelsError, RuntimeError):
+    """A solve that failed, with the parameter values that made it fail."""
+
+
+class FitRefusedError(PkmodelsError, RuntimeError):
+    """A fit that failed its checks: nothing may be reported from it."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known name is nearest, and list the known ones.
+
+    Parameters
+    ----------
+    name : str
+        The name that was not found.
+    known : iterable of str
+        The names that would have been.
+
+    Returns
+    -------
+    str
+        A sentence to end an error message with.
+
+    Examples
+    --------
+    >>> suggest("kidny", ["kidney", "liver"])
+    "did you mean 'kidney'? Known: kidney, liver"
+    >>> suggest("x", ["kidney", "liver"])
+    'known: kidney, liver'
+    """
+    names = list(known)
+    listed = ", ".join(names) if names else "none"
+    near = get_close_matches(name, names, n=1)
+    return (
+        f"did you mean {near[0]!r}? Known: {listed}" if near else f"known: {listed}"
+    )

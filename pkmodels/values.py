@@ -1,0 +1,200 @@
+"""Numbers with their provenance, and prior distributions as plain values."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pkmodels.errors import ModelError
+
+
+class Certainty(StrEnum):
+    """How sure a number is."""
+
+    PUBLISHED = "published"
+    DERIVED = "derived"
+    JUDGEMENT = "judgement"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its unit and source.
+
+    Parameters
+    ----------
+    value : float
+        The number, in `unit`.
+    unit : str
+        Its unit.
+    source : str
+        The paper, table or reasoning that it comes from.
+    certainty : Certainty
+        Whether it was read, derived or judged.
+    """
+
+    value: float
+    unit: str
+    source: str
+    certainty: Certainty
+
+
+class Family(StrEnum):
+    """The families of priors; each lists the parameters that it takes."""
+
+    LOG_NORMAL = "log_normal"  # median > 0, log_sd > 0
+    HALF_NORMAL = "half_normal"  # scale > 0
+
+
+_PARAMETERS = {
+    Family.LOG_NORMAL: ("median", "log_sd"),
+    Family.HALF_NORMAL: ("scale",),
+}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior distribution of one parameter, with its source.
+
+    Parameters
+    ----------
+    family : Family
+        Which distribution.
+    parameters : mapping of str to float
+        Its parameters, each > 0: log_normal takes ``median`` (in `unit`) and
+        ``log_sd``; half_normal takes ``scale`` (in `unit`).
+    unit : str
+        Unit of the quantity.
+    source : str
+        The paper, table or reasoning that it comes from.
+    certainty : Certainty
+        Whether it was read, derived or judged.
+
+    Raises
+    ------
+    ModelError
+        When the parameters are not those of the family, or not positive.
+    """
+
+    family: Family
+    parameters: Mapping[str, float]
+    unit: str
+    source: str
+    certainty: Certainty
+
+    def __post_init__(self) -> None:
+        """Check that the parameters are those of the family."""
+        expected = _PARAMETERS[self.family]
+        if set(self.parameters) != set(expected):
+            raise ModelError(
+                f"a {self.family} prior takes {', '.join(expected)}; "
+                f"got {', '.join(self.parameters)}"
+            )
+        for name, value in self.parameters.items():
+            if not (math.isfinite(value) and value > 0.0):
+                raise ModelError(
+                    f"{name} of a {self.family} prior must be finite and > 0; "
+                    f"got {value}"
+                )
+
+    def __str__(self) -> str:
+        """Print the prior as a reader would write it."""
+        if self.family is Family.LOG_NORMAL:
+            median, log_sd = self.parameters["median"], self.parameters["log_sd"]
+            text = f"log-normal, median {median:.6g} {self.unit}".rstrip()
+            text = f"{text}, sd of ln {log_sd:.3g}"
+        else:
+            text = f"half-normal, scale {self.parameters['scale']:.3g} {self.unit}"
+        return f"{text.rstrip()} ({self.certainty}: {self.source})"
+
+
+@dataclass(frozen=True)
+class PriorSet:
+    """The priors of a model's parameters.
+
+    Parameters
+    ----------
+    independent : mapping of str to Prior
+        Prior of each parameter that stands alone, by name.
+    odds : mapping of str to Prior
+        Parameters that make up a simplex with an unnamed remainder: the fraction of
+        i is odds_i / (1 + sum odds), odds_i being its ratio to the remainder, whose
+        prior this is. It may be empty.
+    """
+
+    independent: Mapping[str, Prior]
+    odds: Mapping[str, Prior]
+
+    def check(self, names: tuple[str, ...]) -> None:
+        """Refuse missing and unused priors.
+
+        Parameters
+        ----------
+        names : tuple of str
+            Every parameter of the model.
+
+        Raises
+        ------
+        ModelError
+            When a parameter has no prior, or a prior no parameter.
+        """
+        given = [*self.independent, *self.odds]
+        missing = [name for name in names if name not in given]
+        unused = [name for name in given if name not in names]
+        if missing or unused or len(given) != len(set(given)):
+            raise ModelError(
+                "each parameter needs exactly one prior; without one: "
+                f"{', '.join(missing) or 'none'}; unused: {', '.join(unused) or 'none'}"
+            )
+
+
+def log_normal(
+    median: float, log_sd: float, unit: str, source: str, certainty: Certainty
+) -> Prior:
+    """Return a log-normal prior: ln x ~ Normal(ln median, log_sd).
+
+    Parameters
+    ----------
+    median : float
+        Median, in `unit`, > 0.
+    log_sd : float
+        Standard deviation of ln x, > 0.
+    unit, source : str
+        Unit, and the paper, table or reasoning.
+    certainty : Certainty
+        Whether it was read, derived or judged.
+
+    Returns
+    -------
+    Prior
+
+    Examples
+    --------
+    >>> print(log_normal(60.0, 1.0, "h", "wide", Certainty.JUDGEMENT))
+    log-normal, median 60 h, sd of ln 1 (judgement: wide)
+    """
+    parameters = {"median": median, "log_sd": log_sd}
+    return Prior(Family.LOG_NORMAL, parameters, unit, source, certainty)
+
+
+def half_normal(scale: float, unit: str, source: str, certainty: Certainty) -> Prior:
+    """Return a half-normal prior: x = abs(z), z ~ Normal(0, scale).
+
+    Parameters
+    ----------
+    scale : float
+        Scale, in `unit`, > 0.
+    unit, source : str
+        Unit, and the paper, table or reasoning.
+    certainty : Certainty
+        Whether it was read, derived or judged.
+
+    Returns
+    -------
+    Prior
+
+    Examples
+    --------
+    >>> print(half_normal(0.1, "", "residuals of 5-10 %", Certainty.JUDGEMENT))
+    half-normal, scale 0.1 (judgement: residuals of 5-10 %)
+    """
+    return Prior(Family.HALF_NORMAL, {"scale": scale}, unit, source, certainty)
