@@ -1,0 +1,106 @@
+"""Reactions: what leaves, what arrives, and at what symbolic rate."""
+
+from dataclasses import dataclass
+
+import sympy
+
+from pkmodels.errors import ModelError
+from pkmodels.symbols import Amount, Parameter
+
+OUTSIDE = "outside"
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """Amounts that turn into others at a rate.
+
+    Each reactant x contributes dx/dt = -n rate and each product +n rate, with n
+    its stoichiometry. No reactant or no product stands for the outside of the body.
+
+    Parameters
+    ----------
+    name : str
+        Name of the process.
+    reactants, products : tuple of (Amount, int)
+        What leaves and what arrives, each with its stoichiometry, >= 1.
+    rate : sympy expression
+        Amount per hour, of amounts and parameters only.
+
+    Raises
+    ------
+    ModelError
+        When the rate holds a symbol that is neither, a stoichiometry is below 1,
+        or nothing takes part.
+    """
+
+    name: str
+    reactants: tuple[tuple[Amount, int], ...]
+    products: tuple[tuple[Amount, int], ...]
+    rate: sympy.Expr
+
+    def __post_init__(self) -> None:
+        """Check the participants and the symbols of the rate."""
+        participants = (*self.reactants, *self.products)
+        if not participants:
+            raise ModelError(f"reaction {self.name!r} moves nothing: name an amount")
+        for amount, count in participants:
+            if count < 1:
+                raise ModelError(
+                    f"reaction {self.name!r}: stoichiometry of {amount} is {count}; "
+                    "it must be at least 1"
+                )
+        for symbol in self.rate.free_symbols:
+            if not isinstance(symbol, Amount | Parameter):
+                raise ModelError(
+                    f"reaction {self.name!r}: {symbol} in the rate is neither an "
+                    "amount nor a parameter: make it with amounts() or parameters()"
+                )
+
+    def __str__(self) -> str:
+        """Print the reaction as chemistry."""
+        left, right = (
+            " + ".join(f"{n} {a}" if n > 1 else str(a) for a, n in side) or OUTSIDE
+            for side in (self.reactants, self.products)
+        )
+        return f"{self.name}: {left} -> {right}, rate {self.rate}"
+
+
+def flow(
+    name: str, source: Amount | None, target: Amount | None, rate: sympy.Expr
+) -> Reaction:
+    """Return the reaction that moves one amount into another.
+
+    d(source)/dt = -rate, d(target)/dt = +rate.
+
+    Parameters
+    ----------
+    name : str
+        Name of the process.
+    source, target : Amount or None
+        Where it comes from and goes to; None is the outside of the body.
+    rate : sympy expression
+        Amount per hour.
+
+    Returns
+    -------
+    Reaction
+
+    Raises
+    ------
+    ModelError
+        As `Reaction` does.
+
+    Examples
+    --------
+    >>> from pkmodels.symbols import amounts, parameters
+    >>> plasma, kidney = amounts("plasma kidney", unit="nmol")
+    >>> (uptake,) = parameters("uptake", unit="1/h")
+    >>> print(flow("retention", plasma, kidney, uptake * plasma))
+    retention: plasma -> kidney, rate plasma*uptake
+    """
+    return Reaction(
+        name=name,
+        reactants=() if source is None else ((source, 1),),
+        products=() if target is None else ((target, 1),),
+        rate=rate,
+    )
