@@ -1,0 +1,1 @@
+"""Bayesian fits: likelihood, priors as distributions, sampling, checks, prediction."""

@@ -1,0 +1,307 @@
+"""The fit: from a posterior to checked draws of its parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+from pkmodels.errors import FitRefusedError
+from pkmodels.fitting.checks import Checks, check
+from pkmodels.fitting.posterior import (
+    FLOOR,
+    FRACTION,
+    KINETICS,
+    MASS,
+    NOISE,
+    ODDS,
+    Posterior,
+    build_model,
+)
+from pkmodels.fitting.priors import sampling_scale_sd
+from pkmodels.fitting.sampling import (
+    Draws,
+    Progress,
+    Sampler,
+    compile_sampler,
+    draw_posterior,
+)
+
+# First try, and a second with smaller steps where the first fails its checks.
+TARGET_ACCEPTANCES = (0.9, 0.99)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A posterior's draws with their checks.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What was fitted.
+    draws : Draws
+        Draws of every variable.
+    checks : Checks
+        Whether they may be trusted.
+    seed : int
+        Repeats the fit exactly.
+    """
+
+    posterior: Posterior
+    draws: Draws
+    checks: Checks
+    seed: int
+
+    def __repr__(self) -> str:
+        """Say in one line whether the fit may be trusted."""
+        name = self.posterior.compiled.system.name
+        if self.checks.passed:
+            return f"<fit of {name}: passed its checks>"
+        return f"<fit of {name}: NOT to be trusted: {'; '.join(self.checks.reasons)}>"
+
+    def parameters(self) -> np.ndarray:
+        """Return draws of the model's parameters, (n_draws, n_parameters), its order.
+
+        Raises
+        ------
+        FitRefusedError
+            When the fit failed its checks.
+        """
+        if not self.checks.passed:
+            raise FitRefusedError("; ".join(self.checks.reasons))
+        return parameter_draws(self.posterior, self.draws)
+
+    def masses(self) -> dict[str, np.ndarray]:
+        """Return draws of each region's mass, (n_draws,), g."""
+        n_draws = self.draws.diverging.size
+        exact = self.posterior.exact_masses
+        masses = {region: np.full(n_draws, mass) for region, mass in exact.items()}
+        if self.posterior.masses:
+            drawn = self.draws.variables[MASS].reshape(n_draws, -1)
+            masses |= dict(zip(self.posterior.masses, drawn.T, strict=True))
+        return masses
+
+
+def parameter_draws(posterior: Posterior, draws: Draws) -> np.ndarray:
+    """Return draws of the model's parameters in the model's order.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What was fitted.
+    draws : Draws
+        From the sampler.
+
+    Returns
+    -------
+    (n_draws, n_parameters) array
+
+    Examples
+    --------
+    >>> parameter_draws.__name__
+    'parameter_draws'
+    """
+    n_draws = draws.diverging.size
+    by_name: dict[str, np.ndarray] = {}
+    for variable, names in (
+        (KINETICS, posterior.priors.independent),
+        (FRACTION, posterior.priors.odds),
+    ):
+        if names:
+            columns = draws.variables[variable].reshape(n_draws, -1).T
+            by_name |= dict(zip(names, columns, strict=True))
+    ordered = [by_name[str(p)] for p in posterior.compiled.system.parameters]
+    return np.stack(ordered, axis=1)
+
+
+def compile_fit(posterior: Posterior, *, target_acceptance: float) -> Sampler:
+    """Compile the sampler of a posterior; it serves every patient of the same scans.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What to fit.
+    target_acceptance : float
+        Of NUTS, in (0, 1).
+
+    Returns
+    -------
+    Sampler
+
+    Examples
+    --------
+    >>> compile_fit.__name__
+    'compile_fit'
+    """
+    return compile_sampler(
+        build_model(posterior), target_acceptance=target_acceptance
+    )
+
+
+def fit(
+    posterior: Posterior,
+    *,
+    seed: int,
+    draws_per_chain: int,
+    sampler: Sampler | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """Draw from a posterior and check the draws.
+
+    Where the checks fail, the sampler runs once more with a higher target acceptance;
+    ``checks.attempts`` says so.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What to fit.
+    seed : int
+        Repeats the fit exactly, >= 0.
+    draws_per_chain : int
+        Draws kept of each of the four chains, a multiple of 100.
+    sampler : Sampler, optional
+        From `compile_fit` of this posterior, to save the compilation.
+    progress : callable, optional
+        Called with (iterations done, iterations in all).
+
+    Returns
+    -------
+    Fit
+
+    Examples
+    --------
+    >>> fit.__name__
+    'fit'
+    """
+    result = None
+    for attempt, target_acceptance in enumerate(TARGET_ACCEPTANCES, start=1):
+        if sampler is None or attempt > 1:
+            sampler = compile_fit(posterior, target_acceptance=target_acceptance)
+        draws = draw_posterior(
+            sampler,
+            spread=_prior_spread(posterior),
+            seed=seed,
+            draws_per_chain=draws_per_chain,
+            progress=progress,
+        )
+        finite = np.isfinite(parameter_draws(posterior, draws)).all(axis=1)
+        noise_prior = posterior.all_priors[NOISE]
+        failed = int((~finite).sum())
+        result = check(draws, failed, noise_prior, attempt)
+        if result.passed or result.noise_conflict:
+            break
+    assert result is not None
+    return Fit(posterior, draws, result, seed)
+
+
+def _prior_spread(posterior: Posterior) -> np.ndarray:
+    """Return the prior sd of every unconstrained variable, to disperse the starts."""
+    return np.array(
+        [
+            0.5 if name in (NOISE, FLOOR) else prior.parameters["log_sd"]
+            for name, group in posterior.all_priors.items()
+            for prior in group.values()
+        ]
+    )
+
+
+def contraction(fit: Fit) -> dict[str, float]:
+    """Return how much the data narrowed each parameter: 1 - var posterior / var prior.
+
+    On the scale of ln x for log-normal priors, of x for half-normal ones. Near 0 the
+    prior speaks, near 1 the data do.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+
+    Returns
+    -------
+    dict of str to float
+        By parameter; noise and calibration by ``variable[coordinate]``.
+
+    Examples
+    --------
+    >>> contraction.__name__
+    'contraction'
+    """
+    found: dict[str, float] = {}
+    for variable, group in fit.posterior.all_priors.items():
+        columns = fit.draws.variables[variable].reshape(fit.draws.diverging.size, -1).T
+        for (name, prior), column in zip(group.items(), columns, strict=True):
+            scaled = column if variable in (NOISE, FLOOR) else np.log(column)
+            ratio = float(np.var(scaled)) / sampling_scale_sd(prior) ** 2
+            key = name if variable in (KINETICS, ODDS) else f"{variable}[{name}]"
+            found[key] = 1.0 - ratio
+    return found
+
+
+def to_tree(fit: Fit) -> xr.DataTree:
+    """Return the fit as an ArviZ tree, to plot or to keep.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``observed_data``, ``constant_data``.
+
+    Examples
+    --------
+    >>> to_tree.__name__
+    'to_tree'
+    """
+    groups = fit.posterior.all_priors
+    coords: dict[str, list[str]] = {f"{n}_of": list(g) for n, g in groups.items()}
+    dims = {name: [f"{name}_of"] for name in groups}
+    if ODDS in groups:
+        dims[FRACTION] = dims[ODDS]
+    seen = fit.posterior.observations
+    row = {"value": ["row"], "sd": ["row"], "region": ["row"]}
+    regions = np.array(seen.regions)[seen.region]
+    tree = az.from_dict(
+        {
+            "posterior": dict(fit.draws.variables),
+            "sample_stats": {"diverging": fit.draws.diverging},
+            "observed_data": {"value": seen.value},
+            "constant_data": {"sd": seen.sd, "region": regions},
+        },
+        coords=coords,
+        dims={**dims, **row},
+    )
+    tree.attrs["seed"] = fit.seed
+    tree.attrs["checks_passed"] = int(fit.checks.passed)
+    return tree
+
+
+def priors_in_words(posterior: Posterior) -> Mapping[str, str]:
+    """Return every prior as text.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is fitted.
+
+    Returns
+    -------
+    mapping of str to str
+        By parameter, as `contraction` names them; an uptake fraction's prior is that
+        of its ratio to the eliminated fraction.
+
+    Examples
+    --------
+    >>> priors_in_words.__name__
+    'priors_in_words'
+    """
+    words: dict[str, str] = {}
+    for variable, group in posterior.all_priors.items():
+        for name, prior in group.items():
+            key = name if variable in (KINETICS, ODDS) else f"{variable}[{name}]"
+            note = "ratio to the eliminated fraction: " if variable == ODDS else ""
+            words[key] = f"{note}{prior}"
+    return words

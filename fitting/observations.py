@@ -1,0 +1,244 @@
+"""Measurements as arrays: what a likelihood needs to predict each of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pkmodels.compiled import Doses, doses_of
+from pkmodels.errors import InputError, suggest
+from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
+from pkmodels.nuclides import nuclide
+from pkmodels.schedule import Schedule
+
+_FRAME_NODES = 8
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """An unknown factor that multiplies what a modality reports.
+
+    Parameters
+    ----------
+    modality : str
+        Which modality.
+    per_region : bool
+        False: one factor shared by all scans and regions of the modality. True: one
+        factor for each region, shared by its scans.
+    log_sd : float
+        Standard deviation of its logarithm, > 0.
+    """
+
+    modality: str
+    per_region: bool
+    log_sd: float
+
+
+@dataclass(frozen=True)
+class LabelTimes:
+    """The doses of one label and every time at which its activity is needed."""
+
+    doses: Doses
+    times_h: np.ndarray
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Measurements in array form.
+
+    The prediction of row i is factor_i c_i / m_i sum_q weight_iq activity_iq, with
+    the activities at the times of one label, its calibration factor c_i (1 where
+    there is none) and the region's mass m_i (1 where the value is a total).
+
+    Parameters
+    ----------
+    labels : mapping of str to LabelTimes
+        For each label, its doses and times; times of all labels are stacked in order.
+    observables : tuple of str
+        Names of the model's observables that the columns of activities stand for.
+    column : (n,) array of int
+        Observable of each row.
+    node, weight : (n, n_nodes) arrays
+        Rows of the stacked times, and weights that average a frame.
+    factor : (n,) array
+        Decay correction.
+    calibrations : tuple of (str, float)
+        Name and sd of ln of each calibration factor.
+    calibration : (n,) array of int
+        Its index plus 1; 0 is a factor of 1.
+    weighed : tuple of str
+        Regions whose mass enters a prediction.
+    mass : (n,) array of int
+        Index into `weighed` plus 1; 0 is a total.
+    modalities : tuple of str
+        Modalities in order; `modality` holds each row's index.
+    regions : tuple of str
+        Regions measured, in order; `region` holds each row's index.
+    value, sd : (n,) arrays
+        Values, and stated sd (NaN where it is to be estimated).
+    """
+
+    labels: Mapping[str, LabelTimes]
+    observables: tuple[str, ...]
+    column: np.ndarray
+    node: np.ndarray
+    weight: np.ndarray
+    factor: np.ndarray
+    calibrations: tuple[tuple[str, float], ...]
+    calibration: np.ndarray
+    weighed: tuple[str, ...]
+    mass: np.ndarray
+    modalities: tuple[str, ...]
+    modality: np.ndarray
+    regions: tuple[str, ...]
+    region: np.ndarray
+    value: np.ndarray
+    sd: np.ndarray
+
+
+def arrange(
+    measurements: Sequence[Measurement],
+    schedule: Schedule,
+    observables: tuple[str, ...],
+    calibrations: Sequence[Calibration],
+) -> Observations:
+    """Turn measurements into arrays.
+
+    Parameters
+    ----------
+    measurements : sequence of Measurement
+        What was measured; each region is an observable of the model.
+    schedule : Schedule
+        All administrations.
+    observables : tuple of str
+        Observables of the model, in its order.
+    calibrations : sequence of Calibration
+        Unknown factors; a modality without one is taken as exact.
+
+    Returns
+    -------
+    Observations
+
+    Raises
+    ------
+    InputError
+        When a region is no observable, or a label was not administered.
+
+    Examples
+    --------
+    >>> from pkmodels.schedule import Administration
+    >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 7400.0),))
+    >>> scan = Measurement("kidney", "Lu-177", "SPECT", 24.0, 24.0, 70.0,
+    ...                    Quantity.ACTIVITY, None, None, "line 2")
+    >>> arrange([scan], given, ("kidney",), []).labels["Lu-177"].times_h.tolist()
+    [24.0]
+    """
+    for item in measurements:
+        if item.region not in observables:
+            raise InputError(
+                f"{item.source}: the model has no observable {item.region!r}: "
+                f"{suggest(item.region, observables)}"
+            )
+    frames = [_nodes(item, schedule) for item in measurements]
+    labels, node = _stack_times(measurements, frames, schedule)
+    width = node.shape[1]
+    factors = _factor_names(measurements, calibrations)
+    names = [name for name, _ in factors]
+    keys = [_factor_name(item, calibrations) for item in measurements]
+    weighed = tuple(
+        dict.fromkeys(
+            m.region for m in measurements if m.quantity is Quantity.CONCENTRATION
+        )
+    )
+    modalities = tuple(dict.fromkeys(m.modality for m in measurements))
+    regions = tuple(dict.fromkeys(m.region for m in measurements))
+    return Observations(
+        labels=labels,
+        observables=observables,
+        column=np.array([observables.index(m.region) for m in measurements]),
+        node=node,
+        weight=np.array([np.pad(w, (0, width - len(w))) for _, w in frames]),
+        factor=np.array([_correction(item) for item in measurements]),
+        calibrations=factors,
+        calibration=np.array([names.index(k) + 1 if k else 0 for k in keys]),
+        weighed=weighed,
+        mass=np.array(
+            [
+                weighed.index(m.region) + 1
+                if m.quantity is Quantity.CONCENTRATION
+                else 0
+                for m in measurements
+            ]
+        ),
+        modalities=modalities,
+        modality=np.array([modalities.index(m.modality) for m in measurements]),
+        regions=regions,
+        region=np.array([regions.index(m.region) for m in measurements]),
+        value=np.array([m.value for m in measurements]),
+        sd=np.array([np.nan if m.sd is None else m.sd for m in measurements]),
+    )
+
+
+def _correction(item: Measurement) -> float:
+    decay = nuclide(item.label).decay_constant_per_h
+    reference = item.decay_corrected_to_h
+    return decay_correction_factor(item.start_h, item.end_h, reference, decay)
+
+
+def _nodes(item: Measurement, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]:
+    """Return times and weights that average the frame, split where a dose jumps."""
+    if item.end_h == item.start_h:
+        return np.array([item.start_h]), np.array([1.0])
+    starts = {a.time_h for a in schedule.administrations}
+    ends = {a.time_h + a.duration_h for a in schedule.administrations}
+    inside = {t for t in starts | ends if item.start_h < t < item.end_h}
+    edges = sorted({item.start_h, item.end_h} | inside)
+    nodes, weights = np.polynomial.legendre.leggauss(_FRAME_NODES)
+    times = [(a + b) / 2.0 + (b - a) / 2.0 * nodes for a, b in pairwise(edges)]
+    share = [(b - a) / 2.0 * weights for a, b in pairwise(edges)]
+    return np.concatenate(times), np.concatenate(share) / (item.end_h - item.start_h)
+
+
+def _stack_times(
+    measurements: Sequence[Measurement],
+    frames: Sequence[tuple[np.ndarray, np.ndarray]],
+    schedule: Schedule,
+) -> tuple[dict[str, LabelTimes], np.ndarray]:
+    width = max(len(times) for times, _ in frames)
+    node = np.zeros((len(measurements), width), dtype=int)
+    labels: dict[str, LabelTimes] = {}
+    offset = 0
+    for label in dict.fromkeys(item.label for item in measurements):
+        rows = [i for i, item in enumerate(measurements) if item.label == label]
+        times = np.unique(np.concatenate([frames[i][0] for i in rows]))
+        for i in rows:
+            found = np.searchsorted(times, frames[i][0]) + offset
+            node[i] = np.pad(found, (0, width - len(found)), mode="edge")
+        labels[label] = LabelTimes(doses_of(schedule.of_label(label)), times)
+        offset += len(times)
+    return labels, node
+
+
+def _factor_name(item: Measurement, calibrations: Sequence[Calibration]) -> str | None:
+    for calibration in calibrations:
+        if calibration.modality == item.modality:
+            return _factor_key(item, calibration)
+    return None
+
+
+def _factor_key(item: Measurement, calibration: Calibration) -> str:
+    if calibration.per_region:
+        return f"{item.modality}, {item.region}"
+    return item.modality
+
+
+def _factor_names(
+    measurements: Sequence[Measurement], calibrations: Sequence[Calibration]
+) -> tuple[tuple[str, float], ...]:
+    found: dict[str, float] = {}
+    for item in measurements:
+        for calibration in calibrations:
+            if calibration.modality == item.modality:
+                found.setdefault(_factor_key(item, calibration), calibration.log_sd)
+    return tuple(found.items())

@@ -1,0 +1,203 @@
+"""The posterior: a PyMC model of one patient's measurements."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor import wrap_jax
+
+from pkmodels.compiled import CompiledSystem
+from pkmodels.errors import ModelError
+from pkmodels.fitting.observations import Observations
+from pkmodels.fitting.priors import half_normals, log_normals
+from pkmodels.values import Certainty, Prior, PriorSet, half_normal, log_normal
+
+KINETICS, ODDS, CALIBRATION = "kinetics", "uptake_odds", "calibration"
+FRACTION = "fraction"
+MASS, NOISE, FLOOR = "mass", "relative_noise", "noise_floor"
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A model, its priors and the measurements that it is fitted to.
+
+    Parameters
+    ----------
+    compiled : CompiledSystem
+        The kinetics.
+    observations : Observations
+        The measurements.
+    priors : PriorSet
+        Priors of the kinetic parameters.
+    masses : mapping of str to Prior
+        Log-normal prior of the mass (g) of each region whose mass is uncertain.
+    exact_masses : mapping of str to float
+        Mass (g) of each region whose mass is taken as exact.
+    relative_noise : Prior
+        Half-normal prior of the relative scatter of values, per modality.
+    noise_floor : mapping of str to Prior
+        Half-normal prior of the additive noise (in the value's unit) per region;
+        used where a value carries an sd, or everywhere with `floor_everywhere`.
+    floor_everywhere : bool
+        Whether every value has an additive noise.
+
+    Raises
+    ------
+    ModelError
+        When priors and parameters do not match.
+    """
+
+    compiled: CompiledSystem
+    observations: Observations
+    priors: PriorSet
+    masses: Mapping[str, Prior]
+    exact_masses: Mapping[str, float]
+    relative_noise: Prior
+    noise_floor: Mapping[str, Prior]
+    floor_everywhere: bool
+
+    def __post_init__(self) -> None:
+        """Match priors with parameters, and concentrations with masses."""
+        self.priors.check(tuple(str(p) for p in self.compiled.system.parameters))
+        for region in self.observations.weighed:
+            if region not in self.masses and region not in self.exact_masses:
+                raise ModelError(
+                    f"region {region!r} has concentrations but no mass: give one"
+                )
+
+    @property
+    def additive(self) -> np.ndarray:
+        """Which rows have additive noise, (n,) bool."""
+        stated = np.isfinite(self.observations.sd)
+        return stated | self.floor_everywhere
+
+    @property
+    def all_priors(self) -> dict[str, dict[str, Prior]]:
+        """Every prior by PyMC variable and coordinate."""
+        seen = self.observations
+        factors = {
+            name: log_normal(1.0, sd, "", "calibration", Certainty.JUDGEMENT)
+            for name, sd in seen.calibrations
+        }
+        floors = {r: self.noise_floor[r] for r in seen.regions}
+        groups: dict[str, dict[str, Prior]] = {
+            KINETICS: dict(self.priors.independent),
+            ODDS: dict(self.priors.odds),
+            CALIBRATION: factors,
+            MASS: dict(self.masses),
+            NOISE: dict.fromkeys(seen.modalities, self.relative_noise),
+            FLOOR: floors if self.additive.any() else {},
+        }
+        return {name: group for name, group in groups.items() if group}
+
+
+def build_model(posterior: Posterior) -> pm.Model:
+    """Return the PyMC model of a posterior.
+
+    Default noise: ln y ~ Normal(ln(c f), b). With a stated sd or a floor:
+    y ~ Normal(c f, sqrt(a^2 + (b c f)^2 + sd^2)). f is the model's prediction, c the
+    calibration, b the relative noise of the modality, a the floor of the region.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Model, priors, measurements.
+
+    Returns
+    -------
+    pymc.Model
+        With named dims. The measured values and their sd are ``pm.Data``, so that
+        new values for the same scans need no new compilation.
+
+    Examples
+    --------
+    >>> import pkmodels.fitting.posterior as module
+    >>> module.build_model.__name__
+    'build_model'
+    """
+    groups = posterior.all_priors
+    coords = {f"{name}_of": list(group) for name, group in groups.items()}
+    with pm.Model(coords=coords) as model:
+        drawn = {
+            name: half_normals(name, group, f"{name}_of")
+            if name in (NOISE, FLOOR)
+            else log_normals(name, group, f"{name}_of")
+            for name, group in groups.items()
+        }
+        parameters = _parameter_vector(posterior, drawn)
+        predicted = _predictions(posterior, parameters, drawn)
+        _likelihood(posterior, predicted, drawn)
+    return model
+
+
+def _parameter_vector(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
+    by_name: dict[str, Any] = {}
+    for i, name in enumerate(posterior.priors.independent):
+        by_name[name] = drawn[KINETICS][i]
+    if posterior.priors.odds:
+        odds = drawn[ODDS]
+        fractions = pm.Deterministic(
+            FRACTION, odds / (1.0 + pt.sum(odds)), dims=f"{ODDS}_of"
+        )
+        for i, name in enumerate(posterior.priors.odds):
+            by_name[name] = fractions[i]
+    return pt.stack([by_name[str(p)] for p in posterior.compiled.system.parameters])
+
+
+def _predictions(posterior: Posterior, parameters: Any, drawn: Mapping[str, Any]) -> Any:
+    """Return c f for each row; see `Observations`."""
+    seen, compiled = posterior.observations, posterior.compiled
+
+    def average(values: Any) -> Any:
+        """Return the mean activity of each row's observable over its frame, MBq."""
+        parts = [compiled.solve(values, w.doses, w.times_h) for w in seen.labels.values()]
+        observed = jnp.concatenate(parts) @ compiled.observe(values).T
+        return jnp.sum(seen.weight * observed[seen.node, seen.column[:, None]], axis=1)
+
+    mean = wrap_jax(average)(parameters)
+    return mean * seen.factor * _scale(posterior, drawn)
+
+
+def _scale(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
+    """Return calibration factor over mass for each row, 1 where there is neither."""
+    seen = posterior.observations
+    scale = pt.ones(len(seen.value))
+    if seen.calibrations:
+        factors = pt.concatenate([pt.ones(1), drawn[CALIBRATION]])
+        scale = scale * factors[seen.calibration]
+    if seen.weighed:
+        by_region: dict[str, Any] = dict(posterior.exact_masses)
+        for i, region in enumerate(posterior.masses):
+            by_region[region] = drawn[MASS][i]
+        masses = pt.stack([1.0, *(by_region[region] for region in seen.weighed)])
+        scale = scale / masses[seen.mass]
+    return scale
+
+
+def _likelihood(posterior: Posterior, predicted: Any, drawn: Mapping[str, Any]) -> None:
+    seen = posterior.observations
+    additive = np.flatnonzero(posterior.additive)
+    relative = np.flatnonzero(~posterior.additive)
+    noise = drawn[NOISE][seen.modality]
+    if relative.size:
+        pm.Normal(
+            "log_value",
+            mu=pt.log(predicted[relative]),
+            sigma=noise[relative],
+            observed=pm.Data("log_value_measured", np.log(seen.value[relative])),
+        )
+    if additive.size:
+        expected = predicted[additive]
+        floor = drawn[FLOOR][seen.region[additive]]
+        stated = pm.Data("sd_stated", np.nan_to_num(seen.sd[additive], nan=0.0))
+        variance = floor**2 + (noise[additive] * expected) ** 2 + stated**2
+        pm.Normal(
+            "value",
+            mu=expected,
+            sigma=pt.sqrt(variance),
+            observed=pm.Data("value_measured", seen.value[additive]),
+        )

@@ -1,0 +1,110 @@
+"""Priors as PyMC distributions: the only place where a `Prior` becomes one."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+from pkmodels.errors import ModelError
+from pkmodels.values import Family, Prior
+
+
+def log_normals(name: str, priors: Mapping[str, Prior], dim: str) -> Any:
+    """Add a vector of independent log-normal variables to the current PyMC model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variable.
+    priors : mapping of str to Prior
+        Priors by coordinate, all log-normal.
+    dim : str
+        Name of its dimension, whose coordinates the model already holds.
+
+    Returns
+    -------
+    PyMC variable, (n,)
+
+    Raises
+    ------
+    ModelError
+        When a prior is of another family.
+
+    Examples
+    --------
+    >>> from pkmodels.values import Certainty, log_normal
+    >>> prior = {"kidney": log_normal(60.0, 1.0, "h", "wide", Certainty.JUDGEMENT)}
+    >>> with pm.Model(coords={"organ": ["kidney"]}):
+    ...     log_normals("half_life", prior, "organ").name
+    'half_life'
+    """
+    for key, prior in priors.items():
+        if prior.family is not Family.LOG_NORMAL:
+            raise ModelError(f"{key}: a log-normal prior is needed here; got {prior}")
+    medians = [prior.parameters["median"] for prior in priors.values()]
+    spreads = [prior.parameters["log_sd"] for prior in priors.values()]
+    return pm.LogNormal(name, mu=np.log(medians), sigma=np.array(spreads), dims=dim)
+
+
+def half_normals(name: str, priors: Mapping[str, Prior], dim: str) -> Any:
+    """Add a vector of independent half-normal variables to the current PyMC model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variable.
+    priors : mapping of str to Prior
+        Priors by coordinate, all half-normal.
+    dim : str
+        Name of its dimension, whose coordinates the model already holds.
+
+    Returns
+    -------
+    PyMC variable, (n,)
+
+    Raises
+    ------
+    ModelError
+        When a prior is of another family.
+
+    Examples
+    --------
+    >>> from pkmodels.values import Certainty, half_normal
+    >>> prior = {"SPECT": half_normal(0.1, "", "wide", Certainty.JUDGEMENT)}
+    >>> with pm.Model(coords={"modality": ["SPECT"]}):
+    ...     half_normals("noise", prior, "modality").name
+    'noise'
+    """
+    for key, prior in priors.items():
+        if prior.family is not Family.HALF_NORMAL:
+            raise ModelError(f"{key}: a half-normal prior is needed here; got {prior}")
+    scales = [prior.parameters["scale"] for prior in priors.values()]
+    return pm.HalfNormal(name, sigma=np.array(scales), dims=dim)
+
+
+def sampling_scale_sd(prior: Prior) -> float:
+    """Return the prior sd on the scale on which contraction is judged.
+
+    Parameters
+    ----------
+    prior : Prior
+        The prior.
+
+    Returns
+    -------
+    float
+        sd of ln x for a log-normal; sd of x for a half-normal,
+        scale sqrt(1 - 2/pi).
+
+    Examples
+    --------
+    >>> from pkmodels.values import Certainty, half_normal
+    >>> wide = half_normal(0.1, "", "wide", Certainty.JUDGEMENT)
+    >>> round(sampling_scale_sd(wide), 4)
+    0.0603
+    """
+    if prior.family is Family.LOG_NORMAL:
+        return prior.parameters["log_sd"]
+    return prior.parameters["scale"] * math.sqrt(1.0 - 2.0 / math.pi)

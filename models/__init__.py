@@ -1,0 +1,1 @@
+"""The library of models, one a file; each offers ``model()``."""
