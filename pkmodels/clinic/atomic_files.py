@@ -1,0 +1,76 @@
+"""Files that appear whole or not at all: written beside, then renamed."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replace_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that takes the place of `path` when the block ends.
+
+    The temporary file lies in the same folder and keeps the suffix, by which some
+    writers choose the format. When the block raises, it is deleted and whatever
+    `path` held before is left as it was.
+
+    Parameters
+    ----------
+    path : Path
+        The file to create or replace; its folder must exist.
+
+    Yields
+    ------
+    Path
+        Where to write; the file does not exist yet.
+
+    Raises
+    ------
+    OSError
+        When the block wrote no file, or the file cannot be renamed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = Path(folder) / "result.json"
+    ...     with replace_atomically(target) as temporary:
+    ...         _ = temporary.write_text("{}")
+    ...     (target.read_text(), len(list(Path(folder).iterdir())))
+    ('{}', 1)
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    r"""Write `text` as UTF-8 with ``\n`` line ends, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file to create or replace; its folder must exist.
+    text : str
+        What it shall hold.
+
+    Raises
+    ------
+    OSError
+        When the folder does not exist or cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = Path(folder) / "note.txt"
+    ...     write_text_atomically(target, "23 Gy")
+    ...     target.read_text(encoding="utf-8")
+    '23 Gy'
+    """
+    with replace_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

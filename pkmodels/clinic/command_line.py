@@ -1,0 +1,169 @@
+"""The command line: `pkmodels check`, `pkmodels new` and `pkmodels safe-activity`.
+
+What takes long to import is imported inside the command that needs it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pkmodels.errors import FitRefusedError, InputError, PkmodelsError
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_FIT_REFUSED = 3
+EXIT_INTERRUPTED = 130
+
+DEFAULT_SEED = 0
+
+app = typer.Typer(
+    name="pkmodels",
+    help="How much activity is safe: one patient's measurements, fitted and carried "
+    "through another radionuclide, dose and limits. Research software, not "
+    "clinically validated.",
+    epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 the fit may not be trusted, "
+    "130 interrupted.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+_Folder = Annotated[
+    Path,
+    typer.Argument(metavar="FOLDER", help="Holds patient.toml and measurements.csv."),
+]
+
+
+@contextmanager
+def _failures_reported() -> Iterator[None]:
+    """Turn the errors that pkmodels raises on purpose into a message and a status."""
+    try:
+        yield
+    except InputError as error:
+        message, status = f"Error: {error}", EXIT_BAD_INPUT
+    except FitRefusedError as error:
+        message, status = f"The fit is refused: {error}", EXIT_FIT_REFUSED
+    except PkmodelsError as error:
+        message, status = f"Error: {error}", EXIT_FAILED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        message, status = f"Error: {error.filename}: {error.strerror}", EXIT_FAILED
+    except KeyboardInterrupt:
+        message, status = "Interrupted.", EXIT_INTERRUPTED
+    else:
+        return
+    typer.echo(message, err=True)
+    raise typer.Exit(status)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from pkmodels import __version__
+
+        typer.echo(f"pkmodels {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(help="Check a patient's folder and describe it; nothing is fitted.")
+@_failures_reported()
+def check(folder: _Folder) -> None:
+    """Check a patient's folder and print its summary."""
+    from pkmodels.clinic.patient_files import read_patient
+    from pkmodels.clinic.patient_summary import summarize
+
+    typer.echo(summarize(read_patient(folder)))
+
+
+@app.command(help="Write a commented template of a patient's folder.")
+@_failures_reported()
+def new(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Made if it does not exist.")
+    ],
+) -> None:
+    """Write the template and say what to do next."""
+    from pkmodels.clinic.template import write_template
+
+    for path in write_template(folder):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"Its numbers are made up: replace them, then `pkmodels check {folder}`")
+
+
+@app.command(
+    "safe-activity",
+    help="Fit the measurements and print the largest activity that is safe.",
+)
+@_failures_reported()
+def safe_activity(
+    folder: _Folder,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the result is written; the default is out/ in FOLDER.",
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print result.json instead of the table.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Repeats a run exactly.")
+    ] = DEFAULT_SEED,
+) -> None:
+    """Run the workflow; the result goes to stdout, all else to stderr."""
+    from rich.console import Console
+
+    from pkmodels.clinic.result_table import print_result
+    from pkmodels.clinic.workflow import run
+
+    output = run(folder, out, seed, Console(stderr=True))
+    if json:
+        typer.echo(output.result.model_dump_json(indent=2))
+    else:
+        print_result(output.result, Console())
+    raise typer.Exit(output.exit_code)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows `pkmodels`; by default the arguments of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0 done, 1 failed, 2 bad input, 3 the fit may not be
+        trusted, 130 interrupted.
+
+    Examples
+    --------
+    >>> main(["check", "no-such-folder"])
+    2
+    """
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="pkmodels")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else EXIT_FAILED
+    return 0

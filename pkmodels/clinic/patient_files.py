@@ -1,0 +1,203 @@
+"""A patient's folder, patient.toml and measurements.csv, read into a `Patient`."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pkmodels.clinic import measurement_table, patient_toml
+from pkmodels.clinic.measurement_checks import (
+    measurement_problems,
+    measurement_warnings,
+)
+from pkmodels.clinic.measurement_table import MeasurementRow, parse_measurement_rows
+from pkmodels.clinic.measurement_units import convert_rows
+from pkmodels.clinic.patient import (
+    Calibration,
+    Group,
+    Limit,
+    Patient,
+    Plan,
+    Region,
+    Waiver,
+)
+from pkmodels.clinic.patient_checks import table_problems, table_warnings
+from pkmodels.clinic.patient_format import PatientFile
+from pkmodels.clinic.patient_toml import parse_patient_toml
+from pkmodels.errors import InputError
+from pkmodels.schedule import Administration, Schedule
+
+
+def read_patient(folder: Path) -> Patient:
+    """Read and check the folder of one patient.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds patient.toml and measurements.csv.
+
+    Returns
+    -------
+    Patient
+
+    Raises
+    ------
+    InputError
+        When a file is missing or breaks the format. The message names the folder
+        and then, one a line, every mistake that was found.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pkmodels.clinic.template import write_template
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     folder = Path(parent) / "new"
+    ...     _ = write_template(folder)
+    ...     patient = read_patient(folder)
+    >>> patient.id, len(patient.measurements)
+    ('EXAMPLE', 9)
+    """
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise InputError(
+            f"{folder} {what}; give the folder of a patient, with "
+            f"{patient_toml.FILE_NAME} and {measurement_table.FILE_NAME}"
+        )
+    problems: list[str] = []
+    tables = rows = None
+    toml_bytes = csv_bytes = b""
+    try:
+        toml_bytes = _read_bytes(folder, patient_toml.FILE_NAME)
+        tables = parse_patient_toml(_decode(toml_bytes, patient_toml.FILE_NAME))
+    except InputError as error:
+        problems.append(str(error))
+    try:
+        csv_bytes = _read_bytes(folder, measurement_table.FILE_NAME)
+        rows = parse_measurement_rows(_decode(csv_bytes, measurement_table.FILE_NAME))
+    except InputError as error:
+        problems.append(str(error))
+    if tables is None or rows is None:
+        raise _refusal(folder, problems)
+    patient = _patient(tables, _sha256(toml_bytes, csv_bytes))
+    return _with_measurements(folder, patient, rows)
+
+
+def _with_measurements(
+    folder: Path, patient: Patient, rows: Iterable[MeasurementRow]
+) -> Patient:
+    """Add the measurements and the warnings, or refuse the folder."""
+    problems = list(table_problems(patient))
+    try:
+        measurements = convert_rows(rows, patient.regions, patient.schedule)
+    except InputError as error:
+        raise _refusal(folder, [*problems, str(error)]) from None
+    patient = replace(patient, measurements=measurements)
+    problems += measurement_problems(patient)
+    if problems:
+        raise _refusal(folder, problems)
+    warnings = (*table_warnings(patient), *measurement_warnings(patient))
+    return replace(patient, warnings=warnings)
+
+
+def _refusal(folder: Path, problems: Iterable[str]) -> InputError:
+    lines = [line for problem in problems for line in problem.splitlines()]
+    count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    listed = "\n".join(f"  {line}" for line in lines)
+    return InputError(f"{folder}: {count} to mend\n{listed}")
+
+
+def _read_bytes(folder: Path, name: str) -> bytes:
+    path = folder / name
+    if not path.is_file():
+        raise InputError(
+            f"{name}: is not in the folder; `pkmodels new FOLDER` writes a template"
+        )
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{name}: cannot be read ({error.strerror}); mend its permissions"
+        ) from error
+
+
+def _decode(content: bytes, name: str) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{name} line {line}: the file is not UTF-8 (found byte "
+            f'0x{content[error.start]:02x}); save it again as "UTF-8" or "CSV UTF-8"'
+        ) from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError(
+            f"{name} line {line}: the file is not UTF-8 text (found a zero byte); save "
+            'it again as "UTF-8" or "CSV UTF-8"'
+        )
+    return text
+
+
+def _sha256(toml_bytes: bytes, csv_bytes: bytes) -> str:
+    # The length keeps a byte moved from one file to the other from going unseen.
+    length = len(toml_bytes).to_bytes(8, "big")
+    return hashlib.sha256(length + toml_bytes + csv_bytes).hexdigest()
+
+
+def _patient(tables: PatientFile, data_sha256: str) -> Patient:
+    decision = tables.decision
+    return Patient(
+        id=tables.patient.id,
+        covariates=tables.patient.model_dump(exclude={"id", "note"}, exclude_none=True),
+        schedule=_schedule(tables),
+        regions=_regions(tables),
+        groups=tuple(
+            Group(name, tuple(table.regions)) for name, table in tables.groups.items()
+        ),
+        calibrations=_calibrations(tables),
+        plans=tuple(Plan(**table.model_dump()) for table in tables.plan),
+        limits=tuple(
+            Limit(name, table.absorbed_dose_Gy, table.bed_Gy)
+            for name, table in tables.limits.items()
+            if not table.waived
+        ),
+        waived=tuple(
+            Waiver(name, table.reason)
+            for name, table in tables.limits.items()
+            if table.waived and table.reason is not None
+        ),
+        confidence=decision.confidence,
+        model=decision.model,
+        count_administrations=decision.count_administrations,
+        count_reason=decision.count_reason,
+        noise_floor=tables.noise.floor,
+        measurements=(),
+        warnings=(),
+        data_sha256=data_sha256,
+    )
+
+
+def _schedule(tables: PatientFile) -> Schedule:
+    given = (Administration(**table.model_dump()) for table in tables.administration)
+    return Schedule(tuple(sorted(given, key=lambda a: a.time_h)))
+
+
+def _regions(tables: PatientFile) -> tuple[Region, ...]:
+    return tuple(
+        Region(
+            name=name,
+            organ=table.organ,
+            mass_g=table.mass_or_product_g,
+            mass_cv=table.mass_cv,
+            volume_mL=table.volume_mL,
+            density_g_per_mL=table.density_g_per_mL,
+        )
+        for name, table in tables.regions.items()
+    )
+
+
+def _calibrations(tables: PatientFile) -> tuple[Calibration, ...]:
+    return tuple(
+        Calibration(name, table.scope, None if table.cv == "free" else table.cv)
+        for name, table in tables.calibration.items()
+    )

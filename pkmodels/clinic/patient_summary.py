@@ -1,0 +1,98 @@
+"""What `pkmodels check` says of a patient's folder that it found in order."""
+
+from collections.abc import Iterable
+
+from pkmodels.clinic.patient import Limit, Patient, Plan, Region
+from pkmodels.schedule import Administration
+
+
+def summarize(patient: Patient) -> str:
+    """Describe a patient in a few lines, waived limits and warnings included.
+
+    Parameters
+    ----------
+    patient : Patient
+
+    Returns
+    -------
+    str
+        Plain text of several lines, without a line end at the last.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import tempfile
+    >>> from pkmodels.clinic.patient_files import read_patient
+    >>> from pkmodels.clinic.template import write_template
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_template(Path(folder))
+    ...     print(summarize(read_patient(Path(folder))).splitlines()[0])
+    Patient EXAMPLE: patient.toml and measurements.csv are in order.
+    """
+    modalities = ", ".join(
+        dict.fromkeys(f"{m.modality} of {m.label}" for m in patient.measurements)
+    )
+    counted = "counts" if patient.count_administrations else "does NOT count"
+    because = f" ({patient.count_reason})" if patient.count_reason else ""
+    return "\n".join(
+        [
+            f"Patient {patient.id}: patient.toml and measurements.csv are in order.",
+            *_section("WAIVED", (f"{w.target}: {w.reason}" for w in patient.waived)),
+            *_section("Given", map(_administration, patient.schedule.administrations)),
+            *_section(
+                f"Measured ({modalities})",
+                (_region(patient, region) for region in patient.regions),
+            ),
+            *_section("Planned", map(_plan, patient.plans)),
+            *_section("Limits", (_limit(patient, limit) for limit in patient.limits)),
+            f"  together at {100 * patient.confidence:g} % confidence; the dose "
+            f"already given {counted}{because}",
+            *_section("Warnings", patient.warnings),
+        ]
+    )
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    listed = [f"  {line}" for line in lines]
+    return [f"{title}:", *listed] if listed else []
+
+
+def _administration(given: Administration) -> str:
+    return (
+        f"{given.activity_MBq:g} MBq {given.label} {given.ligand} at "
+        f"{given.time_h:g} h, {_how(given.duration_h, given.ligand_mass_ug)}"
+    )
+
+
+def _plan(plan: Plan) -> str:
+    return f"{plan.label} {plan.ligand}, {_how(plan.duration_h, plan.ligand_mass_ug)}"
+
+
+def _how(duration_h: float, mass_ug: float | None) -> str:
+    length = f"infusion of {duration_h:g} h" if duration_h > 0 else "bolus"
+    mass = "ligand mass not stated" if mass_ug is None else f"{mass_ug:g} ug ligand"
+    return f"{length}, {mass}"
+
+
+def _region(patient: Patient, region: Region) -> str:
+    mass = "mass not stated"
+    if region.mass_g is not None and region.mass_cv is not None:
+        mass = f"{region.mass_g:g} g (cv {100 * region.mass_cv:g} %)"
+    measured = [m for m in patient.measurements if m.region == region.name]
+    name = region.name
+    if region.name != region.organ:
+        name = f"{region.name} ({region.organ})"
+    if not measured:
+        return f"{name}, {mass}: no value"
+    values = "1 value" if len(measured) == 1 else f"{len(measured)} values"
+    first, last = min(m.start_h for m in measured), max(m.end_h for m in measured)
+    times = f"{first:.4g} h" if first == last else f"{first:.4g} to {last:.4g} h"
+    return f"{name}, {mass}: {values}, {times}"
+
+
+def _limit(patient: Patient, limit: Limit) -> str:
+    members = ", ".join(region.name for region in patient.regions_of(limit.target))
+    named = limit.target if members == limit.target else f"{limit.target} ({members})"
+    if limit.bed_Gy is not None:
+        return f"{named}: BED {limit.bed_Gy:g} Gy"
+    return f"{named}: absorbed dose {limit.absorbed_dose_Gy:g} Gy"

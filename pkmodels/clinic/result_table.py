@@ -1,0 +1,182 @@
+"""A result printed in the terminal: short, at 80 columns, without need of colour."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+
+from rich.console import Console
+from rich.text import Text
+
+from pkmodels.clinic.result_format import Result
+from pkmodels.clinic.result_text import (
+    SafeActivityText,
+    check_figures,
+    check_notes,
+    dose_received_rows,
+    organ_notes,
+    organ_rows,
+    safe_activities,
+    trust,
+    uninformed_parameters,
+)
+
+
+def print_result(result: Result, console: Console) -> None:
+    """Print a result as a person reads it: first what is not protected.
+
+    Parameters
+    ----------
+    result : Result
+        The result, as `read_result` gives it.
+    console : Console
+        Where to print; 80 columns are enough.
+
+    Examples
+    --------
+    >>> checks = {"passed": False, "rhat_max": 1.2, "ess_bulk_min": 40,
+    ...           "ess_tail_min": 35, "divergences": 3, "failed_solves": 0,
+    ...           "reasons": ["R-hat is 1.2: give more data"]}
+    >>> result = Result(patient_id="P1", model="organ_exchange", checks=checks,
+    ...                 versions={}, seed=0, data_sha256="0" * 64)
+    >>> print_result(result, Console(width=80))  # doctest: +ELLIPSIS
+    Patient P1, model organ_exchange
+    ...
+    The fit may NOT be trusted...
+    """
+    _print_line(console, f"Patient {result.patient_id}, model {result.model}")
+    if result.demonstration_note is not None:
+        _print_line(console, result.demonstration_note)
+    _print_waived(result, console)
+    _print_checks(result, console)
+    if result.checks.passed:
+        _print_organs(result, console)
+        _print_dose_received(result, console)
+        for safe in safe_activities(result):
+            _print_safe_activity(safe, console)
+        _print_contraction(result, console)
+    _print_list("What was assumed", result.assumptions, console)
+    _print_list("Warnings", result.warnings, console)
+    console.print()
+    _print_line(console, result.not_validated, style="bold")
+    versions = ", ".join(f"{name} {v}" for name, v in result.versions.items())
+    _print_line(console, f"Seed {result.seed}, data {result.data_sha256[:12]}")
+    if versions:
+        _print_line(console, f"Made with {versions}")
+
+
+def _print_waived(result: Result, console: Console) -> None:
+    if not result.waived:
+        return
+    console.print()
+    _print_line(console, "WAIVED LIMITS: these organs are not protected", "bold")
+    for target, reason in result.waived.items():
+        _print_item(console, f"{target}: {reason}", mark="!")
+
+
+def _print_checks(result: Result, console: Console) -> None:
+    console.print()
+    _print_line(console, trust(result.checks), "bold")
+    for note in check_notes(result.checks):
+        _print_item(console, note)
+    _print_item(console, check_figures(result.checks))
+
+
+def _print_organs(result: Result, console: Console) -> None:
+    headers = ("", "TIAC (h)", "Eff. half-life (h)", "Gy/GBq", "Tail")
+    rows: list[tuple[str, ...]] = []
+    for organ, of_organ in organ_rows(result).items():
+        rows.append((organ,))
+        for row in of_organ:
+            numbers = (row.tiac, row.half_life, row.dose, row.after_last_scan)
+            rows.append((f" {row.label}", *numbers))
+    _print_heading(console, "Kinetics and dose: median (95 % interval)")
+    _print_columns(console, headers, rows)
+    _print_item(
+        console, "Tail: the part of the TIA after the last scan, which no scan saw."
+    )
+    for note in organ_notes(result):
+        _print_item(console, note)
+
+
+def _print_dose_received(result: Result, console: Console) -> None:
+    rows = dose_received_rows(result)
+    if rows:
+        _print_heading(console, "Dose already received: median (95 % interval)")
+        _print_columns(console, ("", "Absorbed dose (Gy)"), rows)
+
+
+def _print_safe_activity(safe: SafeActivityText, console: Console) -> None:
+    _print_heading(console, f"SAFE ACTIVITY of {safe.label}: {safe.headline}")
+    for note in safe.notes:
+        _print_item(console, note)
+    if not safe.limits:
+        return
+    console.print()
+    headers = ("Limit on", "at most", "alone allows", "P(above)", "")
+    rows = [
+        (row.name, row.limit, row.activity, row.probability, row.binds)
+        for row in safe.limits
+    ]
+    _print_columns(console, headers, rows)
+    _print_item(
+        console, "P(above): probability of exceeding the limit at the safe activity."
+    )
+
+
+def _print_contraction(result: Result, console: Console) -> None:
+    uninformed = uninformed_parameters(result)
+    if uninformed:
+        joined = ", ".join(uninformed)
+        _print_list("The prior, not the data, speaks for", (joined,), console)
+        _print_item(
+            console, "In brackets: how far the data narrowed it, 0 not at all, 1 fully."
+        )
+
+
+def _print_list(heading: str, items: Iterable[str], console: Console) -> None:
+    listed = tuple(items)
+    if listed:
+        _print_heading(console, heading)
+        for item in listed:
+            _print_item(console, item)
+
+
+def _print_columns(
+    console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """Print a table: names left, numbers right; a row of one cell is a heading."""
+    lines = [[_printable(cell) for cell in line] for line in (headers, *rows)]
+    sized = [line for line in lines if len(line) > 1]
+    widths = [max(map(len, column)) for column in zip_longest(*sized, fillvalue="")]
+    for number, line in enumerate(lines):
+        name, *numbers = line
+        padded = zip(numbers, widths[1:], strict=False)
+        cells = [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in padded)]
+        _print_line(console, "  ".join(cells).rstrip())
+        if number == 0:
+            _print_line(console, "-" * (sum(widths) + 2 * (len(widths) - 1)))
+
+
+def _print_heading(console: Console, heading: str) -> None:
+    console.print()
+    _print_line(console, heading, "bold")
+
+
+def _print_line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(_printable(text), style=style))
+
+
+def _print_item(console: Console, text: str, mark: str = "-") -> None:
+    lines = textwrap.wrap(
+        _printable(text),
+        width=max(console.width, 20),
+        initial_indent=f"  {mark} ",
+        subsequent_indent="    ",
+    )
+    for line in lines:
+        _print_line(console, line)
+
+
+def _printable(text: str) -> str:
+    """Blank out control characters, which could steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,312 @@
+"""A result in words and rounded numbers, for the terminal and the report alike."""
+
+from dataclasses import dataclass
+
+from pkmodels.clinic.result_format import (
+    Checks,
+    DosePerActivity,
+    LimitResult,
+    OrganResult,
+    Result,
+    SafeActivity,
+    Summary,
+)
+from pkmodels.clinic.rounding import percent, rounded, rounded_down, with_interval
+
+# Below this contraction the data hardly narrowed the prior.
+UNINFORMED = 0.2
+UNKNOWN = "unknown"
+
+_QUANTITIES = {"absorbed_dose": "absorbed dose", "bed": "BED"}
+
+
+@dataclass(frozen=True)
+class OrganRow:
+    """One row of the table of kinetics and dose, as text."""
+
+    label: str
+    tiac: str
+    half_life: str
+    dose: str
+    after_last_scan: str
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """One row of the table of limits, as text."""
+
+    name: str
+    limit: str
+    activity: str
+    probability: str
+    binds: str
+
+
+@dataclass(frozen=True)
+class SafeActivityText:
+    """The safe activity of one planned label, as text."""
+
+    label: str
+    headline: str
+    notes: tuple[str, ...]
+    limits: tuple[LimitRow, ...]
+
+
+def trust(checks: Checks) -> str:
+    """Say in one sentence whether the fit may be trusted.
+
+    Parameters
+    ----------
+    checks : Checks
+        The checks of the fit.
+
+    Returns
+    -------
+    str
+    """
+    if checks.passed:
+        return "The fit may be trusted as far as its checks reach: it passed them all."
+    return (
+        "The fit may NOT be trusted: it failed its checks. No kinetics, no dose and no "
+        "safe activity is reported."
+    )
+
+
+def check_figures(checks: Checks) -> str:
+    """List the figures behind the checks in one line.
+
+    Parameters
+    ----------
+    checks : Checks
+        The checks of the fit.
+
+    Returns
+    -------
+    str
+    """
+    rhat = UNKNOWN if checks.rhat_max is None else f"at most {checks.rhat_max:.3f}"
+    bulk, tail = (
+        UNKNOWN if size is None else f"at least {size:.0f}"
+        for size in (checks.ess_bulk_min, checks.ess_tail_min)
+    )
+    figures = [
+        f"R-hat {rhat}",
+        f"effective sample size {bulk} (bulk), {tail} (tail)",
+        f"{checks.divergences} divergences",
+        f"{checks.failed_solves} failed solves",
+    ]
+    if checks.attempts > 1:
+        figures.append(f"{checks.attempts} attempts")
+    return ", ".join(figures)
+
+
+def check_notes(checks: Checks) -> tuple[str, ...]:
+    """List why a fit failed its checks, and where the noise prior is in doubt.
+
+    Parameters
+    ----------
+    checks : Checks
+        The checks of the fit.
+
+    Returns
+    -------
+    tuple of str
+    """
+    if not checks.noise_conflict:
+        return tuple(checks.reasons)
+    doubt = "The scatter of the data conflicts with the noise prior: "
+    return (*checks.reasons, doubt + _joined(checks.noise_conflict))
+
+
+def organ_rows(result: Result) -> dict[str, tuple[OrganRow, ...]]:
+    """Return the table of kinetics and dose, by organ: one row per label.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    dict of str to tuple of OrganRow
+    """
+    return {
+        organ: tuple(_organ_row(label, found) for label, found in labels.items())
+        for organ, labels in result.organs.items()
+    }
+
+
+def organ_notes(result: Result) -> tuple[str, ...]:
+    """List what the table of kinetics and dose lacks, and at which activity it holds.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    tuple of str
+    """
+    missing: dict[str, list[str]] = {}
+    activities = []
+    for organ, labels in result.organs.items():
+        for label, found in labels.items():
+            if found.missing is not None:
+                missing.setdefault(found.missing, []).append(f"{organ} ({label})")
+            dose = found.absorbed_dose_per_activity_Gy_per_GBq
+            if dose is not None and dose.at_activity_GBq is not None:
+                activities.append(
+                    f"{organ} ({label}): dose per activity holds at "
+                    f"{rounded(dose.at_activity_GBq)} GBq"
+                )
+    lacking = [f"{_joined(where)}: {why}" for why, where in missing.items()]
+    return (*lacking, *activities)
+
+
+def dose_received_rows(result: Result) -> tuple[tuple[str, str], ...]:
+    """Return the dose that each organ already received, Gy, with its interval.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    tuple of (organ, dose), both str
+    """
+    return tuple(
+        (organ, _summary(dose))
+        for organ, dose in result.dose_already_received_Gy.items()
+    )
+
+
+def safe_activities(result: Result) -> tuple[SafeActivityText, ...]:
+    """Return the safe activity of every planned label, with its limits.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    tuple of SafeActivityText
+    """
+    return tuple(
+        SafeActivityText(
+            label=label,
+            headline=_headline(safe),
+            notes=_safe_notes(safe),
+            limits=tuple(
+                _limit_row(name, limit, name == safe.binding_limit)
+                for name, limit in safe.per_limit.items()
+            ),
+        )
+        for label, safe in result.safe_activity.items()
+    )
+
+
+def limit_text(limit: LimitResult) -> str:
+    """Return the limit with its quantity, as it was set.
+
+    Parameters
+    ----------
+    limit : LimitResult
+        The limit.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> limit_text(
+    ...     LimitResult(
+    ...         activity_GBq=5.3,
+    ...         limit_Gy=23.25,
+    ...         quantity="bed",
+    ...         probability_above_at_safe_activity=0.05,
+    ...     )
+    ... )
+    '23.25 Gy BED'
+    """
+    return f"{limit.limit_Gy:g} Gy {_QUANTITIES[limit.quantity]}"
+
+
+def uninformed_parameters(result: Result) -> tuple[str, ...]:
+    """List the parameters that the data could not inform, least informed first.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    tuple of str
+    """
+    named = sorted(result.prior_contraction.items(), key=lambda item: item[1])
+    return tuple(
+        f"{name} ({max(contraction, 0.0):.2f})"
+        for name, contraction in named
+        if contraction < UNINFORMED
+    )
+
+
+def _organ_row(label: str, found: OrganResult) -> OrganRow:
+    after = found.fraction_of_tia_after_last_scan
+    return OrganRow(
+        label=label,
+        tiac=_summary(found.tiac_h),
+        half_life=_summary(found.effective_half_life_h),
+        dose=_summary(found.absorbed_dose_per_activity_Gy_per_GBq),
+        after_last_scan=UNKNOWN if after is None else percent(after.median),
+    )
+
+
+def _summary(summary: Summary | DosePerActivity | None) -> str:
+    if summary is None:
+        return UNKNOWN
+    return with_interval(summary.median, summary.interval_95)
+
+
+def _headline(safe: SafeActivity) -> str:
+    if safe.activity_GBq is None:
+        return f"not given: {safe.missing}"
+    if safe.activity_GBq == 0.0:
+        return f"0 GBq: no activity is safe. Binding limit: {safe.binding_limit}"
+    return f"{rounded_down(safe.activity_GBq)} GBq. Binding limit: {safe.binding_limit}"
+
+
+def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
+    notes = []
+    if safe.per_limit:
+        notes.append(
+            "All limits together are kept with a probability of at least "
+            f"{100.0 * safe.confidence:g} %."
+        )
+    at_limit = safe.activity_at_limit_GBq
+    if at_limit is not None:
+        reached = with_interval(at_limit.median, at_limit.interval_95)
+        notes.append(
+            f"The first limit is reached at {reached} GBq: median (95 % interval)."
+        )
+    return tuple(notes)
+
+
+def _limit_row(name: str, limit: LimitResult, binds: bool) -> LimitRow:
+    activity = limit.activity_GBq
+    probability = limit.probability_above_at_safe_activity
+    return LimitRow(
+        name=name,
+        limit=limit_text(limit),
+        activity=UNKNOWN if activity is None else f"{rounded_down(activity)} GBq",
+        probability=UNKNOWN if probability is None else percent(probability),
+        binds="binds" if binds else "",
+    )
+
+
+def _joined(names: list[str]) -> str:
+    return ", ".join(names)

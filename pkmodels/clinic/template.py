@@ -1,0 +1,54 @@
+"""The template of a patient's folder that `pkmodels new` writes."""
+
+from importlib import resources
+from pathlib import Path
+
+from pkmodels.clinic.atomic_files import write_text_atomically
+from pkmodels.errors import InputError
+
+TEMPLATE_NAMES = ("patient.toml", "measurements.csv")
+
+
+def write_template(folder: Path) -> tuple[Path, ...]:
+    """Write a commented example of a patient's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to write; made when it does not exist.
+
+    Returns
+    -------
+    tuple of Path
+        The files written.
+
+    Raises
+    ------
+    InputError
+        When one of the files exists already, or the folder cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     [path.name for path in write_template(Path(parent) / "patient1")]
+    ['patient.toml', 'measurements.csv']
+    """
+    paths = tuple(folder / name for name in TEMPLATE_NAMES)
+    for path in paths:
+        if path.exists():
+            raise InputError(
+                f"{path} exists already and is left as it is; name another folder"
+            )
+    source = resources.files("pkmodels.clinic").joinpath("templates")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            text = source.joinpath(path.name).read_text("utf-8")
+            write_text_atomically(path, text)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: the template cannot be written ({error.strerror}); name a "
+            "folder that you may write to"
+        ) from error
+    return paths

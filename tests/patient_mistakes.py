@@ -1,0 +1,342 @@
+"""Mistakes of patient.toml: what is exchanged for what, and the words to find."""
+
+TWO_LABELS = """
+[[administration]]
+time_h = 0.0
+duration_h = 0.0
+ligand = "dotatate"
+label = "Y-90"
+activity_MBq = 100.0
+
+[regions.kidney_left]"""
+
+PATIENT_MISTAKES = {
+    "unknown key": (
+        "body_mass_kg",
+        "body_mas_kg",
+        ["[patient] body_mas_kg", "unknown key", "did you mean 'body_mass_kg'"],
+    ),
+    "unknown table": (
+        "[regions.liver]",
+        "[region.liver]",
+        ["[region]", "unknown key", "did you mean 'regions'"],
+    ),
+    "key of another table": (
+        "confidence = 0.95",
+        "confidence = 0.95\nmass_g = 3.0",
+        ["[decision] mass_g", "belongs to [regions]", "confidence"],
+    ),
+    "key of another list": (
+        "mass_g = 160.0",
+        "mass_g = 160.0\nactivity_MBq = 1.0",
+        ["[regions.kidney_left] activity_MBq", "belongs to [[administration]]"],
+    ),
+    "missing table": (
+        "[decision]\nconfidence = 0.95",
+        "",
+        ["[decision] is missing", "confidence"],
+    ),
+    "missing key": (
+        "activity_MBq = 7400.0\n",
+        "",
+        ["[[administration]] number 1 activity_MBq is missing", "MBq, above 0"],
+    ),
+    "missing confidence": (
+        "confidence = 0.95",
+        "",
+        ["[decision] confidence is missing", "between 0 and 1"],
+    ),
+    "one table where a list belongs": (
+        "[[plan]]",
+        "[plan]",
+        ["[[plan]]", "found a table", "[[plan]] for each"],
+    ),
+    "unknown label": (
+        'label = "Lu-177"',
+        'label = "177lu"',
+        ["number 1 label", "'177lu' is not a known label", "did you mean 'Lu-177'"],
+    ),
+    "unknown planned label": (
+        'label = "Y-90"',
+        'label = "Y-91"',
+        ["[[plan]] number 1 label", "'Y-91'", "did you mean 'Y-90'"],
+    ),
+    "unknown organ": (
+        'organ = "liver"',
+        'organ = "livr"',
+        ["[regions.liver] organ", "'livr' is not a known organ", "'liver'?"],
+    ),
+    "unknown sex": (
+        'sex = "female"',
+        'sex = "F"',
+        ["[patient] sex", "found 'F'", '"male" or "female"'],
+    ),
+    "unknown region in a group": (
+        '"kidney_right"]',
+        '"kidny_right"]',
+        ["[groups.kidneys] regions", "'kidny_right'", "did you mean 'kidney_right'"],
+    ),
+    "region twice in a group": (
+        '["kidney_left", "kidney_right"]',
+        '["kidney_left", "kidney_left", "kidney_right"]',
+        ["[groups.kidneys] regions", "'kidney_left' is listed twice"],
+    ),
+    "empty group": (
+        '["kidney_left", "kidney_right"]',
+        "[]",
+        ["[groups.kidneys] regions", "found an empty list", "region names"],
+    ),
+    "group of two organs": (
+        '["kidney_left", "kidney_right"]',
+        '["kidney_left", "kidney_right", "liver"]',
+        ["[groups.kidneys]", "liver (liver)", "of one organ"],
+    ),
+    "group with a region's name": (
+        "[groups.kidneys]",
+        "[groups.liver]",
+        ["[groups.liver]", "a region has this name too", "rename"],
+    ),
+    "name that is none": (
+        "[regions.liver]",
+        '[regions."my liver"]',
+        ["[regions.", "'my liver' cannot name", "underscores"],
+    ),
+    "negative activity": (
+        "7400.0",
+        "-7400.0",
+        ["[[administration]] number 1 activity_MBq", "found -7400.0", "above 0"],
+    ),
+    "zero activity": ("7400.0", "0", ["activity_MBq", "found 0", "above 0"]),
+    "infinite activity": ("7400.0", "inf", ["activity_MBq", "found inf", "above 0"]),
+    "NaN activity": ("7400.0", "nan", ["activity_MBq", "found nan", "above 0"]),
+    "activity in quotes": (
+        "7400.0",
+        '"7400"',
+        ["activity_MBq", "found '7400' in quotes", "take them off"],
+    ),
+    "activity is no number": ("7400.0", "true", ["activity_MBq", "found true"]),
+    "activity too large for a number": (
+        "7400.0",
+        "1" + 400 * "0",
+        ["activity_MBq", "found 1000", "above 0"],
+    ),
+    "zero ligand mass": (
+        "ligand_mass_ug = 200.0",
+        "ligand_mass_ug = 0.0",
+        ["ligand_mass_ug", "found 0.0", "above 0", "leave the key out"],
+    ),
+    "negative mass": (
+        "mass_g = 160.0",
+        "mass_g = -160.0",
+        ["[regions.kidney_left] mass_g", "found -160.0", "above 0"],
+    ),
+    "mass without its uncertainty": (
+        "mass_g = 160.0\nmass_cv = 0.05",
+        "mass_g = 160.0",
+        ["[regions.kidney_left]", "mass_cv is missing", "0.05 is usual", "0 is exact"],
+    ),
+    "uncertainty without mass": (
+        "mass_g = 160.0\n",
+        "",
+        ["[regions.kidney_left]", "mass_cv is given without a mass", "add mass_g"],
+    ),
+    "uncertainty in percent": (
+        "mass_cv = 0.05",
+        "mass_cv = 5",
+        ["[regions.kidney_left] mass_cv", "found 5", "as a fraction"],
+    ),
+    "mass, volume and density disagree": (
+        "mass_g = 160.0",
+        "mass_g = 160.0\nvolume_mL = 110.0\ndensity_g_per_mL = 1.05",
+        ["[regions.kidney_left]", "1.455 g/mL", "density_g_per_mL is 1.05"],
+    ),
+    "mass over volume is no tissue": (
+        "mass_g = 160.0",
+        "mass_g = 160.0\nvolume_mL = 0.15",
+        ["[regions.kidney_left]", "g/mL", "mend the one that is wrong"],
+    ),
+    "haematocrit in percent": (
+        "body_mass_kg = 70",
+        "haematocrit = 45",
+        ["[patient] haematocrit", "found 45", "0.45, not 45"],
+    ),
+    "creatinine in umol/L": (
+        "body_mass_kg = 70",
+        "serum_creatinine = 80.0",
+        ["serum_creatinine", "found 80.0", "umol/L divided by 88.4"],
+    ),
+    "confidence of one": (
+        "confidence = 0.95",
+        "confidence = 1",
+        ["[decision] confidence", "found 1", "between 0 and 1"],
+    ),
+    "confidence in percent": (
+        "confidence = 0.95",
+        "confidence = 95",
+        ["[decision] confidence", "found 95", "as 0.95"],
+    ),
+    "confidence of zero": ("confidence = 0.95", "confidence = 0", ["found 0"]),
+    "first administration not at zero": (
+        "time_h = 0.0",
+        "time_h = 2.0",
+        ["[[administration]] time_h", "starts at 2 h", "time zero"],
+    ),
+    "negative time": (
+        "time_h = 0.0",
+        "time_h = -1.0",
+        ["time_h", "found -1.0", "0 or more"],
+    ),
+    "more activity than carrier-free": (
+        "ligand_mass_ug = 200.0",
+        "ligand_mass_ug = 5.0",
+        ["activity_MBq 7400", "5 ug (3.483 nmol)", "2531 MBq", "ligand_mass_ug"],
+    ),
+    "several ligands": (
+        "\n[regions.kidney_left]",
+        TWO_LABELS.replace("dotatate", "pentixather"),
+        ["dotatate, pentixather", "fits one ligand"],
+    ),
+    "plan of another ligand": (
+        '[[plan]]\nligand = "dotatate"',
+        '[[plan]]\nligand = "pentixather"',
+        ["[[plan]] number 1 ligand", "'pentixather' was not administered", "dotatate"],
+    ),
+    "one label planned twice": (
+        "[limits.kidneys]",
+        '[[plan]]\nligand = "dotatate"\nlabel = "Y-90"\nduration_h = 0\n'
+        "[limits.kidneys]",
+        ["[[plan]] label", "Y-90 is planned 2 times"],
+    ),
+    "blank patient": (
+        'id = "test"',
+        'id = " "',
+        ["[patient] id", "found ' '", "not blank"],
+    ),
+    "wrong format tag": (
+        "pkmodels-patient/1",
+        "pkmodels-patient/2",
+        ["format", "'pkmodels-patient/2'", '"pkmodels-patient/1"'],
+    ),
+    "no format tag": (
+        'format = "pkmodels-patient/1"',
+        "",
+        ["format is missing", 'format = "pkmodels-patient/1"'],
+    ),
+    "TOML syntax": (
+        'ligand = "dotatate"',
+        "ligand = dotatate",
+        ["patient.toml", "not valid TOML", "line 11", "ligand = dotatate", "quotes"],
+    ),
+    "decimal comma in TOML": ("7400.0", "7400,0", ["not valid TOML", "7400,0"]),
+    "key given twice": (
+        "confidence = 0.95",
+        "confidence = 0.95\nconfidence = 0.9",
+        ["not valid TOML", "confidence = 0.9'", "once"],
+    ),
+    "kidneys and marrow not mentioned": (
+        "[limits.kidneys]\nabsorbed_dose_Gy = 23.0\n\n[limits.red_marrow]\nwaived = "
+        'true\nreason = "no marrow data"',
+        "[limits.liver]\nwaived = true\nreason = 'none'",
+        ["[limits.kidneys] is missing", "[limits.red_marrow] is missing", "waived"],
+    ),
+    "marrow misspelled": (
+        "[limits.red_marrow]",
+        "[limits.redmarrow]",
+        ["[limits.red_marrow] is missing", "[limits.redmarrow] is not that name"],
+    ),
+    "one kidney without a limit": (
+        "[limits.kidneys]",
+        "[limits.kidney_left]",
+        ["kidney_right (organ kidney) has no limit", "limit each"],
+    ),
+    "limit of nothing": (
+        "[limits.kidneys]",
+        "[limits.kidnys]",
+        ["[limits.kidnys]", "no region or group", "did you mean 'kidneys'"],
+    ),
+    "limit without a value": (
+        "absorbed_dose_Gy = 23.0",
+        "",
+        ["[limits.kidneys]", "gives no limit", "exactly one"],
+    ),
+    "two limits in one": (
+        "absorbed_dose_Gy = 23.0",
+        "absorbed_dose_Gy = 23.0\nbed_Gy = 40.0",
+        ["[limits.kidneys]", "absorbed_dose_Gy and bed_Gy", "different limits"],
+    ),
+    "limit and waiver": (
+        "absorbed_dose_Gy = 23.0",
+        'absorbed_dose_Gy = 23.0\nwaived = true\nreason = "x"',
+        ["[limits.kidneys]", "absorbed_dose_Gy and waived", "exactly one"],
+    ),
+    "negative limit": (
+        "absorbed_dose_Gy = 23.0",
+        "absorbed_dose_Gy = -23.0",
+        ["[limits.kidneys] absorbed_dose_Gy", "found -23.0", "above 0"],
+    ),
+    "waiver without reason": (
+        'reason = "no marrow data"',
+        "",
+        ["[limits.red_marrow]", "waived without a reason"],
+    ),
+    "waiver with a blank reason": (
+        'reason = "no marrow data"',
+        'reason = ""',
+        ["[limits.red_marrow] reason", "blank"],
+    ),
+    "reason without waiver": (
+        "absorbed_dose_Gy = 23.0",
+        'absorbed_dose_Gy = 23.0\nreason = "x"',
+        ["[limits.kidneys]", "not waived"],
+    ),
+    "limit of a region without mass": (
+        "[limits.red_marrow]",
+        "[limits.liver]\nabsorbed_dose_Gy = 30.0\n[limits.red_marrow]",
+        ["[limits.liver] needs the mass", "CT, not phantom", "[regions.liver]"],
+    ),
+    "not counting without reason": (
+        "confidence = 0.95",
+        "confidence = 0.95\ncount_administrations = false",
+        ["[decision]", "say why", "count_reason"],
+    ),
+    "reason of not counting while counting": (
+        "confidence = 0.95",
+        'confidence = 0.95\ncount_reason = "x"',
+        ["[decision]", "count_reason belongs to"],
+    ),
+    "truth in quotes": (
+        "waived = true",
+        'waived = "true"',
+        ["[limits.red_marrow] waived", "found 'true'", "no quotes"],
+    ),
+    "calibration of nothing": (
+        "[calibration.SPECT]",
+        "[calibration.SPEC]",
+        ["[calibration.SPEC]", "no such modality", "did you mean 'SPECT'"],
+    ),
+    "calibration of a wrong word": (
+        "cv = 0.05\n\n[[plan]]",
+        'cv = "fre"\n\n[[plan]]',
+        ["[calibration.SPECT] cv", "found 'fre'", '"free"'],
+    ),
+    "calibration in percent": (
+        "cv = 0.05\n\n[[plan]]",
+        "cv = 5\n\n[[plan]]",
+        ["[calibration.SPECT] cv", "found 5", "as a fraction"],
+    ),
+    "unknown calibration scope": (
+        'scope = "modality"',
+        'scope = "scan"',
+        ["[calibration.SPECT] scope", "found 'scan'", '"region"'],
+    ),
+    "free calibration of all regions": (
+        "cv = 0.05\n\n[[plan]]",
+        'cv = "free"\n\n[[plan]]',
+        ["[calibration.SPECT] cv", 'needs scope = "region"'],
+    ),
+    "free calibration alone": (
+        'scope = "modality"\ncv = 0.05',
+        'scope = "region"\ncv = "free"',
+        ["[calibration.SPECT] cv", "another modality", "kidney_left"],
+    ),
+}
