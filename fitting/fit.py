@@ -29,7 +29,8 @@ from pkmodels.fitting.sampling import (
 )
 
 # First try, and a second with smaller steps where the first fails its checks.
-TARGET_ACCEPTANCES = (0.9, 0.99)
+FIRST_TARGET_ACCEPTANCE = 0.9
+_TARGET_ACCEPTANCES = (FIRST_TARGET_ACCEPTANCE, 0.99)
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def fit(
     'fit'
     """
     result = None
-    for attempt, target_acceptance in enumerate(TARGET_ACCEPTANCES, start=1):
+    for attempt, target_acceptance in enumerate(_TARGET_ACCEPTANCES, start=1):
         if sampler is None or attempt > 1:
             sampler = compile_fit(posterior, target_acceptance=target_acceptance)
         draws = draw_posterior(

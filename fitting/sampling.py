@@ -226,6 +226,28 @@ def draw_posterior(
     )
 
 
+def warm_up(sampler: Sampler) -> None:
+    """Compile what a sampler will need, by running one chunk.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        The sampler; its later runs are not changed.
+
+    Examples
+    --------
+    >>> with pm.Model() as model:
+    ...     x = pm.Normal("x")
+    >>> warm_up(compile_sampler(model, target_acceptance=0.8))
+    """
+    data = tuple(jnp.asarray(v.get_value()) for v in _data_variables(sampler.model))
+    key = jax.random.PRNGKey(0)
+    positions = _starting_points(sampler.model, np.zeros(1), key)
+    state = sampler.start(positions, jax.random.split(key, CHAINS), data)
+    _, chunk, _ = sampler.advance(state, data)
+    jax.block_until_ready(sampler.constrain(np.asarray(chunk)))
+
+
 def _starting_points(model: pm.Model, spread: np.ndarray, key: Any) -> Any:
     """Return dispersed points around the model's own starting point, per chain."""
     point = model.initial_point()

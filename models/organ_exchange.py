@@ -38,23 +38,6 @@ from pkmodels.symbols import Amount, Parameter
 from pkmodels.values import PriorSet
 
 NAME = "organ_exchange"
-
-# Organs that fill from blood and empty out of the body, as the equations assume.
-ORGANS = (
-    "kidney",
-    "liver",
-    "spleen",
-    "red_marrow",
-    "tumour",
-    "adrenal",
-    "salivary_gland",
-    "lung",
-    "heart",
-    "pancreas",
-    "bone",
-    "intestine",
-    "stomach",
-)
 BLOOD_HALF_TIME = "blood_half_time"
 
 

@@ -34,6 +34,23 @@ LIGANDS: Mapping[str, Ligand] = {
     )
 }
 
+# Organs that fill from blood and empty out of the body, as organ_exchange assumes.
+EXCHANGING_ORGANS = (
+    "kidney",
+    "liver",
+    "spleen",
+    "red_marrow",
+    "tumour",
+    "adrenal",
+    "salivary_gland",
+    "lung",
+    "heart",
+    "pancreas",
+    "bone",
+    "intestine",
+    "stomach",
+)
+
 BLOOD_HALF_TIME = log_normal(
     1.0,
     0.7,
@@ -115,7 +132,7 @@ RELATIVE_NOISE = half_normal(
 )
 # Of the region's largest value.
 NOISE_FLOOR_FRACTION = Value(
-    0.01, "1", "1 % of the region's largest value", Certainty.JUDGEMENT
+    0.01, "", "1 % of the region's largest value", Certainty.JUDGEMENT
 )
 # sd of ln of a factor declared "free": a factor of 400 either way at 2 sd.
 FREE_CALIBRATION_LOG_SD = Value(3.0, "1", "practically flat", Certainty.JUDGEMENT)

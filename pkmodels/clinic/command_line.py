@@ -87,10 +87,13 @@ def _options(
 @_failures_reported()
 def check(folder: _Folder) -> None:
     """Check a patient's folder and print its summary."""
+    from pkmodels.clinic.answerable import check_answerable
     from pkmodels.clinic.patient_files import read_patient
     from pkmodels.clinic.patient_summary import summarize
 
-    typer.echo(summarize(read_patient(folder)))
+    patient = read_patient(folder)
+    check_answerable(patient)
+    typer.echo(summarize(patient))
 
 
 @app.command(help="Write a commented template of a patient's folder.")

@@ -121,6 +121,8 @@ class Patient:
     ----------
     id : str
         The patient's pseudonym.
+    note : str or None
+        What the file says about the patient in free words.
     covariates : mapping of str to object
         Those given of sex, body_mass_kg, height_cm, haematocrit (a fraction),
         age (years) and serum_creatinine (mg/dL).
@@ -151,6 +153,7 @@ class Patient:
     """
 
     id: str
+    note: str | None
     covariates: Mapping[str, object]
     schedule: Schedule
     regions: tuple[Region, ...]

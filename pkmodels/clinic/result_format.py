@@ -224,6 +224,7 @@ class Result(_Record):
     dose_already_received_Gy: dict[Text, Summary | None] = {}
     safe_activity: dict[Text, SafeActivity] = {}
     prior_contraction: dict[Text, Annotated[float, Field(le=1.0)]] = {}
+    priors: dict[Text, Text] = {}
     warnings: list[Text] = []
     assumptions: list[Text] = []
     versions: dict[Text, Text]

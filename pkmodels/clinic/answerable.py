@@ -1,0 +1,117 @@
+"""Whether this version can answer what a patient's folder asks, before any fit."""
+
+from collections.abc import Iterator
+
+from pkmodels.clinic.patient import Limit, Patient, Region
+from pkmodels.clinic.patient_toml import FILE_NAME
+from pkmodels.decision import MINIMUM_TAIL_DRAWS
+from pkmodels.dosimetry import s_value
+from pkmodels.errors import InputError, suggest
+from pkmodels.models.values import EXCHANGING_ORGANS
+
+MODELS = ("organ_exchange",)
+DEFAULT_SEX = "male"
+
+# With more, the sampler would need more draws than a laptop holds.
+HIGHEST_CONFIDENCE = 0.999
+
+
+def check_answerable(patient: Patient) -> None:
+    """Refuse a question that this version has no model, S-value or rule for.
+
+    Parameters
+    ----------
+    patient : Patient
+        A patient whose files are in order.
+
+    Raises
+    ------
+    InputError
+        With every obstacle, one a line, each with its remedy.
+    """
+    problems = [
+        *_model_problems(patient),
+        *_limit_problems(patient),
+        *_confidence_problems(patient),
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def sex_of(patient: Patient) -> str:
+    """Return whose S-values are scaled to the patient's masses: male unless stated.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+
+    Returns
+    -------
+    str
+        ``male`` or ``female``.
+    """
+    return str(patient.covariates.get("sex", DEFAULT_SEX))
+
+
+def _model_problems(patient: Patient) -> Iterator[str]:
+    if patient.model is not None and patient.model not in MODELS:
+        yield (
+            f"{FILE_NAME}: [decision] model: no model {patient.model!r}; "
+            f"{suggest(patient.model, MODELS)}"
+        )
+    measured = {m.region for m in patient.measurements}
+    for region in patient.regions:
+        if region.name in measured and region.organ not in EXCHANGING_ORGANS:
+            yield (
+                f"{FILE_NAME}: [regions.{region.name}] organ {region.organ!r} does "
+                "not take up from blood and release out of the body, as the model "
+                "organ_exchange assumes: leave its measurements out. It describes: "
+                f"{', '.join(EXCHANGING_ORGANS)}"
+            )
+
+
+def _limit_problems(patient: Patient) -> Iterator[str]:
+    for limit in patient.limits:
+        where = f"{FILE_NAME}: [limits.{limit.target}]"
+        if limit.absorbed_dose_Gy is None:
+            yield (
+                f"{where} bed_Gy = {limit.bed_Gy:g}: this version decides on "
+                "absorbed_dose_Gy only. A BED limit cannot be read as an absorbed dose: "
+                "give the limit that you hold in Gy of absorbed dose"
+            )
+        yield from _dose_problems(patient, limit, where)
+
+
+def _dose_problems(patient: Patient, limit: Limit, where: str) -> Iterator[str]:
+    regions = patient.regions_of(limit.target)
+    for label in dict.fromkeys(plan.label for plan in patient.plans):
+        for organ in _without_s_value(regions, label, sex_of(patient)):
+            yield (
+                f"{where}: no S-value of {label} for {organ} is known, so that its dose "
+                "cannot be limited: waive the limit with a reason, or leave out the plan"
+            )
+    if not patient.count_administrations:
+        return
+    given = dict.fromkeys(a.label for a in patient.schedule.administrations)
+    for label in given:
+        for organ in _without_s_value(regions, label, sex_of(patient)):
+            yield (
+                f"{where}: the {label} that was given counts against it, but no S-value "
+                f"of {label} for {organ} is known: set count_administrations = false "
+                "with a count_reason in [decision], or waive the limit with a reason"
+            )
+
+
+def _without_s_value(regions: tuple[Region, ...], label: str, sex: str) -> list[str]:
+    organs = dict.fromkeys(region.organ for region in regions)
+    return [organ for organ in organs if s_value(organ, label, sex) is None]
+
+
+def _confidence_problems(patient: Patient) -> Iterator[str]:
+    if patient.confidence > HIGHEST_CONFIDENCE:
+        yield (
+            f"{FILE_NAME}: [decision] confidence = {patient.confidence}: at most "
+            f"{HIGHEST_CONFIDENCE} can be given from draws, with "
+            f"{MINIMUM_TAIL_DRAWS} of them beyond it"
+        )

@@ -1,0 +1,125 @@
+"""The question as a posterior: a patient's data joined with a model and its priors."""
+
+import math
+
+from pkmodels.clinic.patient import Calibration as StatedCalibration
+from pkmodels.clinic.patient import Patient
+from pkmodels.compiled import compile_system
+from pkmodels.decision import draws_needed
+from pkmodels.fitting.observations import Calibration, arrange
+from pkmodels.fitting.posterior import Posterior
+from pkmodels.fitting.sampling import CHAINS, CHUNK
+from pkmodels.measurements import Quantity
+from pkmodels.models import organ_exchange, values
+from pkmodels.system import assemble
+from pkmodels.values import Certainty, Prior, half_normal, log_normal
+
+_USUAL_DRAWS_PER_CHAIN = 2000
+
+
+def build_posterior(patient: Patient) -> Posterior:
+    """Join a patient's data with organ_exchange and its priors.
+
+    Parameters
+    ----------
+    patient : Patient
+        A patient that `check_answerable` let pass.
+
+    Returns
+    -------
+    Posterior
+    """
+    measured = {m.region for m in patient.measurements}
+    regions = [region for region in patient.regions if region.name in measured]
+    organs = {region.name: region.organ for region in regions}
+    form = patient.schedule.form
+    compiled = compile_system(assemble(organ_exchange.model(tuple(organs)), form))
+    calibrations = [_calibration(stated) for stated in patient.calibrations]
+    return Posterior(
+        compiled=compiled,
+        observations=arrange(
+            patient.measurements,
+            patient.schedule,
+            compiled.system.observables,
+            calibrations,
+        ),
+        priors=organ_exchange.priors(form.ligand, organs),
+        masses={
+            r.name: log_normal(
+                r.mass_g,
+                log_sd_of_cv(r.mass_cv),
+                "g",
+                "patient.toml",
+                Certainty.PUBLISHED,
+            )
+            for r in regions
+            if r.mass_g is not None and r.mass_cv
+        },
+        exact_masses={
+            r.name: r.mass_g
+            for r in regions
+            if r.mass_g is not None and not r.mass_cv
+        },
+        relative_noise=values.RELATIVE_NOISE,
+        noise_floor={region.name: _floor(patient, region.name) for region in regions},
+        floor_everywhere=patient.noise_floor,
+    )
+
+
+def log_sd_of_cv(cv: float) -> float:
+    """Return the sd of ln x of a log-normal x with a coefficient of variation.
+
+    sqrt(ln(1 + cv^2)).
+
+    Parameters
+    ----------
+    cv : float
+        sd / mean, >= 0.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(log_sd_of_cv(0.05), 6)
+    0.049969
+    """
+    return math.sqrt(math.log1p(cv**2))
+
+
+def _calibration(stated: StatedCalibration) -> Calibration:
+    free = values.FREE_CALIBRATION_LOG_SD.value
+    log_sd = free if stated.cv is None else log_sd_of_cv(stated.cv)
+    return Calibration(stated.modality, stated.scope == "region", log_sd)
+
+
+def _floor(patient: Patient, region: str) -> Prior:
+    """Return the prior of a region's additive noise, in the unit of its values."""
+    rows = [m for m in patient.measurements if m.region == region]
+    largest = max(m.value for m in rows)
+    unit = "MBq/g" if rows[0].quantity is Quantity.CONCENTRATION else "MBq"
+    share = values.NOISE_FLOOR_FRACTION
+    return half_normal(share.value * largest, unit, share.source, share.certainty)
+
+
+def draws_per_chain(confidence: float) -> int:
+    """Return how many draws of each chain a confidence needs.
+
+    Parameters
+    ----------
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    int
+        A multiple of the sampler's chunk, at least 2000.
+
+    Examples
+    --------
+    >>> draws_per_chain(0.95), draws_per_chain(0.999)
+    (2000, 5000)
+    """
+    each = math.ceil(draws_needed(confidence) / CHAINS / CHUNK) * CHUNK
+    return max(_USUAL_DRAWS_PER_CHAIN, each)

@@ -1,0 +1,145 @@
+"""The safe-activity workflow: a patient's folder in, a result and its files out."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pkmodels.clinic.answerable import check_answerable
+from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.result_format import Result
+
+if TYPE_CHECKING:
+    from pkmodels.clinic.report_figures import ReportFigures
+    from pkmodels.fitting.fit import Fit
+    from pkmodels.fitting.posterior import Posterior
+
+EXIT_DONE = 0
+EXIT_FIT_REFUSED = 3
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a run gives.
+
+    Parameters
+    ----------
+    result : Result
+        What was written as result.json.
+    exit_code : int
+        0, or 3 when the fit failed its checks.
+    seconds : mapping of str to float
+        Time of each step.
+    """
+
+    result: Result
+    exit_code: int
+    seconds: Mapping[str, float]
+
+
+def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
+    """Fit a patient's measurements and write the largest activity that is safe.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds patient.toml and measurements.csv.
+    out : Path or None
+        Where to write; None is ``out/`` in the folder.
+    seed : int
+        Repeats a run exactly, >= 0.
+    console : Console
+        Where progress and timings are shown.
+
+    Returns
+    -------
+    Output
+
+    Raises
+    ------
+    InputError
+        When the files or the question cannot be used; nothing is written.
+    SolveError
+        When a draw cannot be solved.
+    OSError
+        When a file cannot be written.
+    """
+    patient = read_patient(folder)
+    check_answerable(patient)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "import"), console.status("Importing"):
+        from pkmodels.clinic.assessment import assess
+        from pkmodels.clinic.reporting import build_figures, build_result
+        from pkmodels.clinic.question import build_posterior
+    fit = _fit(patient, build_posterior(patient), seed, console, seconds)
+    with _timed(seconds, "assess and write"), console.status("Assessing and writing"):
+        assessment = assess(patient, fit) if fit.checks.passed else None
+        result = build_result(patient, fit, assessment)
+        figures = build_figures(patient, fit, assessment)
+        _write(out or folder / "out", fit, result, figures)
+    split = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    console.print(f"Time: {split}; written to {out or folder / 'out'}", style="dim")
+    return Output(
+        result, EXIT_DONE if result.checks.passed else EXIT_FIT_REFUSED, seconds
+    )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - start
+
+
+def _fit(
+    patient: Patient,
+    posterior: "Posterior",
+    seed: int,
+    console: Console,
+    seconds: dict[str, float],
+) -> "Fit":
+    from pkmodels.clinic.question import draws_per_chain
+    from pkmodels.fitting.fit import FIRST_TARGET_ACCEPTANCE, compile_fit, fit
+    from pkmodels.fitting.sampling import warm_up
+
+    with _timed(seconds, "compile"), console.status("Compiling the model"):
+        sampler = compile_fit(posterior, target_acceptance=FIRST_TARGET_ACCEPTANCE)
+        warm_up(sampler)
+    columns = (TextColumn("Sampling"), BarColumn(), TimeRemainingColumn())
+    with (
+        _timed(seconds, "sample"),
+        Progress(*columns, console=console, transient=True) as bar,
+    ):
+        task = bar.add_task("", total=None)
+        return fit(
+            posterior,
+            seed=seed,
+            draws_per_chain=draws_per_chain(patient.confidence),
+            sampler=sampler,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> None:
+    """Write every file beside its name, and rename them when all are whole."""
+    from pkmodels.clinic.atomic_files import replace_atomically
+    from pkmodels.clinic.report import write_report
+    from pkmodels.clinic.reporting import curves_table
+    from pkmodels.fitting.fit import to_tree
+
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        names = ("report.html", "posterior.nc", "curves.csv", "result.json")
+        report, posterior, curves, answer = (
+            stack.enter_context(replace_atomically(out / name)) for name in names
+        )
+        write_report(report, result, figures)
+        to_tree(fit).to_netcdf(posterior, engine="h5netcdf")
+        curves.write_text(curves_table(figures.curves), "utf-8")
+        answer.write_text(result.model_dump_json(indent=2) + "\n", "utf-8")
