@@ -7,7 +7,7 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from pkmodels.errors import FitRefusedError
+from pkmodels.errors import FitRefusedError, InputError
 from pkmodels.fitting.checks import Checks, check
 from pkmodels.fitting.posterior import (
     FLOOR,
@@ -18,6 +18,8 @@ from pkmodels.fitting.posterior import (
     ODDS,
     Posterior,
     build_model,
+    form_of,
+    measured_data,
 )
 from pkmodels.fitting.priors import sampling_scale_sd
 from pkmodels.fitting.sampling import (
@@ -116,8 +118,28 @@ def parameter_draws(posterior: Posterior, draws: Draws) -> np.ndarray:
     return np.stack(ordered, axis=1)
 
 
-def compile_fit(posterior: Posterior, *, target_acceptance: float) -> Sampler:
-    """Compile the sampler of a posterior; it serves every patient of the same scans.
+@dataclass(frozen=True)
+class CompiledFit:
+    """A sampler compiled for every patient of the same form.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        The compiled log-density.
+    form : str
+        What it was compiled for; see `fitting.posterior.form_of`.
+    """
+
+    sampler: Sampler
+    form: str
+
+
+def compile_fit(
+    posterior: Posterior, *, target_acceptance: float = FIRST_TARGET_ACCEPTANCE
+) -> CompiledFit:
+    """Compile the sampler of a posterior.
+
+    It serves every posterior that differs in the measured values and sd only.
 
     Parameters
     ----------
@@ -128,16 +150,12 @@ def compile_fit(posterior: Posterior, *, target_acceptance: float) -> Sampler:
 
     Returns
     -------
-    Sampler
-
-    Examples
-    --------
-    >>> compile_fit.__name__
-    'compile_fit'
+    CompiledFit
     """
-    return compile_sampler(
+    sampler = compile_sampler(
         build_model(posterior), target_acceptance=target_acceptance
     )
+    return CompiledFit(sampler, form_of(posterior))
 
 
 def fit(
@@ -145,7 +163,7 @@ def fit(
     *,
     seed: int,
     draws_per_chain: int,
-    sampler: Sampler | None = None,
+    compiled: CompiledFit | None = None,
     progress: Progress | None = None,
 ) -> Fit:
     """Draw from a posterior and check the draws.
@@ -161,8 +179,8 @@ def fit(
         Repeats the fit exactly, >= 0.
     draws_per_chain : int
         Draws kept of each of the four chains, a multiple of 100.
-    sampler : Sampler, optional
-        From `compile_fit` of this posterior, to save the compilation.
+    compiled : CompiledFit, optional
+        From `compile_fit` of a posterior of the same form, to save the compilation.
     progress : callable, optional
         Called with (iterations done, iterations in all).
 
@@ -170,17 +188,24 @@ def fit(
     -------
     Fit
 
-    Examples
-    --------
-    >>> fit.__name__
-    'fit'
+    Raises
+    ------
+    InputError
+        When `compiled` is of another form.
     """
+    if compiled is not None and compiled.form != form_of(posterior):
+        raise InputError(
+            "this fit was compiled for other scans, doses or priors: compile it anew "
+            "with compile_fit"
+        )
+    data = measured_data(posterior)
     result = None
     for attempt, target_acceptance in enumerate(_TARGET_ACCEPTANCES, start=1):
-        if sampler is None or attempt > 1:
-            sampler = compile_fit(posterior, target_acceptance=target_acceptance)
+        if compiled is None or attempt > 1:
+            compiled = compile_fit(posterior, target_acceptance=target_acceptance)
         draws = draw_posterior(
-            sampler,
+            compiled.sampler,
+            data=data,
             spread=_prior_spread(posterior),
             seed=seed,
             draws_per_chain=draws_per_chain,
@@ -229,9 +254,12 @@ def contraction(fit: Fit) -> dict[str, float]:
     'contraction'
     """
     found: dict[str, float] = {}
+    weighed = fit.posterior.observations.weighed
     for variable, group in fit.posterior.all_priors.items():
         columns = fit.draws.variables[variable].reshape(fit.draws.diverging.size, -1).T
         for (name, prior), column in zip(group.items(), columns, strict=True):
+            if variable == MASS and name not in weighed:
+                continue  # no measurement depends on it
             scaled = column if variable in (NOISE, FLOOR) else np.log(column)
             ratio = float(np.var(scaled)) / sampling_scale_sd(prior) ** 2
             key = name if variable in (KINETICS, ODDS) else f"{variable}[{name}]"

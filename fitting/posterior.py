@@ -1,5 +1,6 @@
 """The posterior: a PyMC model of one patient's measurements."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from pkmodels.values import Certainty, Prior, PriorSet, half_normal, log_normal
 
 KINETICS, ODDS, CALIBRATION = "kinetics", "uptake_odds", "calibration"
 FRACTION = "fraction"
+LOG_VALUE, VALUE, SD = "log_value_measured", "value_measured", "sd_stated"
 MASS, NOISE, FLOOR = "mass", "relative_noise", "noise_floor"
 
 
@@ -134,6 +136,53 @@ def build_model(posterior: Posterior) -> pm.Model:
     return model
 
 
+def measured_data(posterior: Posterior) -> dict[str, np.ndarray]:
+    """Return what of a posterior is ``pm.Data``: measured values and stated sd.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Model, priors, measurements.
+
+    Returns
+    -------
+    dict of str to array
+        By the names that `build_model` gives them.
+    """
+    seen, additive = posterior.observations, posterior.additive
+    data = {}
+    if not additive.all():
+        data[LOG_VALUE] = np.log(seen.value[~additive])
+    if additive.any():
+        data[VALUE] = seen.value[additive]
+        data[SD] = np.nan_to_num(seen.sd[additive], nan=0.0)
+    return data
+
+
+def form_of(posterior: Posterior) -> str:
+    """Return a hash of all but the measured values: what a compiled fit depends on.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Model, priors, measurements.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    seen = posterior.observations
+    parts = [repr(posterior.compiled.system), repr(posterior.all_priors)]
+    parts += [repr(dict(posterior.exact_masses)), repr(seen.weighed)]
+    arrays = [seen.column, seen.node, seen.weight, seen.factor, seen.calibration]
+    arrays += [seen.mass, seen.modality, seen.region, posterior.additive]
+    for wanted in seen.labels.values():
+        arrays += [*wanted.doses, wanted.times_h]
+    parts += [repr(np.asarray(array).tolist()) for array in arrays]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def _parameter_vector(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
     by_name: dict[str, Any] = {}
     for i, name in enumerate(posterior.priors.independent):
@@ -179,7 +228,7 @@ def _scale(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
 
 
 def _likelihood(posterior: Posterior, predicted: Any, drawn: Mapping[str, Any]) -> None:
-    seen = posterior.observations
+    seen, data = posterior.observations, measured_data(posterior)
     additive = np.flatnonzero(posterior.additive)
     relative = np.flatnonzero(~posterior.additive)
     noise = drawn[NOISE][seen.modality]
@@ -188,16 +237,16 @@ def _likelihood(posterior: Posterior, predicted: Any, drawn: Mapping[str, Any]) 
             "log_value",
             mu=pt.log(predicted[relative]),
             sigma=noise[relative],
-            observed=pm.Data("log_value_measured", np.log(seen.value[relative])),
+            observed=pm.Data(LOG_VALUE, data[LOG_VALUE]),
         )
     if additive.size:
         expected = predicted[additive]
         floor = drawn[FLOOR][seen.region[additive]]
-        stated = pm.Data("sd_stated", np.nan_to_num(seen.sd[additive], nan=0.0))
+        stated = pm.Data(SD, data[SD])
         variance = floor**2 + (noise[additive] * expected) ** 2 + stated**2
         pm.Normal(
             "value",
             mu=expected,
             sigma=pt.sqrt(variance),
-            observed=pm.Data("value_measured", seen.value[additive]),
+            observed=pm.Data(VALUE, data[VALUE]),
         )

@@ -41,6 +41,8 @@ class Sampler:
         ``constrain(positions) -> tuple of arrays``, the model's named variables.
     names : tuple of str
         Names of those variables.
+    data_names : tuple of str
+        Names of the model's ``pm.Data``, in the order of `data`.
     """
 
     model: pm.Model
@@ -49,6 +51,7 @@ class Sampler:
     advance: Callable[..., Any]
     constrain: Callable[..., Any]
     names: tuple[str, ...]
+    data_names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
     Parameters
     ----------
     model : pymc.Model
-        A model whose variables are all continuous. What is ``pm.Data`` in it may be
-        changed between runs without a new compilation.
+        A model whose variables are all continuous. What is ``pm.Data`` in it is an
+        argument of each run, so that other values need no new compilation.
     target_acceptance : float
         Target acceptance probability of NUTS, in (0, 1).
 
@@ -134,7 +137,10 @@ def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
         return jax.vmap(jax.vmap(lambda x: graph(*jnp.split(x, cuts))))(positions)
 
     names = tuple(str(output.name) for output in outputs)
-    return Sampler(model, target_acceptance, start, advance, constrain, names)
+    data_names = tuple(str(v.name) for v in _data_variables(model))
+    return Sampler(
+        model, target_acceptance, start, advance, constrain, names, data_names
+    )
 
 
 def _log_density(model: pm.Model) -> tuple[Callable[..., Any], np.ndarray]:
@@ -167,6 +173,7 @@ def _data_variables(model: pm.Model) -> list[SharedVariable]:
 def draw_posterior(
     sampler: Sampler,
     *,
+    data: Mapping[str, np.ndarray],
     spread: np.ndarray,
     seed: int,
     draws_per_chain: int,
@@ -177,7 +184,9 @@ def draw_posterior(
     Parameters
     ----------
     sampler : Sampler
-        The compiled model; its current ``pm.Data`` are used.
+        The compiled model.
+    data : mapping of str to array
+        Value of each ``pm.Data`` of the model, in the shapes that it was built with.
     spread : (n,) array
         How far the chains start from the model's own starting point, on the scale of
         sampling, >= 0.
@@ -198,19 +207,19 @@ def draw_posterior(
     ...     x = pm.Normal("x")
     >>> sampler = compile_sampler(model, target_acceptance=0.8)
     >>> drawn = draw_posterior(
-    ...     sampler, spread=np.ones(1), seed=1, draws_per_chain=100
+    ...     sampler, data={}, spread=np.ones(1), seed=1, draws_per_chain=100
     ... )
     >>> drawn.variables["x"].shape
     (4, 100)
     """
-    data = tuple(jnp.asarray(v.get_value()) for v in _data_variables(sampler.model))
+    arrays = tuple(jnp.asarray(data[name]) for name in sampler.data_names)
     key, start_key = jax.random.split(jax.random.PRNGKey(seed))
     positions = _starting_points(sampler.model, spread, start_key)
-    state = sampler.start(positions, jax.random.split(key, CHAINS), data)
+    state = sampler.start(positions, jax.random.split(key, CHAINS), arrays)
     total = WARMUP + draws_per_chain
     kept, diverging = [], []
     for done in range(0, total, CHUNK):
-        state, chunk, divergences = sampler.advance(state, data)
+        state, chunk, divergences = sampler.advance(state, arrays)
         if done >= WARMUP:
             kept.append(np.asarray(chunk))
             diverging.append(np.asarray(divergences))

@@ -1,5 +1,6 @@
 """The house: exports, links, packages, locks and what no file may name."""
 
+import ast
 import importlib.util
 import re
 import subprocess
@@ -93,6 +94,25 @@ def test_every_folder_with_modules_is_packaged(
         for folder in folders
     }
     assert packages == set(project["tool"]["setuptools"]["packages"])
+
+
+def test_every_imported_package_is_a_declared_dependency(
+    repository: Path, project: dict, repository_files: tuple[Path, ...]
+):
+    roots = {"pkmodels", "models", "fitting"}
+    imported = set()
+    for file in repository_files:
+        if file.suffix == ".py" and file.parts[0] in roots:
+            for node in ast.walk(ast.parse((repository / file).read_bytes())):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    imported.add(str(node.module).split(".")[0])
+    imported -= {"pkmodels", *sys.stdlib_module_names}
+    # What pydantic itself is made of, and pinned by it.
+    imported -= {"pydantic_core"}
+    declared = {Requirement(line).name for line in project["project"]["dependencies"]}
+    assert imported <= declared
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -105,12 +105,12 @@ def _fit(
     seconds: dict[str, float],
 ) -> "Fit":
     from pkmodels.clinic.question import draws_per_chain
-    from pkmodels.fitting.fit import FIRST_TARGET_ACCEPTANCE, compile_fit, fit
+    from pkmodels.fitting.fit import compile_fit, fit
     from pkmodels.fitting.sampling import warm_up
 
     with _timed(seconds, "compile"), console.status("Compiling the model"):
-        sampler = compile_fit(posterior, target_acceptance=FIRST_TARGET_ACCEPTANCE)
-        warm_up(sampler)
+        compiled = compile_fit(posterior)
+        warm_up(compiled.sampler)
     columns = (TextColumn("Sampling"), BarColumn(), TimeRemainingColumn())
     with (
         _timed(seconds, "sample"),
@@ -121,7 +121,7 @@ def _fit(
             posterior,
             seed=seed,
             draws_per_chain=draws_per_chain(patient.confidence),
-            sampler=sampler,
+            compiled=compiled,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
 
