@@ -75,6 +75,9 @@ class Observations:
         Modalities in order; `modality` holds each row's index.
     regions : tuple of str
         Regions measured, in order; `region` holds each row's index.
+    floors : tuple of str
+        Kinds of value that share an additive noise: one region, modality and
+        quantity; `floor` holds each row's index.
     value, sd : (n,) arrays
         Values, and stated sd (NaN where it is to be estimated).
     """
@@ -93,6 +96,8 @@ class Observations:
     modality: np.ndarray
     regions: tuple[str, ...]
     region: np.ndarray
+    floors: tuple[str, ...]
+    floor: np.ndarray
     value: np.ndarray
     sd: np.ndarray
 
@@ -153,6 +158,7 @@ def arrange(
     )
     modalities = tuple(dict.fromkeys(m.modality for m in measurements))
     regions = tuple(dict.fromkeys(m.region for m in measurements))
+    floors = tuple(dict.fromkeys(floor_name(m) for m in measurements))
     return Observations(
         labels=labels,
         observables=observables,
@@ -175,9 +181,36 @@ def arrange(
         modality=np.array([modalities.index(m.modality) for m in measurements]),
         regions=regions,
         region=np.array([regions.index(m.region) for m in measurements]),
+        floors=floors,
+        floor=np.array([floors.index(floor_name(m)) for m in measurements]),
         value=np.array([m.value for m in measurements]),
         sd=np.array([np.nan if m.sd is None else m.sd for m in measurements]),
     )
+
+
+def floor_name(item: Measurement) -> str:
+    """Name the kind of value that shares an additive noise with a measurement.
+
+    Parameters
+    ----------
+    item : Measurement
+        The measurement.
+
+    Returns
+    -------
+    str
+        Its region and modality, and whether it is a concentration: other modalities
+        and quantities have other scales.
+
+    Examples
+    --------
+    >>> scan = Measurement("kidney", "Lu-177", "SPECT", 24.0, 24.0, 70.0,
+    ...                    Quantity.ACTIVITY, None, None, "line 2")
+    >>> floor_name(scan)
+    'kidney, SPECT'
+    """
+    per_gram = ", per g" if item.quantity is Quantity.CONCENTRATION else ""
+    return f"{item.region}, {item.modality}{per_gram}"
 
 
 def _correction(item: Measurement) -> float:

@@ -42,8 +42,9 @@ class Posterior:
     relative_noise : Prior
         Half-normal prior of the relative scatter of values, per modality.
     noise_floor : mapping of str to Prior
-        Half-normal prior of the additive noise (in the value's unit) per region;
-        used where a value carries an sd, or everywhere with `floor_everywhere`.
+        Half-normal prior of the additive noise (in the value's unit) for each of
+        ``observations.floors``; used where a value carries an sd, or everywhere with
+        `floor_everywhere`.
     floor_everywhere : bool
         Whether every value has an additive noise.
 
@@ -85,14 +86,15 @@ class Posterior:
             name: log_normal(1.0, sd, "", "calibration", Certainty.JUDGEMENT)
             for name, sd in seen.calibrations
         }
-        floors = {r: self.noise_floor[r] for r in seen.regions}
+        used = {seen.floors[i] for i in seen.floor[self.additive]}
+        floors = {n: self.noise_floor[n] for n in seen.floors if n in used}
         groups: dict[str, dict[str, Prior]] = {
             KINETICS: dict(self.priors.independent),
             ODDS: dict(self.priors.odds),
             CALIBRATION: factors,
             MASS: dict(self.masses),
             NOISE: dict.fromkeys(seen.modalities, self.relative_noise),
-            FLOOR: floors if self.additive.any() else {},
+            FLOOR: floors,
         }
         return {name: group for name, group in groups.items() if group}
 
@@ -176,7 +178,7 @@ def form_of(posterior: Posterior) -> str:
     parts = [repr(posterior.compiled.system), repr(posterior.all_priors)]
     parts += [repr(dict(posterior.exact_masses)), repr(seen.weighed)]
     arrays = [seen.column, seen.node, seen.weight, seen.factor, seen.calibration]
-    arrays += [seen.mass, seen.modality, seen.region, posterior.additive]
+    arrays += [seen.mass, seen.modality, seen.floor, posterior.additive]
     for wanted in seen.labels.values():
         arrays += [*wanted.doses, wanted.times_h]
     parts += [repr(np.asarray(array).tolist()) for array in arrays]
@@ -241,7 +243,8 @@ def _likelihood(posterior: Posterior, predicted: Any, drawn: Mapping[str, Any]) 
         )
     if additive.size:
         expected = predicted[additive]
-        floor = drawn[FLOOR][seen.region[additive]]
+        used = np.unique(seen.floor[additive])
+        floor = drawn[FLOOR][np.searchsorted(used, seen.floor[additive])]
         stated = pm.Data(SD, data[SD])
         variance = floor**2 + (noise[additive] * expected) ** 2 + stated**2
         pm.Normal(

@@ -103,7 +103,8 @@ def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
     >>> compile_sampler(model, target_acceptance=0.9).names
     ('x',)
     """
-    log_density, cuts = _log_density(model)
+    split = _splitter(model)
+    log_density = _log_density(model, split)
     initialize, step = hmc(
         potential_fn_gen=lambda *data: lambda x: -log_density(x, *data)
     )
@@ -129,12 +130,13 @@ def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
         state, (positions, diverging) = jax.lax.scan(move, state, None, length=CHUNK)
         return state, jnp.swapaxes(positions, 0, 1), jnp.swapaxes(diverging, 0, 1)
 
-    outputs = [v for v in model.unobserved_value_vars if v not in model.value_vars]
+    wanted = {v.name for v in (*model.free_RVs, *model.deterministics)}
+    outputs = [v for v in model.unobserved_value_vars if v.name in wanted]
     graph = get_jaxified_graph(inputs=model.value_vars, outputs=outputs)
 
     @jax.jit
     def constrain(positions: Any) -> Any:
-        return jax.vmap(jax.vmap(lambda x: graph(*jnp.split(x, cuts))))(positions)
+        return jax.vmap(jax.vmap(lambda x: graph(*split(x))))(positions)
 
     names = tuple(str(output.name) for output in outputs)
     data_names = tuple(str(v.name) for v in _data_variables(model))
@@ -143,25 +145,30 @@ def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
     )
 
 
-def _log_density(model: pm.Model) -> tuple[Callable[..., Any], np.ndarray]:
-    """Return log p(x, data) of the flat unconstrained vector, and where to split it."""
+def _splitter(model: pm.Model) -> Callable[[Any], list[Any]]:
+    """Return what cuts the flat unconstrained vector into the model's variables."""
+    point = model.initial_point()
+    shapes = [np.shape(point[str(v.name)]) for v in model.value_vars]
+    cuts = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1]
+
+    def split(x: Any) -> list[Any]:
+        parts = jnp.split(x, cuts)
+        return [part.reshape(s) for part, s in zip(parts, shapes, strict=True)]
+
+    return split
+
+
+def _log_density(
+    model: pm.Model, split: Callable[[Any], list[Any]]
+) -> Callable[..., Any]:
+    """Return log p(x, data) of the flat unconstrained vector."""
     density = model.logp()
     data = _data_variables(model)
     replaced = {shared: shared.type(name=shared.name) for shared in data}
     (output,) = clone_replace([density], replace=replaced)
     inputs = [*model.value_vars, *replaced.values()]
     function = get_jaxified_graph(inputs=inputs, outputs=[output])
-    point = model.initial_point()
-    sizes = [np.size(point[str(v.name)]) for v in model.value_vars]
-    shapes = [np.shape(point[str(v.name)]) for v in model.value_vars]
-    cuts = np.cumsum(sizes)[:-1]
-
-    def log_density(x: Any, *data: Any) -> Any:
-        parts = jnp.split(x, cuts)
-        values = [part.reshape(s) for part, s in zip(parts, shapes, strict=True)]
-        return function(*values, *data)[0]
-
-    return log_density, cuts
+    return lambda x, *data: function(*split(x), *data)[0]
 
 
 def _data_variables(model: pm.Model) -> list[SharedVariable]:
@@ -262,4 +269,4 @@ def _starting_points(model: pm.Model, spread: np.ndarray, key: Any) -> Any:
     point = model.initial_point()
     flat = np.concatenate([np.ravel(point[str(v.name)]) for v in model.value_vars])
     offset = jax.random.uniform(key, (CHAINS, flat.size), minval=-1.0, maxval=1.0)
-    return jnp.asarray(flat) + jnp.asarray(spread) * offset
+    return jnp.asarray(flat[None, :] + spread[None, :] * np.asarray(offset))

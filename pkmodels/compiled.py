@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -110,8 +111,9 @@ def doses_of(schedule: Schedule) -> Doses:
     )
 
 
+@lru_cache(maxsize=64)
 def compile_system(system: System) -> CompiledSystem:
-    """Turn a linear system into JAX functions.
+    """Turn a linear system into JAX functions; equal systems share one compilation.
 
     The activity of a label given at t_d is exp(-lambda (t - t_d)) times the ligand's
     response: during an infusion the label in the syringe decays at the same rate.

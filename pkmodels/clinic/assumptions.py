@@ -51,13 +51,13 @@ def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:
     groups = fit.posterior.all_priors
     for modality, prior in groups[NOISE].items():
         yield f"relative noise of {modality}: {prior}"
-    for region, prior in groups.get(FLOOR, {}).items():
-        yield f"additive noise of {region}: {prior}"
+    for kind, prior in groups.get(FLOOR, {}).items():
+        yield f"additive noise of {kind}: {prior}"
     for calibration in patient.calibrations:
         shared = "all its scans and regions"
         if calibration.scope == "region":
             shared = "the scans of a region"
-        size = "free" if calibration.cv is None else f"known to {calibration.cv:.1%}"
+        size = "free" if calibration.cv is None else f"known to {100 * calibration.cv:g} %"
         yield f"calibration of {calibration.modality}: {size}, shared by {shared}"
 
 
@@ -112,7 +112,12 @@ def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[
     -------
     list of str
     """
-    found = [*patient.warnings, *_mass_warnings(patient), *_marrow_warnings(patient)]
+    found = [
+        *patient.warnings,
+        *_group_warnings(patient),
+        *_mass_warnings(patient),
+        *_marrow_warnings(patient),
+    ]
     if fit.checks.attempts > 1:
         found.append(
             f"the sampler needed {fit.checks.attempts} attempts: look at the fit closely"
@@ -120,6 +125,17 @@ def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[
     if assessment is not None:
         found += _tail_warnings(patient, assessment)
     return found
+
+
+def _group_warnings(patient: Patient) -> Iterator[str]:
+    measured = {m.region for m in patient.measurements}
+    for group in patient.groups:
+        bare = [region for region in group.regions if region not in measured]
+        if bare:
+            yield (
+                f"group {group.name} is not reported: no measurement of "
+                f"{', '.join(bare)}"
+            )
 
 
 def _mass_warnings(patient: Patient) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pkmodels.clinic.patient import Calibration as StatedCalibration
 from pkmodels.clinic.patient import Patient
 from pkmodels.compiled import compile_system
 from pkmodels.decision import draws_needed
-from pkmodels.fitting.observations import Calibration, arrange
+from pkmodels.fitting.observations import Calibration, arrange, floor_name
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.sampling import CHAINS, CHUNK
 from pkmodels.measurements import Quantity
@@ -61,7 +61,7 @@ def build_posterior(patient: Patient) -> Posterior:
             if r.mass_g is not None and not r.mass_cv
         },
         relative_noise=values.RELATIVE_NOISE,
-        noise_floor={region.name: _floor(patient, region.name) for region in regions},
+        noise_floor=_noise_floors(patient),
         floor_everywhere=patient.noise_floor,
     )
 
@@ -94,13 +94,23 @@ def _calibration(stated: StatedCalibration) -> Calibration:
     return Calibration(stated.modality, stated.scope == "region", log_sd)
 
 
-def _floor(patient: Patient, region: str) -> Prior:
-    """Return the prior of a region's additive noise, in the unit of its values."""
-    rows = [m for m in patient.measurements if m.region == region]
-    largest = max(m.value for m in rows)
-    unit = "MBq/g" if rows[0].quantity is Quantity.CONCENTRATION else "MBq"
+def _noise_floors(patient: Patient) -> dict[str, Prior]:
+    """Return the prior of the additive noise of each kind of value, in its unit."""
     share = values.NOISE_FLOOR_FRACTION
-    return half_normal(share.value * largest, unit, share.source, share.certainty)
+    largest: dict[str, float] = {}
+    units: dict[str, str] = {}
+    for item in patient.measurements:
+        name = floor_name(item)
+        largest[name] = max(item.value, largest.get(name, 0.0))
+        concentration = item.quantity is Quantity.CONCENTRATION
+        units[name] = "MBq/g" if concentration else "MBq"
+    return {
+        name: half_normal(
+            share.value * value, units[name], share.source, share.certainty
+        )
+        for name, value in largest.items()
+        if value > 0.0
+    }
 
 
 def draws_per_chain(confidence: float) -> int:

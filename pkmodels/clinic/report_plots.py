@@ -258,6 +258,9 @@ def _add_density(
             ),
             **place,
         )
+    # Room above the bars for the name of the limit.
+    figure.update_yaxes(range=[0.0, 1.2 * float(density.max())], **place)
+
 
 
 def bin_edges(draws: np.ndarray, limit: float) -> np.ndarray:

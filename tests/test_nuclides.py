@@ -1,0 +1,97 @@
+"""Radionuclides against ICRP Publication 107 and what follows from it."""
+
+import math
+
+import pytest
+from reference_tables import FOLDER, rows, source
+
+from pkmodels import units
+from pkmodels.errors import InputError
+from pkmodels.nuclides import Nuclide, nuclide, nuclides
+
+ICRP107 = {row["nuclide"]: row for row in rows("icrp107")}
+HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0}
+
+
+def published_digits(text: str) -> float:
+    """Return half a unit in the last digit of a printed number."""
+    return 0.5 * 10.0 ** -len(text.partition(".")[2])
+
+
+def test_every_known_nuclide_has_a_reference() -> None:
+    assert sorted(ICRP107) == sorted(nuclides())
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", nuclides())
+def test_half_life_is_that_of_radioactivedecay(name: str) -> None:
+    # It holds the half-lives of ICRP 107; imported here, since it takes a second.
+    import radioactivedecay
+
+    expected = radioactivedecay.Nuclide(name).half_life("h")
+    assert nuclide(name).half_life_h == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", nuclides())
+def test_half_life_and_energies_are_those_of_icrp_107(name: str) -> None:
+    row, found = ICRP107[name], nuclide(name)
+    hours = float(row["half_life"]) * HOURS[row["half_life_unit"]]
+    assert found.half_life_h == pytest.approx(hours, rel=1e-12)
+    assert found.electron_MeV == float(row["electron_MeV"])
+    assert found.photon_MeV == float(row["photon_MeV"])
+    assert found.alpha_MeV == 0.0
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", nuclides())
+def test_mean_dose_per_decay_has_the_tabulated_digits(name: str) -> None:
+    text = ICRP107[name]["delta_e_Gy_g_per_MBq_h"]
+    delta = nuclide(name).electron_MeV * units.GY_G_PER_MEV_MBQ_H
+    assert delta == pytest.approx(float(text), abs=published_digits(text))
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", nuclides())
+def test_carrier_free_molar_activity_has_the_tabulated_digits(name: str) -> None:
+    text = ICRP107[name]["carrier_free_GBq_per_nmol"]
+    molar = nuclide(name).carrier_free_MBq_per_nmol / 1e3
+    assert molar == pytest.approx(float(text), abs=published_digits(text))
+
+
+@pytest.mark.reference
+def test_dose_units_are_those_of_the_mird_literature() -> None:
+    # 1 MeV per decay in 1 g: 0.576784 Gy/(MBq h), or 1.60218e-1 mGy/(MBq s).
+    assert pytest.approx(0.576784, abs=5e-7) == units.GY_G_PER_MEV_MBQ_H
+    per_mGy = units.GY_G_PER_MEV_MBQ_H / units.GY_PER_MBQ_H_PER_MGY_PER_MBQ_S
+    assert per_mGy == pytest.approx(1.60218e-1, abs=5e-7)
+
+
+def test_half_of_the_activity_is_left_after_a_half_life() -> None:
+    half_life, decay = (
+        nuclide("Lu-177").half_life_h,
+        nuclide("Lu-177").decay_constant_per_h,
+    )
+    assert math.exp(-decay * half_life) == pytest.approx(0.5, rel=1e-15)
+
+
+def test_carrier_free_activity_is_the_activity_of_a_count_of_atoms() -> None:
+    """One nmol is 6.02214076e14 atoms; each decays with probability lambda dt."""
+    made_up = Nuclide("X-1", math.log(2.0), 0.0, 0.0, 0.0)  # 1 decay per atom and hour
+    assert made_up.carrier_free_MBq_per_nmol == pytest.approx(
+        6.02214076e14 / 3600.0 / 1e6, rel=1e-14
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("Lu177", "did you mean 'Lu-177'"), ("At-211", "known: ")]
+)
+def test_unknown_nuclide_is_named_with_the_known_ones(name: str, remedy: str) -> None:
+    with pytest.raises(InputError, match=rf"'{name}'.*{remedy}.*Ga-68"):
+        nuclide(name)
+
+
+@pytest.mark.parametrize("table", [path.stem for path in FOLDER.glob("*.csv")])
+def test_every_reference_table_opens_with_its_source(table: str) -> None:
+    assert "Source" in source(table)
+    assert all(None not in row and None not in row.values() for row in rows(table))

@@ -1,0 +1,35 @@
+"""The README's Python example runs as written, and its patient file is valid."""
+
+import re
+import subprocess
+import sys
+
+from pkmodels.clinic.answerable import check_answerable
+from pkmodels.clinic.patient_files import read_patient
+
+ROWS = """region,label,modality,start_h,end_h,value,unit,sd,decay_corrected_to_h
+kidney_left,,SPECT,24,,70,MBq,,
+kidney_left,,SPECT,96,,25,MBq,,
+"""
+
+
+def _block(repository, language):
+    text = (repository / "README.md").read_text("utf-8")
+    (block,) = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return block
+
+
+def test_python_example_runs(repository):
+    code = _block(repository, "python")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "release: kidney -> plasma, rate kidney*release" in done.stdout
+
+
+def test_patient_file_is_valid(repository, tmp_path):
+    (tmp_path / "patient.toml").write_text(_block(repository, "toml"), "utf-8")
+    (tmp_path / "measurements.csv").write_text(ROWS, "utf-8")
+    patient = read_patient(tmp_path)
+    check_answerable(patient)
+    assert patient.confidence == 0.95

@@ -1,0 +1,234 @@
+"""Symbols, reactions, models and systems: what they mean and what they refuse."""
+
+import pickle
+
+import pytest
+import sympy
+
+from pkmodels.definition import Model, derivatives, latex
+from pkmodels.errors import ModelError, suggest
+from pkmodels.models import organ_exchange
+from pkmodels.reactions import Reaction, flow
+from pkmodels.schedule import Administration, Schedule, ScheduleForm
+from pkmodels.symbols import Amount, Parameter, amounts, parameters
+from pkmodels.system import assemble
+
+PLASMA, RECEPTOR, BOUND, URINE = amounts("plasma receptor bound urine", unit="nmol")
+ON = Parameter("on", "1/(nmol h)")
+OFF, FILTERED = parameters("off filtered", unit="1/h")
+BOLUS = ScheduleForm("dotatate", "intravenous", infusions=False)
+
+BINDING = Reaction("binding", ((PLASMA, 1), (RECEPTOR, 1)), ((BOUND, 1),), ON)
+
+
+def linear_model(**changes: object) -> Model:
+    fields = {
+        "name": "filtration",
+        "reactions": (flow("filtration", PLASMA, URINE, FILTERED * PLASMA),),
+        "routes": {"intravenous": PLASMA},
+        "observables": {"plasma": PLASMA},
+    }
+    return Model(**(fields | changes))  # pyright: ignore[reportArgumentType]
+
+
+def test_name_unit_and_kind_make_a_symbol() -> None:
+    assert Amount("kidney", "nmol") == Amount("kidney", "nmol")
+    assert Amount("kidney", "nmol") != Amount("kidney", "MBq")
+    assert Amount("kidney", "nmol") != Parameter("kidney", "nmol")
+    assert len({Amount("kidney", "nmol"), Amount("kidney", "nmol")}) == 1
+
+
+@pytest.mark.parametrize("symbol", [PLASMA, OFF])
+def test_a_symbol_survives_pickling_with_its_unit(symbol: Amount | Parameter) -> None:
+    again = pickle.loads(pickle.dumps(symbol))
+    assert (again, again.unit, type(again)) == (symbol, symbol.unit, type(symbol))
+    assert again.is_nonnegative
+
+
+@pytest.mark.parametrize("name", ["left kidney", "2nd", "a-b", ""])
+def test_a_name_that_is_no_identifier_is_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="is not an identifier: use letters"):
+        Amount(name, "nmol")
+
+
+def test_a_reaction_prints_as_chemistry() -> None:
+    assert str(BINDING) == "binding: plasma + receptor -> bound, rate on"
+    assert str(flow("loss", PLASMA, None, OFF * PLASMA)).startswith(
+        "loss: plasma -> outside, rate "
+    )
+    pair = Reaction("dimer", ((PLASMA, 2),), ((BOUND, 1),), ON * PLASMA**2)
+    assert str(pair) == "dimer: 2 plasma -> bound, rate plasma**2*on"
+
+
+def test_reactions_refuse_what_means_nothing() -> None:
+    with pytest.raises(ModelError, match="'idle' moves nothing"):
+        flow("idle", None, None, OFF * PLASMA)
+    with pytest.raises(ModelError, match="stoichiometry of plasma is 0"):
+        Reaction("none", ((PLASMA, 0),), ((BOUND, 1),), OFF * PLASMA)
+    with pytest.raises(ModelError, match="x in the rate is neither an amount nor"):
+        flow("foreign", PLASMA, None, sympy.Symbol("x") * PLASMA)
+
+
+def test_derivatives_are_products_less_reactants() -> None:
+    rate = ON * PLASMA**2
+    model = linear_model(
+        reactions=(
+            Reaction("dimer", ((PLASMA, 2),), ((BOUND, 1),), rate),
+            flow("filtration", PLASMA, URINE, FILTERED * PLASMA),
+        )
+    )
+    assert derivatives(model) == {
+        PLASMA: -2 * rate - FILTERED * PLASMA,
+        BOUND: rate,
+        URINE: FILTERED * PLASMA,
+    }
+
+
+def test_what_flows_between_amounts_is_conserved() -> None:
+    closed = linear_model(
+        reactions=(
+            flow("bind", PLASMA, BOUND, ON * PLASMA * RECEPTOR),
+            flow("release", BOUND, PLASMA, OFF * BOUND),
+            flow("filtration", PLASMA, URINE, FILTERED * PLASMA),
+        )
+    )
+    assert sympy.expand(sum(derivatives(closed).values())) == 0
+    # The receptor enters a rate only, so that it is an amount of its own.
+    assert RECEPTOR in closed.amounts
+    assert derivatives(closed)[RECEPTOR] == 0
+
+
+def test_symbols_are_listed_in_order_of_appearance() -> None:
+    model = organ_exchange.model(("kidney", "liver"))
+    assert [str(a) for a in model.amounts] == ["blood", "kidney", "liver"]
+    assert [str(p) for p in model.parameters] == [
+        "blood_half_time",
+        "fraction_kidney",
+        "biological_half_life_kidney",
+        "fraction_liver",
+        "biological_half_life_liver",
+    ]
+
+
+def test_models_refuse_what_is_ambiguous_or_unknown() -> None:
+    twice = flow("filtration", PLASMA, None, FILTERED * PLASMA)
+    with pytest.raises(ModelError, match="reaction name 'filtration' stands for two"):
+        linear_model(reactions=(twice, twice))
+    other_unit = Amount("plasma", "MBq")
+    with pytest.raises(ModelError, match="symbol name 'plasma' stands for two things"):
+        linear_model(
+            reactions=(twice, flow("other", other_unit, None, OFF * other_unit))
+        )
+    with pytest.raises(ModelError, match="'filtration' has no route for a dose"):
+        linear_model(routes={})
+    with pytest.raises(ModelError, match="route 'oral' uses bound, which is in no"):
+        linear_model(routes={"oral": BOUND})
+    with pytest.raises(ModelError, match="observable 'tumour' uses bound"):
+        linear_model(observables={"tumour": BOUND})
+
+
+def test_a_model_prints_every_part() -> None:
+    text = str(linear_model())
+    assert text.splitlines() == [
+        "model filtration",
+        "  filtration: plasma -> urine, rate plasma*filtered",
+        "  dose by intravenous -> plasma",
+        "  observed plasma = plasma",
+    ]
+
+
+def test_latex_has_an_equation_for_each_amount_with_whole_names() -> None:
+    text = latex(organ_exchange.model(("kidney_left",)))
+    equations = text.splitlines()[1:-1]
+    assert [r"\frac{d\, \mathrm{blood}}{dt} &=" in e for e in equations] == [1, 0]
+    assert r"\frac{d\, \mathrm{kidney\_left}}{dt} &=" in equations[1]
+    assert r"\mathrm{blood\_half\_time}" in equations[0]
+    assert text.count("{") == text.count("}")
+
+
+def test_organ_exchange_is_the_documented_system() -> None:
+    """dB/dt = -k B (uptake and elimination together), dO/dt = f k B - w O."""
+    system = assemble(organ_exchange.model(("kidney", "liver")), BOLUS)
+    half_time, f1, b1, f2, b2 = system.parameters
+    k, ln2 = sympy.log(2) / half_time, sympy.log(2)
+    expected = sympy.Matrix(
+        [[-k, 0, 0], [f1 * k, -ln2 / b1, 0], [f2 * k, 0, -ln2 / b2]]
+    )
+    assert system.matrix is not None
+    assert sympy.simplify(system.matrix - expected) == sympy.zeros(3, 3)
+    assert system.observation == sympy.Matrix([[0, 1, 0], [0, 0, 1]])
+    assert system.observables == ("kidney", "liver")
+
+
+def test_organ_exchange_refuses_regions_that_it_cannot_name() -> None:
+    with pytest.raises(ModelError, match="at least one region"):
+        organ_exchange.model(())
+    with pytest.raises(ModelError, match="rename the region 'blood'"):
+        organ_exchange.model(("blood",))
+    with pytest.raises(ModelError, match="stands for two things"):
+        organ_exchange.model(("kidney", "kidney"))
+
+
+def test_a_linear_system_has_its_matrix() -> None:
+    system = assemble(linear_model(), BOLUS)
+    assert system.matrix == sympy.Matrix([[-FILTERED, 0], [FILTERED, 0]])
+    assert system.observation == sympy.Matrix([[1, 0]])
+    assert system.route == PLASMA
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        ON * PLASMA * BOUND,  # saturation
+        FILTERED * PLASMA / (PLASMA + 1),
+        Parameter("produced", "nmol/h"),  # a constant production
+        FILTERED * sympy.sqrt(PLASMA),
+    ],
+)
+def test_a_system_that_is_not_linear_and_homogeneous_has_none(rate: sympy.Expr) -> None:
+    model = linear_model(reactions=(flow("a", PLASMA, BOUND, rate),))
+    assert assemble(model, BOLUS).matrix is None
+
+
+def test_linearity_is_seen_through_what_cancels() -> None:
+    rate = FILTERED * PLASMA * (PLASMA + 1) - FILTERED * PLASMA**2
+    model = linear_model(reactions=(flow("a", PLASMA, BOUND, rate),))
+    matrix = assemble(model, BOLUS).matrix
+    assert matrix == sympy.Matrix([[-FILTERED, 0], [FILTERED, 0]])
+
+
+def test_an_observable_that_is_not_linear_is_seen() -> None:
+    model = linear_model(observables={"square": PLASMA**2})
+    assert assemble(model, BOLUS).observation is None
+
+
+def test_a_route_that_the_model_lacks_is_named() -> None:
+    form = ScheduleForm("dotatate", "intravenus", infusions=False)
+    with pytest.raises(ModelError, match="no route 'intravenus': did you mean 'intr"):
+        assemble(linear_model(), form)
+
+
+def test_the_form_of_a_schedule_knows_no_amounts_or_times() -> None:
+    def given(*doses: tuple[float, float, float]) -> Schedule:
+        return Schedule(
+            tuple(Administration(t, d, "x", "Y-90", a) for t, d, a in doses)
+        )
+
+    one, two = given((0.0, 0.0, 1.0)), given((0.0, 0.0, 5.0), (48.0, 0.0, 2.0))
+    assert one.form == two.form == ScheduleForm("x", "intravenous", infusions=False)
+    assert given((0.0, 0.5, 1.0)).form.infusions
+
+
+def test_a_schedule_of_two_ligands_or_none_has_no_form() -> None:
+    first = Administration(0.0, 0.0, "dotatate", "Lu-177", 1.0)
+    second = Administration(0.0, 0.0, "pentixather", "Lu-177", 1.0)
+    with pytest.raises(ModelError, match="one ligand; this one has dotatate, pentix"):
+        _ = Schedule((first, second)).form
+    with pytest.raises(ModelError, match="this one has no administration"):
+        _ = Schedule(()).form
+
+
+def test_suggestions_name_the_nearest_or_list_all() -> None:
+    assert suggest("splen", ["liver", "spleen"]).startswith("did you mean 'spleen'?")
+    assert suggest("zzz", ["liver", "spleen"]) == "known: liver, spleen"
+    assert suggest("zzz", []) == "known: none"
