@@ -5,18 +5,20 @@ pkmodels. Coverage is that of the 95 % interval; the ranks of the truths among t
 draws are also held against the uniform distribution, which sees a shift of 0.3 sd.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import simulators
 from scipy.stats import binomtest, kstest
 
+from pkmodels.clinic import exposure
 from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.assessment import assess
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import build_posterior
 from pkmodels.fitting.fit import compile_fit, fit
+from pkmodels.nuclides import nuclide
 
 N_PATIENTS = 200
 P_LIMIT = 0.005
@@ -66,10 +68,9 @@ class Calibration:
     draws: dict[str, np.ndarray]
     truths: dict[str, np.ndarray]
 
-    def ranks(self, quantity, factor=1.0):
-        """Return the share of draws below the truth; `factor` spoils the draws."""
-        below = factor * self.draws[quantity] < self.truths[quantity][:, None]
-        return below.mean(axis=1)
+    def ranks(self, quantity):
+        """Return for each patient the share of draws below the truth."""
+        return (self.draws[quantity] < self.truths[quantity][:, None]).mean(axis=1)
 
 
 def patient_of(folder, simulated):
@@ -94,6 +95,28 @@ def patient_of(folder, simulated):
     return patient
 
 
+def found_in(patient, fitted, simulated):
+    """Return draws and truth of each quantity of the kidneys, by name."""
+    exposures = assess(patient, fitted).exposures
+    found = {}
+    for label, of_label in exposures.items():
+        kidneys, truth = of_label["kidneys"], simulated.kidney_tiac_h[label]
+        dose = simulated.kidney_dose_Gy_per_GBq[label]
+        found[f"TIAC {label}"] = kidneys.tiac_h, truth
+        found[f"dose {label}"] = kidneys.dose_Gy_per_GBq, dose
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exposure, "nuclide", faster_decay)
+        spoiled = assess(patient, fitted).exposures["Y-90"]["kidneys"].tiac_h
+    found["TIAC Y-90, decay 5 % off"] = spoiled, simulated.kidney_tiac_h["Y-90"]
+    return found
+
+
+def faster_decay(name):
+    """Return a nuclide, the planned one with a decay constant that is 5 % too large."""
+    true = nuclide(name)
+    return replace(true, half_life_h=true.half_life_h / 1.05) if name == "Y-90" else true
+
+
 def run_patients(folder, seeds):
     """Fit every simulated patient through the patient files, compiling once."""
     compiled = None
@@ -107,18 +130,9 @@ def run_patients(folder, seeds):
         if not fitted.checks.passed:
             failed += 1
             continue
-        for label, exposures in assess(patient, fitted).exposures.items():
-            kidneys = exposures["kidneys"]
-            found = {
-                f"TIAC {label}": (kidneys.tiac_h, simulated.kidney_tiac_h[label]),
-                f"dose {label}": (
-                    kidneys.dose_Gy_per_GBq,
-                    simulated.kidney_dose_Gy_per_GBq[label],
-                ),
-            }
-            for name, (drawn, truth) in found.items():
-                draws.setdefault(name, []).append(drawn)
-                truths.setdefault(name, []).append(truth)
+        for name, (drawn, truth) in found_in(patient, fitted, simulated).items():
+            draws.setdefault(name, []).append(drawn)
+            truths.setdefault(name, []).append(truth)
     return Calibration(
         failed,
         {name: np.array(value) for name, value in draws.items()},
@@ -155,3 +169,10 @@ def test_intervals_cover_the_truth(calibration, quantity):
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_ranks_of_the_truth_are_uniform(calibration, quantity):
     assert kstest(calibration.ranks(quantity), "uniform").pvalue > P_LIMIT
+
+
+@pytest.mark.slow
+def test_a_decay_constant_5_percent_off_is_seen(calibration):
+    """The same test must fail when the label exchange is wrong."""
+    ranks = calibration.ranks("TIAC Y-90, decay 5 % off")
+    assert kstest(ranks, "uniform").pvalue < P_LIMIT
