@@ -91,9 +91,9 @@ def check(
     True
     """
     tree = az.from_dict({"posterior": {"x": draws.unconstrained}})
-    rhat = _extreme(az.rhat(tree)["x"].values, np.max)
-    bulk = _extreme(az.ess(tree, method="bulk")["x"].values, np.min)
-    tail = _extreme(az.ess(tree, method="tail")["x"].values, np.min)
+    rhat = _finite(az.rhat(tree)["x"].values.max())
+    bulk = _finite(az.ess(tree, method="bulk")["x"].values.min())
+    tail = _finite(az.ess(tree, method="tail")["x"].values.min())
     divergences = int(draws.diverging.sum())
     medians = np.median(draws.variables[NOISE], axis=(0, 1))
     conflict = tuple(
@@ -117,9 +117,8 @@ def check(
     )
 
 
-def _extreme(values: np.ndarray, extreme: np.ufunc) -> float | None:
-    value = float(extreme(values))
-    return value if np.isfinite(value) else None
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _convergence_reasons(
@@ -128,8 +127,8 @@ def _convergence_reasons(
     reasons = []
     if rhat is None or rhat >= RHAT_LIMIT:
         reasons.append(
-            f"R-hat is {_text(rhat)}, not below {RHAT_LIMIT}: the chains disagree. Look "
-            "for values that contradict each other; add scans"
+            f"R-hat is {_text(rhat)}, not below {RHAT_LIMIT}: the chains disagree. "
+            "Look for values that contradict each other; add scans"
         )
     for name, ess in (("bulk", bulk), ("tail", tail)):
         if ess is None or ess < ESS_LIMIT:

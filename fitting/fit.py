@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import arviz as az
 import numpy as np
@@ -21,6 +22,7 @@ from pkmodels.fitting.posterior import (
     form_of,
     measured_data,
 )
+from pkmodels.fitting.prediction import predict_curves
 from pkmodels.fitting.priors import sampling_scale_sd
 from pkmodels.fitting.sampling import (
     Draws,
@@ -32,7 +34,7 @@ from pkmodels.fitting.sampling import (
 
 # First try, and a second with smaller steps where the first fails its checks.
 FIRST_TARGET_ACCEPTANCE = 0.9
-_TARGET_ACCEPTANCES = (FIRST_TARGET_ACCEPTANCE, 0.99)
+_SECOND_TARGET_ACCEPTANCE = 0.99
 
 
 @dataclass(frozen=True)
@@ -198,27 +200,51 @@ def fit(
             "this fit was compiled for other scans, doses or priors: compile it anew "
             "with compile_fit"
         )
-    data = measured_data(posterior)
-    result = None
-    for attempt, target_acceptance in enumerate(_TARGET_ACCEPTANCES, start=1):
-        if compiled is None or attempt > 1:
-            compiled = compile_fit(posterior, target_acceptance=target_acceptance)
-        draws = draw_posterior(
-            compiled.sampler,
-            data=data,
-            spread=_prior_spread(posterior),
-            seed=seed,
-            draws_per_chain=draws_per_chain,
-            progress=progress,
+    run = partial(
+        _sample_and_check,
+        posterior,
+        seed=seed,
+        draws_per_chain=draws_per_chain,
+        progress=progress,
+    )
+    first = run(compiled or compile_fit(posterior), attempt=1)
+    if first.checks.passed or first.checks.noise_conflict:
+        return first
+    smaller_steps = compile_fit(posterior, target_acceptance=_SECOND_TARGET_ACCEPTANCE)
+    return run(smaller_steps, attempt=2)
+
+
+def _sample_and_check(
+    posterior: Posterior,
+    compiled: CompiledFit,
+    *,
+    attempt: int,
+    seed: int,
+    draws_per_chain: int,
+    progress: Progress | None,
+) -> Fit:
+    draws = draw_posterior(
+        compiled.sampler,
+        data=measured_data(posterior),
+        spread=_prior_spread(posterior),
+        seed=seed,
+        draws_per_chain=draws_per_chain,
+        progress=progress,
+    )
+    failed = _count_failed_solves(posterior, parameter_draws(posterior, draws))
+    noise_prior = posterior.all_priors[NOISE]
+    return Fit(posterior, draws, check(draws, failed, noise_prior, attempt), seed)
+
+
+def _count_failed_solves(posterior: Posterior, parameters: np.ndarray) -> int:
+    """Count the draws that give no finite activity at some measured time."""
+    finite = np.ones(len(parameters), dtype=bool)
+    for wanted in posterior.observations.labels.values():
+        curves = predict_curves(
+            posterior.compiled, parameters, wanted.doses, wanted.times_h
         )
-        finite = np.isfinite(parameter_draws(posterior, draws)).all(axis=1)
-        noise_prior = posterior.all_priors[NOISE]
-        failed = int((~finite).sum())
-        result = check(draws, failed, noise_prior, attempt)
-        if result.passed or result.noise_conflict:
-            break
-    assert result is not None
-    return Fit(posterior, draws, result, seed)
+        finite &= np.isfinite(curves).all(axis=(1, 2))
+    return int((~finite).sum())
 
 
 def _prior_spread(posterior: Posterior) -> np.ndarray:

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor import wrap_jax
+from pytensor.link.jax.ops import wrap_jax
 
 from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import ModelError
 from pkmodels.fitting.observations import Observations
 from pkmodels.fitting.priors import half_normals, log_normals
-from pkmodels.values import Certainty, Prior, PriorSet, half_normal, log_normal
+from pkmodels.values import Certainty, Prior, PriorSet, log_normal
 
 KINETICS, ODDS, CALIBRATION = "kinetics", "uptake_odds", "calibration"
 FRACTION = "fraction"
@@ -191,21 +191,25 @@ def _parameter_vector(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
         by_name[name] = drawn[KINETICS][i]
     if posterior.priors.odds:
         odds = drawn[ODDS]
-        fractions = pm.Deterministic(
-            FRACTION, odds / (1.0 + pt.sum(odds)), dims=f"{ODDS}_of"
+        fractions: Any = pm.Deterministic(
+            FRACTION, odds / (1.0 + odds.sum()), dims=f"{ODDS}_of"
         )
         for i, name in enumerate(posterior.priors.odds):
             by_name[name] = fractions[i]
     return pt.stack([by_name[str(p)] for p in posterior.compiled.system.parameters])
 
 
-def _predictions(posterior: Posterior, parameters: Any, drawn: Mapping[str, Any]) -> Any:
+def _predictions(
+    posterior: Posterior, parameters: Any, drawn: Mapping[str, Any]
+) -> Any:
     """Return c f for each row; see `Observations`."""
     seen, compiled = posterior.observations, posterior.compiled
 
     def average(values: Any) -> Any:
         """Return the mean activity of each row's observable over its frame, MBq."""
-        parts = [compiled.solve(values, w.doses, w.times_h) for w in seen.labels.values()]
+        parts = [
+            compiled.solve(values, w.doses, w.times_h) for w in seen.labels.values()
+        ]
         observed = jnp.concatenate(parts) @ compiled.observe(values).T
         return jnp.sum(seen.weight * observed[seen.node, seen.column[:, None]], axis=1)
 
@@ -216,15 +220,15 @@ def _predictions(posterior: Posterior, parameters: Any, drawn: Mapping[str, Any]
 def _scale(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
     """Return calibration factor over mass for each row, 1 where there is neither."""
     seen = posterior.observations
-    scale = pt.ones(len(seen.value))
+    scale: Any = pt.ones(len(seen.value))
     if seen.calibrations:
-        factors = pt.concatenate([pt.ones(1), drawn[CALIBRATION]])
+        factors: Any = pt.concatenate([pt.ones(1), drawn[CALIBRATION]])
         scale = scale * factors[seen.calibration]
     if seen.weighed:
         by_region: dict[str, Any] = dict(posterior.exact_masses)
         for i, region in enumerate(posterior.masses):
             by_region[region] = drawn[MASS][i]
-        masses = pt.stack([1.0, *(by_region[region] for region in seen.weighed)])
+        masses: Any = pt.stack([1.0, *(by_region[region] for region in seen.weighed)])
         scale = scale / masses[seen.mass]
     return scale
 
@@ -245,7 +249,7 @@ def _likelihood(posterior: Posterior, predicted: Any, drawn: Mapping[str, Any]) 
         expected = predicted[additive]
         used = np.unique(seen.floor[additive])
         floor = drawn[FLOOR][np.searchsorted(used, seen.floor[additive])]
-        stated = pm.Data(SD, data[SD])
+        stated: Any = pm.Data(SD, data[SD])
         variance = floor**2 + (noise[additive] * expected) ** 2 + stated**2
         pm.Normal(
             "value",

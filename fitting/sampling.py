@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pymc as pm
-import pytensor
 from numpyro.infer.hmc import hmc
 from pymc.sampling.jax import get_jaxified_graph
-from pytensor.compile import SharedVariable
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 
@@ -162,19 +161,19 @@ def _log_density(
     model: pm.Model, split: Callable[[Any], list[Any]]
 ) -> Callable[..., Any]:
     """Return log p(x, data) of the flat unconstrained vector."""
-    density = model.logp()
-    data = _data_variables(model)
-    replaced = {shared: shared.type(name=shared.name) for shared in data}
+    density: Any = model.logp()
+    replaced: Any = {v: v.type(name=v.name) for v in _data_variables(model)}
     (output,) = clone_replace([density], replace=replaced)
     inputs = [*model.value_vars, *replaced.values()]
     function = get_jaxified_graph(inputs=inputs, outputs=[output])
     return lambda x, *data: function(*split(x), *data)[0]
 
 
-def _data_variables(model: pm.Model) -> list[SharedVariable]:
-    named = set(model.named_vars.values())
-    found = [v for v in ancestors([model.logp()]) if isinstance(v, SharedVariable)]
-    return [v for v in found if v in named]
+def _data_variables(model: pm.Model) -> list[Any]:
+    """Return what of the log-density is ``pm.Data``, in the model's own order."""
+    density: Any = model.logp()
+    used = {v for v in ancestors([density]) if isinstance(v, SharedVariable)}
+    return [v for v in model.named_vars.values() if v in used]
 
 
 def draw_posterior(
@@ -235,7 +234,9 @@ def draw_posterior(
     unconstrained = np.concatenate(kept, axis=1)
     values = sampler.constrain(unconstrained)
     return Draws(
-        variables={n: np.asarray(v) for n, v in zip(sampler.names, values, strict=True)},
+        variables={
+            n: np.asarray(v) for n, v in zip(sampler.names, values, strict=True)
+        },
         unconstrained=unconstrained,
         diverging=np.concatenate(diverging, axis=1),
         target_acceptance=sampler.target_acceptance,

@@ -115,7 +115,9 @@ def model(regions: tuple[str, ...]) -> Model:
         organ = Amount(region, "nmol")
         fraction = Parameter(fraction_name(region), "1")
         washout = sympy.log(2) / Parameter(half_life_name(region), "h")
-        reactions.append(flow(f"uptake_{region}", blood, organ, fraction * rate * blood))
+        reactions.append(
+            flow(f"uptake_{region}", blood, organ, fraction * rate * blood)
+        )
         reactions.append(flow(f"washout_{region}", organ, None, washout * organ))
         eliminated -= fraction
         organs[region] = organ

@@ -61,38 +61,38 @@ BLOOD_HALF_TIME = log_normal(
 
 # Ratio of the fraction that an organ takes up to the fraction that is eliminated.
 _UPTAKE_ODDS_ANY = log_normal(
-    0.02, 1.5, "1", "any organ, any ligand; very wide", Certainty.JUDGEMENT
+    0.02, 1.5, "", "any organ, any ligand; very wide", Certainty.JUDGEMENT
 )
 _UPTAKE_ODDS: Mapping[tuple[str, str], Prior] = {
     ("pentixather", "kidney"): log_normal(
         0.025,
         0.7,
-        "1",
+        "",
         f"2.2 % (0.6-5.1 %) per kidney, {_HAENSCHEID}; widened",
         Certainty.DERIVED,
     ),
     ("pentixather", "liver"): log_normal(
-        0.1, 1.0, "1", f"from dose and half-life of {_HAENSCHEID}", Certainty.DERIVED
+        0.1, 1.0, "", f"from dose and half-life of {_HAENSCHEID}", Certainty.DERIVED
     ),
     ("pentixather", "spleen"): log_normal(
-        0.01, 1.0, "1", f"from dose and half-life of {_HAENSCHEID}", Certainty.DERIVED
+        0.01, 1.0, "", f"from dose and half-life of {_HAENSCHEID}", Certainty.DERIVED
     ),
     ("pentixather", "red_marrow"): log_normal(
-        0.1, 1.2, "1", f"from dose and half-life of {_HAENSCHEID}", Certainty.DERIVED
+        0.1, 1.2, "", f"from dose and half-life of {_HAENSCHEID}", Certainty.DERIVED
     ),
     ("dotatate", "kidney"): log_normal(
         0.012,
         0.8,
-        "1",
+        "",
         f"per kidney: typical peak of both 1.7 % in {_BUDIANSAH}, whose published "
         "kidney values run twice as high; widened",
         Certainty.DERIVED,
     ),
     ("dotatate", "liver"): log_normal(
-        0.05, 1.0, "1", f"typical peak 5.5 % in {_BUDIANSAH}", Certainty.DERIVED
+        0.05, 1.0, "", f"typical peak 5.5 % in {_BUDIANSAH}", Certainty.DERIVED
     ),
     ("dotatate", "spleen"): log_normal(
-        0.025, 1.0, "1", f"typical peak 2.5 % in {_BUDIANSAH}", Certainty.DERIVED
+        0.025, 1.0, "", f"typical peak 2.5 % in {_BUDIANSAH}", Certainty.DERIVED
     ),
 }
 
@@ -152,8 +152,8 @@ def uptake_odds(ligand: str, organ: str) -> Prior:
 
     Examples
     --------
-    >>> print(uptake_odds("ligand", "lung"))
-    log-normal, median 0.02 1, sd of ln 1.5 (judgement: any organ, any ligand; very wide)
+    >>> uptake_odds("ligand", "lung").parameters["median"]
+    0.02
     """
     return _UPTAKE_ODDS.get((ligand, organ), _UPTAKE_ODDS_ANY)
 

@@ -1,4 +1,4 @@
-"""The decision: the largest activity that keeps every limit with a stated confidence."""
+"""The decision: the largest activity that keeps every limit with a confidence."""
 
 import math
 from collections.abc import Mapping

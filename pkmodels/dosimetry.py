@@ -259,9 +259,7 @@ def absorbed_dose(
     return dose
 
 
-def energy_weighted_mean(
-    doses: Mapping[str, Any], masses_g: Mapping[str, Any]
-) -> Any:
+def energy_weighted_mean(doses: Mapping[str, Any], masses_g: Mapping[str, Any]) -> Any:
     """Return the dose of regions taken together: energy over mass.
 
     sum_r D_r m_r / sum_r m_r.

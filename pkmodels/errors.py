@@ -49,6 +49,4 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     listed = ", ".join(names) if names else "none"
     near = get_close_matches(name, names, n=1)
-    return (
-        f"did you mean {near[0]!r}? Known: {listed}" if near else f"known: {listed}"
-    )
+    return f"did you mean {near[0]!r}? Known: {listed}" if near else f"known: {listed}"

@@ -78,7 +78,9 @@ def simulate(seed: int) -> SimulatedPatient:
     noise = abs(NOISE_SCALE * generator.standard_normal())
     values = {region: [] for region in REGIONS}
     for t in SCANS_H:
-        activity = ACTIVITY_MBQ * expm((matrix - LAMBDA["Lu-177"] * np.eye(5)) * t)[1:, 0]
+        activity = (
+            ACTIVITY_MBQ * expm((matrix - LAMBDA["Lu-177"] * np.eye(5)) * t)[1:, 0]
+        )
         for region, true in zip(REGIONS, activity, strict=True):
             scatter = np.exp(noise * generator.standard_normal())
             values[region].append(calibration * true * scatter)
@@ -90,7 +92,8 @@ def simulate(seed: int) -> SimulatedPatient:
         per_region = dict(zip(REGIONS, each, strict=True))
         tiac[label] = sum(per_region[r] for r in KIDNEYS)
         energy = sum(
-            per_region[r] * (ELECTRONS + PHOTONS * masses[r] ** (1 / 3)) for r in KIDNEYS
+            per_region[r] * (ELECTRONS + PHOTONS * masses[r] ** (1 / 3))
+            for r in KIDNEYS
         )
         mass = sum(masses[r] for r in KIDNEYS)
         dose[label] = 1e3 * s_factor * ratio[label] * energy / mass

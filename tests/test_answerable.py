@@ -60,10 +60,14 @@ def test_counted_label_without_s_value_is_refused_unless_it_does_not_count(tmp_p
 
 
 def test_one_kidney_is_answerable(tmp_path):
-    text = replaced(PATIENT, 'regions = ["kidney_left", "kidney_right"]', "regions = []")
+    text = replaced(
+        PATIENT, 'regions = ["kidney_left", "kidney_right"]', "regions = []"
+    )
     text = replaced(text, "[groups.kidneys]\nregions = []\n", "")
     right = '[regions.kidney_right]\norgan = "kidney"\nmass_g = 150.0\nmass_cv = 0.05\n'
-    text = replaced(replaced(text, right, ""), "[limits.kidneys]", "[limits.kidney_left]")
+    text = replaced(
+        replaced(text, right, ""), "[limits.kidneys]", "[limits.kidney_left]"
+    )
     rows = "".join(
         line for line in MEASUREMENTS.splitlines(True) if "kidney_right" not in line
     )

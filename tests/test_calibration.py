@@ -114,7 +114,9 @@ def found_in(patient, fitted, simulated):
 def faster_decay(name):
     """Return a nuclide, the planned one with a decay constant that is 5 % too large."""
     true = nuclide(name)
-    return replace(true, half_life_h=true.half_life_h / 1.05) if name == "Y-90" else true
+    return (
+        replace(true, half_life_h=true.half_life_h / 1.05) if name == "Y-90" else true
+    )
 
 
 def run_patients(folder, seeds):

@@ -118,17 +118,18 @@ def test_any_float_reaches_the_code_with_every_bit(number: float) -> None:
     assert same_bits(function(jnp.array([1.0]))[0, 0], number + 0.0)
 
 
-def test_a_matrix_of_expressions_keeps_its_shape_whatever_its_symbols_are_called():
+def test_a_matrix_keeps_its_shape_whatever_its_symbols_are_called() -> None:
     # A word of Python, a function, and a name that common subexpressions get.
     rate, volume, x0 = (Parameter(name, "1") for name in ("lambda", "exp", "x0"))
-    matrix = sympy.ImmutableMatrix([[rate / volume, 0, 1], [sympy.exp(-rate), 2, rate]])
-    function = jax_matrix((rate, volume), matrix)
-    values = jnp.array([[0.5, 4.0], [0.0, 1.0]])
-    found = jax.vmap(function)(values)
+    left = sympy.exp(-rate)
+    matrix = sympy.ImmutableMatrix([[left / volume, 0, 1], [left * x0, 2, rate]])
+    function = jax_matrix((rate, volume, x0), matrix)
+    found = jax.vmap(function)(jnp.array([[0.5, 4.0, 3.0], [0.0, 1.0, 5.0]]))
     assert found.dtype == jnp.float64
-    expected = [[0.125, 0.0, 1.0], [math.exp(-0.5), 2.0, 0.5]]
+    once = math.exp(-0.5)
+    expected = [[once / 4.0, 0.0, 1.0], [once * 3.0, 2.0, 0.5]]
     np.testing.assert_allclose(found[0], expected, rtol=1e-15)
-    np.testing.assert_array_equal(found[1], [[0.0, 0.0, 1.0], [1.0, 2.0, 0.0]])
+    np.testing.assert_array_equal(found[1], [[1.0, 0.0, 1.0], [5.0, 2.0, 0.0]])
 
 
 @pytest.mark.parametrize("time", [1e-3, 1.0, 100.0, 1000.0])

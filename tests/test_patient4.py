@@ -55,7 +55,9 @@ def test_interval_of_the_kidneys_covers_the_published_tiac(organs):
 @pytest.mark.reference
 @pytest.mark.parametrize("kidney", ["kidney_left", "kidney_right", "kidneys"])
 def test_label_exchange_shortens_the_time_integral(organs, kidney):
-    ratio = organs[kidney]["Y-90"].tiac_h.median / organs[kidney]["Lu-177"].tiac_h.median
+    ratio = (
+        organs[kidney]["Y-90"].tiac_h.median / organs[kidney]["Lu-177"].tiac_h.median
+    )
     assert 0.66 < ratio < 0.71
 
 

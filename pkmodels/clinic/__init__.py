@@ -1,0 +1,1 @@
+"""What a medical physicist touches: patient files, results, report, command line."""

@@ -77,8 +77,8 @@ def _limit_problems(patient: Patient) -> Iterator[str]:
         if limit.absorbed_dose_Gy is None:
             yield (
                 f"{where} bed_Gy = {limit.bed_Gy:g}: this version decides on "
-                "absorbed_dose_Gy only. A BED limit cannot be read as an absorbed dose: "
-                "give the limit that you hold in Gy of absorbed dose"
+                "absorbed_dose_Gy only. A BED limit cannot be read as an absorbed "
+                "dose: give the limit that you hold in Gy of absorbed dose"
             )
         yield from _dose_problems(patient, limit, where)
 
@@ -88,8 +88,9 @@ def _dose_problems(patient: Patient, limit: Limit, where: str) -> Iterator[str]:
     for label in dict.fromkeys(plan.label for plan in patient.plans):
         for organ in _without_s_value(regions, label, sex_of(patient)):
             yield (
-                f"{where}: no S-value of {label} for {organ} is known, so that its dose "
-                "cannot be limited: waive the limit with a reason, or leave out the plan"
+                f"{where}: no S-value of {label} for {organ} is known, so that its "
+                "dose cannot be limited: waive the limit with a reason, or leave out "
+                "the plan"
             )
     if not patient.count_administrations:
         return
@@ -97,9 +98,10 @@ def _dose_problems(patient: Patient, limit: Limit, where: str) -> Iterator[str]:
     for label in given:
         for organ in _without_s_value(regions, label, sex_of(patient)):
             yield (
-                f"{where}: the {label} that was given counts against it, but no S-value "
-                f"of {label} for {organ} is known: set count_administrations = false "
-                "with a count_reason in [decision], or waive the limit with a reason"
+                f"{where}: the {label} that was given counts against it, but no "
+                f"S-value of {label} for {organ} is known: set "
+                "count_administrations = false with a count_reason in [decision], or "
+                "waive the limit with a reason"
             )
 
 

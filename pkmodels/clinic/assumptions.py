@@ -57,7 +57,9 @@ def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:
         shared = "all its scans and regions"
         if calibration.scope == "region":
             shared = "the scans of a region"
-        size = "free" if calibration.cv is None else f"known to {100 * calibration.cv:g} %"
+        size = (
+            "free" if calibration.cv is None else f"known to {100 * calibration.cv:g} %"
+        )
         yield f"calibration of {calibration.modality}: {size}, shared by {shared}"
 
 
@@ -68,8 +70,7 @@ def _dose_assumptions(patient: Patient) -> Iterator[str]:
         f"S-values of the {sex} phantom{stated}, scaled to the patient's masses; "
         "self-dose only"
     )
-    for line in dict.fromkeys(_s_value_assumptions(patient, sex)):
-        yield line
+    yield from dict.fromkeys(_s_value_assumptions(patient, sex))
     if patient.count_administrations:
         yield "the dose of every administration in the file counts against the limits"
     else:
@@ -120,7 +121,8 @@ def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[
     ]
     if fit.checks.attempts > 1:
         found.append(
-            f"the sampler needed {fit.checks.attempts} attempts: look at the fit closely"
+            f"the sampler needed {fit.checks.attempts} attempts: look closely at the "
+            "fit"
         )
     if assessment is not None:
         found += _tail_warnings(patient, assessment)

@@ -137,7 +137,9 @@ def expose(
     doses = _region_doses(patient, dosimetry, label, totals)
     found = {}
     for target, names in _targets(patient, tuple(totals)).items():
-        total, tail, at_last = (sum(p[n] for n in names) for p in (totals, tails, lasts))
+        total, tail, at_last = (
+            sum(p[n] for n in names) for p in (totals, tails, lasts)
+        )
         dose, missing = _target_dose(names, doses, dosimetry)
         found[target] = Exposure(
             tiac_h=np.asarray(total),
@@ -150,7 +152,9 @@ def expose(
 
 
 def _targets(patient: Patient, measured: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    groups = {g.name: g.regions for g in patient.groups if set(g.regions) <= set(measured)}
+    groups = {
+        g.name: g.regions for g in patient.groups if set(g.regions) <= set(measured)
+    }
     return {name: (name,) for name in measured} | groups
 
 

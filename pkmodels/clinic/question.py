@@ -56,9 +56,7 @@ def build_posterior(patient: Patient) -> Posterior:
             if r.mass_g is not None and r.mass_cv
         },
         exact_masses={
-            r.name: r.mass_g
-            for r in regions
-            if r.mass_g is not None and not r.mass_cv
+            r.name: r.mass_g for r in regions if r.mass_g is not None and not r.mass_cv
         },
         relative_noise=values.RELATIVE_NOISE,
         noise_floor=_noise_floors(patient),

@@ -262,7 +262,6 @@ def _add_density(
     figure.update_yaxes(range=[0.0, 1.2 * float(density.max())], **place)
 
 
-
 def bin_edges(draws: np.ndarray, limit: float) -> np.ndarray:
     """Return the edges of equal bins that hold all draws, the limit one of them.
 

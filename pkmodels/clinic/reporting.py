@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from typing import Literal
 
 import numpy as np
 
@@ -123,7 +124,9 @@ def _organ(exposure: Exposure) -> OrganResult:
     )
 
 
-def _safe_activity(patient: Patient, assessment: Assessment, label: str) -> SafeActivity:
+def _safe_activity(
+    patient: Patient, assessment: Assessment, label: str
+) -> SafeActivity:
     decision = assessment.decisions.get(label)
     if decision is None:
         return SafeActivity(
@@ -210,7 +213,9 @@ def _curves(patient: Patient, fit: Fit) -> tuple[CurveBand, ...]:
 
 def _times(end: float) -> np.ndarray:
     """Return times that are dense while the tracer is taken up."""
-    return np.unique(np.concatenate([np.linspace(0, 12, 49), np.linspace(12, end, 111)]))
+    return np.unique(
+        np.concatenate([np.linspace(0, 12, 49), np.linspace(12, end, 111)])
+    )
 
 
 def _bands(
@@ -219,7 +224,7 @@ def _bands(
     doses: Doses,
     times: np.ndarray,
     label: str,
-    kind: str,
+    kind: Literal["measured", "predicted"],
     unit: str,
 ) -> list[CurveBand]:
     curves = predict_curves(fit.posterior.compiled, fit.parameters(), doses, times)
@@ -227,7 +232,8 @@ def _bands(
     by_name = {name: curves[:, :, i] for i, name in enumerate(names)}
     for group in patient.groups:
         if set(group.regions) <= set(names):
-            by_name[group.name] = sum(by_name[name] for name in group.regions)
+            together = [by_name[name] for name in group.regions]
+            by_name[group.name] = np.sum(together, axis=0)
     bands = []
     for name, draws in by_name.items():
         lo95, median, hi95 = np.quantile(draws, (0.025, 0.5, 0.975), axis=0)

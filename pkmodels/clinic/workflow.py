@@ -75,8 +75,8 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
     seconds: dict[str, float] = {}
     with _timed(seconds, "import"), console.status("Importing"):
         from pkmodels.clinic.assessment import assess
-        from pkmodels.clinic.reporting import build_figures, build_result
         from pkmodels.clinic.question import build_posterior
+        from pkmodels.clinic.reporting import build_figures, build_result
     fit = _fit(patient, build_posterior(patient), seed, console, seconds)
     with _timed(seconds, "assess and write"), console.status("Assessing and writing"):
         assessment = assess(patient, fit) if fit.checks.passed else None

@@ -152,7 +152,8 @@ def cascade_response(root: int, *, infusions: bool) -> Response:
         rates = -jnp.diagonal(matrix)[None, None, :]
         dosed_rate = rates[:, :, root, None]
         slow = jnp.minimum(rates, dosed_rate)
-        gap = jnp.abs(rates - dosed_rate) * times
+        # Not abs(), whose slope at equal rates would not be shared between them.
+        gap = (jnp.maximum(rates, dosed_rate) - slow) * times
         organs = matrix[None, None, :, root] * times * jnp.exp(-slow * times) * phi(gap)
         is_root = jnp.arange(matrix.shape[0])[None, None, :] == root
         return jnp.where(is_root, jnp.exp(-rates * times), organs)

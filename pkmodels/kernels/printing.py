@@ -76,6 +76,7 @@ def jax_matrix(
         modules=[jnp],
         printer=_ExactPrinter({"fully_qualified_modules": False}),
         cse=True,
+        dummify=True,  # a parameter may be called exp, lambda or x0
     )
 
     def evaluate(values: Any) -> Any:
