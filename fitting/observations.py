@@ -139,23 +139,13 @@ def arrange(
     >>> arrange([scan], given, ("kidney",), []).labels["Lu-177"].times_h.tolist()
     [24.0]
     """
-    for item in measurements:
-        if item.region not in observables:
-            raise InputError(
-                f"{item.source}: the model has no observable {item.region!r}: "
-                f"{suggest(item.region, observables)}"
-            )
+    _check_known(measurements, schedule, observables)
     frames = [_nodes(item, schedule) for item in measurements]
     labels, node = _stack_times(measurements, frames, schedule)
-    width = node.shape[1]
-    factors = _factor_names(measurements, calibrations)
-    names = [name for name, _ in factors]
-    keys = [_factor_name(item, calibrations) for item in measurements]
-    weighed = tuple(
-        dict.fromkeys(
-            m.region for m in measurements if m.quantity is Quantity.CONCENTRATION
-        )
-    )
+    factors = [_factor(item, calibrations) for item in measurements]
+    log_sds = dict(factor for factor in factors if factor is not None)
+    concentrations = [m for m in measurements if m.quantity is Quantity.CONCENTRATION]
+    weighed = tuple(dict.fromkeys(m.region for m in concentrations))
     modalities = tuple(dict.fromkeys(m.modality for m in measurements))
     regions = tuple(dict.fromkeys(m.region for m in measurements))
     floors = tuple(dict.fromkeys(floor_name(m) for m in measurements))
@@ -164,16 +154,16 @@ def arrange(
         observables=observables,
         column=np.array([observables.index(m.region) for m in measurements]),
         node=node,
-        weight=np.array([np.pad(w, (0, width - len(w))) for _, w in frames]),
+        weight=np.array([np.pad(w, (0, node.shape[1] - len(w))) for _, w in frames]),
         factor=np.array([_correction(item) for item in measurements]),
-        calibrations=factors,
-        calibration=np.array([names.index(k) + 1 if k else 0 for k in keys]),
+        calibrations=tuple(log_sds.items()),
+        calibration=np.array(
+            [list(log_sds).index(f[0]) + 1 if f else 0 for f in factors]
+        ),
         weighed=weighed,
         mass=np.array(
             [
-                weighed.index(m.region) + 1
-                if m.quantity is Quantity.CONCENTRATION
-                else 0
+                weighed.index(m.region) + 1 if m in concentrations else 0
                 for m in measurements
             ]
         ),
@@ -211,6 +201,26 @@ def floor_name(item: Measurement) -> str:
     """
     per_gram = ", per g" if item.quantity is Quantity.CONCENTRATION else ""
     return f"{item.region}, {item.modality}{per_gram}"
+
+
+def _check_known(
+    measurements: Sequence[Measurement],
+    schedule: Schedule,
+    observables: tuple[str, ...],
+) -> None:
+    """Refuse a region that the model lacks and a label that was not administered."""
+    given = {a.label for a in schedule.administrations}
+    for item in measurements:
+        if item.region not in observables:
+            raise InputError(
+                f"{item.source}: the model has no observable {item.region!r}: "
+                f"{suggest(item.region, observables)}"
+            )
+        if item.label not in given:
+            raise InputError(
+                f"{item.source}: label {item.label!r} was not administered: "
+                f"{suggest(item.label, sorted(given))}"
+            )
 
 
 def _correction(item: Measurement) -> float:
@@ -253,25 +263,12 @@ def _stack_times(
     return labels, node
 
 
-def _factor_name(item: Measurement, calibrations: Sequence[Calibration]) -> str | None:
+def _factor(
+    item: Measurement, calibrations: Sequence[Calibration]
+) -> tuple[str, float] | None:
+    """Return name and sd of ln of the calibration factor of a measurement, if any."""
     for calibration in calibrations:
         if calibration.modality == item.modality:
-            return _factor_key(item, calibration)
+            per_region = f", {item.region}" if calibration.per_region else ""
+            return f"{item.modality}{per_region}", calibration.log_sd
     return None
-
-
-def _factor_key(item: Measurement, calibration: Calibration) -> str:
-    if calibration.per_region:
-        return f"{item.modality}, {item.region}"
-    return item.modality
-
-
-def _factor_names(
-    measurements: Sequence[Measurement], calibrations: Sequence[Calibration]
-) -> tuple[tuple[str, float], ...]:
-    found: dict[str, float] = {}
-    for item in measurements:
-        for calibration in calibrations:
-            if calibration.modality == item.modality:
-                found.setdefault(_factor_key(item, calibration), calibration.log_sd)
-    return tuple(found.items())

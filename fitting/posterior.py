@@ -14,12 +14,13 @@ from pytensor.link.jax.ops import wrap_jax
 from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import ModelError
 from pkmodels.fitting.observations import Observations
-from pkmodels.fitting.priors import half_normals, log_normals
+from pkmodels.fitting.priors import half_normal_scales, half_normals, log_normals
 from pkmodels.values import Certainty, Prior, PriorSet, log_normal
 
 KINETICS, ODDS, CALIBRATION = "kinetics", "uptake_odds", "calibration"
 FRACTION = "fraction"
 LOG_VALUE, VALUE, SD = "log_value_measured", "value_measured", "sd_stated"
+FLOOR_SCALE = "noise_floor_scale"
 MASS, NOISE, FLOOR = "mass", "relative_noise", "noise_floor"
 
 
@@ -126,20 +127,25 @@ def build_model(posterior: Posterior) -> pm.Model:
     groups = posterior.all_priors
     coords = {f"{name}_of": list(group) for name, group in groups.items()}
     with pm.Model(coords=coords) as model:
-        drawn = {
-            name: half_normals(name, group, f"{name}_of")
-            if name in (NOISE, FLOOR)
-            else log_normals(name, group, f"{name}_of")
-            for name, group in groups.items()
-        }
+        drawn = {n: _variable(n, group) for n, group in groups.items()}
         parameters = _parameter_vector(posterior, drawn)
         predicted = _predictions(posterior, parameters, drawn)
         _likelihood(posterior, predicted, drawn)
     return model
 
 
+def _variable(name: str, group: Mapping[str, Prior]) -> Any:
+    dim = f"{name}_of"
+    if name == FLOOR:
+        scales = pm.Data(FLOOR_SCALE, half_normal_scales(group))
+        return half_normals(name, group, dim, scales=scales)
+    if name == NOISE:
+        return half_normals(name, group, dim)
+    return log_normals(name, group, dim)
+
+
 def measured_data(posterior: Posterior) -> dict[str, np.ndarray]:
-    """Return what of a posterior is ``pm.Data``: measured values and stated sd.
+    """Return what of a posterior is ``pm.Data``: the values and what follows from them.
 
     Parameters
     ----------
@@ -158,6 +164,7 @@ def measured_data(posterior: Posterior) -> dict[str, np.ndarray]:
     if additive.any():
         data[VALUE] = seen.value[additive]
         data[SD] = np.nan_to_num(seen.sd[additive], nan=0.0)
+        data[FLOOR_SCALE] = half_normal_scales(posterior.all_priors[FLOOR])
     return data
 
 
@@ -175,7 +182,9 @@ def form_of(posterior: Posterior) -> str:
         64 hexadecimal digits.
     """
     seen = posterior.observations
-    parts = [repr(posterior.compiled.system), repr(posterior.all_priors)]
+    groups = posterior.all_priors
+    floors = list(groups.pop(FLOOR, {}))
+    parts = [repr(posterior.compiled.system), repr(groups), repr(floors)]
     parts += [repr(dict(posterior.exact_masses)), repr(seen.weighed)]
     arrays = [seen.column, seen.node, seen.weight, seen.factor, seen.calibration]
     arrays += [seen.mass, seen.modality, seen.floor, posterior.additive]

@@ -48,7 +48,9 @@ def log_normals(name: str, priors: Mapping[str, Prior], dim: str) -> Any:
     return pm.LogNormal(name, mu=np.log(medians), sigma=np.array(spreads), dims=dim)
 
 
-def half_normals(name: str, priors: Mapping[str, Prior], dim: str) -> Any:
+def half_normals(
+    name: str, priors: Mapping[str, Prior], dim: str, *, scales: Any = None
+) -> Any:
     """Add a vector of independent half-normal variables to the current PyMC model.
 
     Parameters
@@ -59,6 +61,8 @@ def half_normals(name: str, priors: Mapping[str, Prior], dim: str) -> Any:
         Priors by coordinate, all half-normal.
     dim : str
         Name of its dimension, whose coordinates the model already holds.
+    scales : PyMC data, optional
+        Stands for the priors' scales, so that they can change between runs.
 
     Returns
     -------
@@ -80,8 +84,30 @@ def half_normals(name: str, priors: Mapping[str, Prior], dim: str) -> Any:
     for key, prior in priors.items():
         if prior.family is not Family.HALF_NORMAL:
             raise ModelError(f"{key}: a half-normal prior is needed here; got {prior}")
-    scales = [prior.parameters["scale"] for prior in priors.values()]
-    return pm.HalfNormal(name, sigma=np.array(scales), dims=dim)
+    sigma = half_normal_scales(priors) if scales is None else scales
+    return pm.HalfNormal(name, sigma=sigma, dims=dim)
+
+
+def half_normal_scales(priors: Mapping[str, Prior]) -> np.ndarray:
+    """Return the scales of half-normal priors, in order.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior
+        Priors, all half-normal.
+
+    Returns
+    -------
+    (n,) array
+
+    Examples
+    --------
+    >>> from pkmodels.values import Certainty, half_normal
+    >>> prior = half_normal(0.1, "", "wide", Certainty.JUDGEMENT)
+    >>> half_normal_scales({"SPECT": prior}).tolist()
+    [0.1]
+    """
+    return np.array([prior.parameters["scale"] for prior in priors.values()])
 
 
 def sampling_scale_sd(prior: Prior) -> float:

@@ -48,6 +48,14 @@ class Burden:
         root = np.sqrt(self.slope**2 + 4.0 * self.curvature * room)
         return 2.0 * room / (self.slope + root)
 
+    def exceeds(self, activity_GBq: float) -> np.ndarray:
+        """Return for each draw whether the burden is above the limit, (n_draws,) bool.
+
+        Judged by activity, so that rounding cannot tip the draw that decides.
+        """
+        already = self.received > self.limit_Gy
+        return already | (self.activity_at_limit() < activity_GBq)
+
 
 @dataclass(frozen=True)
 class LimitOutcome:
@@ -142,8 +150,8 @@ def safe_activity(burdens: Mapping[str, Burden], *, confidence: float) -> SafeAc
     Raises
     ------
     InputError
-        When there is no limit, the confidence is outside (0, 1), or the draws are too
-        few for it.
+        When there is no limit, the confidence is outside (0, 1), the draws are too
+        few for it, or one of them is not a number.
 
     Examples
     --------
@@ -163,13 +171,19 @@ def safe_activity(burdens: Mapping[str, Burden], *, confidence: float) -> SafeAc
             f"{first.size} draws are too few for a confidence of {confidence}: "
             f"{draws_needed(confidence)} are needed"
         )
+    if not np.isfinite(first).all():
+        count = int((~np.isfinite(first)).sum())
+        raise InputError(
+            f"{count} of {first.size} draws give no activity that reaches a limit: "
+            "each dose must be a number and each dose per activity above 0"
+        )
     activity = _largest_kept(first, confidence)
     per_limit = {
         name: LimitOutcome(
             activity_GBq=_largest_kept(reached[name], confidence),
-            probability_above=float(np.mean(reached[name] < activity)),
+            probability_above=float(np.mean(burden.exceeds(activity))),
         )
-        for name in burdens
+        for name, burden in burdens.items()
     }
     # Where several have equal probability, the one that alone allows least binds.
     binding = max(

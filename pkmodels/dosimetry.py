@@ -121,8 +121,8 @@ def s_value(organ: str, label: str, sex: str) -> SValue | None:
     Examples
     --------
     >>> left = s_value("kidney", "Lu-177", "male")
-    >>> round(1e3 * left.at_mass(245.3) * 1.0532, 3)  # Gy/GBq from a TIAC of 1.0532 h
-    0.371
+    >>> round(1e3 * left.at_mass(245.3) * 1.0532, 2)  # Gy/GBq from a TIAC of 1.0532 h
+    0.37
     >>> s_value("bladder", "Lu-177", "male") is None
     True
     """

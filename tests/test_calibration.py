@@ -18,9 +18,11 @@ from pkmodels.clinic.assessment import assess
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import build_posterior
 from pkmodels.fitting.fit import compile_fit, fit
+from pkmodels.fitting.posterior import form_of
 from pkmodels.nuclides import nuclide
 
 N_PATIENTS = 200
+N_HYBRID = 100
 P_LIMIT = 0.005
 FAILED_LIMIT = 0.02
 
@@ -30,7 +32,7 @@ format = "pkmodels-patient/1"
 id = "simulated"
 [[administration]]
 time_h = 0.0
-duration_h = 0.0
+duration_h = {{duration}}
 ligand = "dotatate"
 label = "Lu-177"
 activity_MBq = {simulators.ACTIVITY_MBQ}
@@ -56,6 +58,12 @@ REGION = """
 organ = "{organ}"
 mass_g = {mass}
 mass_cv = {cv}
+density_g_per_mL = {density}
+"""
+PLANAR = """
+[calibration.planar]
+scope = "region"
+cv = "free"
 """
 HEADER = "region,label,modality,start_h,end_h,value,unit,sd,decay_corrected_to_h"
 
@@ -73,22 +81,21 @@ class Calibration:
         return (self.draws[quantity] < self.truths[quantity][:, None]).mean(axis=1)
 
 
-def patient_of(folder, simulated):
+def patient_of(folder, simulated, duration):
     regions = [
         REGION.format(
             name=name,
             organ=simulators.ORGANS[name],
             mass=simulators.MEASURED_MASS_G[name],
             cv=simulators.MASS_CV,
+            density=simulators.DENSITY_G_PER_ML,
         )
         for name in simulators.REGIONS
     ]
-    rows = [
-        f"{region},,SPECT,{time},,{value!r},MBq,,"
-        for region, values in simulated.values.items()
-        for time, value in zip(simulators.SCANS_H, map(float, values), strict=True)
-    ]
-    (folder / "patient.toml").write_text(PATIENT + "".join(regions), "utf-8")
+    rows = [",".join(map(str, row)) for row in simulated.rows]
+    planar = PLANAR if any("planar" in row for row in rows) else ""
+    text = PATIENT.format(duration=duration) + planar + "".join(regions)
+    (folder / "patient.toml").write_text(text, "utf-8")
     (folder / "measurements.csv").write_text("\n".join([HEADER, *rows]), "utf-8")
     patient = read_patient(folder)
     check_answerable(patient)
@@ -119,15 +126,16 @@ def faster_decay(name):
     )
 
 
-def run_patients(folder, seeds):
-    """Fit every simulated patient through the patient files, compiling once."""
+def run_patients(folder, seeds, simulate, duration):
+    """Fit every simulated patient through the patient files."""
     compiled = None
     draws, truths, failed = {}, {}, 0
     for seed in seeds:
-        simulated = simulators.simulate(seed)
-        patient = patient_of(folder, simulated)
+        simulated = simulate(seed)
+        patient = patient_of(folder, simulated, duration)
         posterior = build_posterior(patient)
-        compiled = compiled or compile_fit(posterior)
+        if compiled is None or compiled.form != form_of(posterior):
+            compiled = compile_fit(posterior)
         fitted = fit(posterior, seed=seed, draws_per_chain=1000, compiled=compiled)
         if not fitted.checks.passed:
             failed += 1
@@ -150,7 +158,16 @@ def coverage_p(ranks):
 
 @pytest.fixture(scope="module")
 def calibration(tmp_path_factory):
-    return run_patients(tmp_path_factory.mktemp("simulated"), range(N_PATIENTS))
+    folder = tmp_path_factory.mktemp("simulated")
+    return run_patients(folder, range(N_PATIENTS), simulators.simulate, 0.0)
+
+
+@pytest.fixture(scope="module")
+def hybrid(tmp_path_factory):
+    """Planar scans of free scale, one SPECT/CT in kBq/mL, an infusion, stated sd."""
+    folder = tmp_path_factory.mktemp("hybrid")
+    simulate, length = simulators.simulate_hybrid, simulators.INFUSION_H
+    return run_patients(folder, range(N_HYBRID), simulate, length)
 
 
 QUANTITIES = ("TIAC Lu-177", "TIAC Y-90", "dose Lu-177", "dose Y-90")
@@ -178,3 +195,12 @@ def test_a_decay_constant_5_percent_off_is_seen(calibration):
     """The same test must fail when the label exchange is wrong."""
     ranks = calibration.ranks("TIAC Y-90, decay 5 % off")
     assert kstest(ranks, "uniform").pvalue < P_LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_the_hybrid_protocol_is_calibrated(hybrid, quantity):
+    assert hybrid.failed < FAILED_LIMIT * N_HYBRID
+    ranks = hybrid.ranks(quantity)
+    assert coverage_p(ranks) > P_LIMIT
+    assert kstest(ranks, "uniform").pvalue > P_LIMIT

@@ -1,6 +1,7 @@
 """Exact printing and exact solutions of linear systems, against mpmath and scipy."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -63,12 +64,12 @@ def exact_cascade(k: float, u: float, w: float, time: float, length: float) -> f
         k_, w_, t, d = (mpmath.mpf(x) for x in (k, w, time, length))
         exp, youngest = mpmath.exp, max(t - d, mpmath.mpf(0))
 
-        def integral(rate: mpmath.mpf) -> mpmath.mpf:
+        def integral(rate: Any) -> Any:
             if rate == 0:
                 return t - youngest
             return (exp(-rate * youngest) - exp(-rate * t)) / rate
 
-        def equal_rates(s: mpmath.mpf) -> mpmath.mpf:
+        def equal_rates(s: Any) -> Any:
             return -exp(-k_ * s) * (s / k_ + 1 / k_**2)
 
         if length == 0.0 and k == w:
@@ -186,7 +187,9 @@ def test_derivative_of_the_exponential_is_the_frechet_derivative() -> None:
     matrix = random_compartments(1, 4, closed=False)
     direction = random_compartments(2, 4, closed=False)
     _, found = jax.jvp(lambda m: exponential(m, 3.0), (matrix,), (direction,))
-    expected = scipy.linalg.expm_frechet(matrix * 3.0, direction * 3.0, compute_expm=0)
+    expected = scipy.linalg.expm_frechet(
+        matrix * 3.0, direction * 3.0, compute_expm=False
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
     _, speed = jax.jvp(lambda t: exponential(matrix, t), (3.0,), (1.0,))
     np.testing.assert_allclose(speed, matrix @ exponential(matrix, 3.0), rtol=1e-10)
@@ -210,7 +213,7 @@ def test_mean_of_an_exponential_is_accurate_everywhere(z: float) -> None:
 def test_slope_of_the_mean_of_an_exponential(z: float) -> None:
     """d phi / dz = -int_0^1 s exp(-z s) ds."""
     with mpmath.workdps(30):
-        exact = -mpmath.quad(lambda s: s * mpmath.exp(-z * s), [0, 1])
+        exact: Any = mpmath.quad(lambda s: -s * mpmath.exp(-z * s), [0, 1])
     assert float(jax.grad(linear.phi)(z)) == pytest.approx(float(exact), rel=1e-11)
 
 
@@ -329,7 +332,9 @@ def test_slopes_are_those_of_the_exact_solution(response, length, w) -> None:
                 expected = 0.0
             else:
                 up, down = (rates + s * step * np.eye(3)[i] for s in (1.0, -1.0))
-                high, low = (exact_cascade(*r, time, length) for r in (up, down))
+                high, low = (
+                    exact_cascade(r[0], r[1], r[2], time, length) for r in (up, down)
+                )
                 expected = (high - low) / (2.0 * step)
             assert found[j, i] == pytest.approx(expected, rel=2e-7, abs=1e-12)
             assert backwards[j, i] == pytest.approx(found[j, i], rel=1e-12, abs=1e-15)
