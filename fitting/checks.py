@@ -149,7 +149,8 @@ def _validity_reasons(
     if divergences > DIVERGENCE_LIMIT * transitions:
         reasons.append(
             f"{divergences} of {transitions} transitions diverged: part of the "
-            "posterior was not explored. Look for values that contradict each other"
+            "posterior was not explored. Look for values that contradict each other, "
+            "or add scans"
         )
     if failed_solves:
         reasons.append(
@@ -158,9 +159,9 @@ def _validity_reasons(
         )
     reasons += [
         f"{modality} scatters about the fitted curves by more than "
-        f"{NOISE_LIMIT * 10:.0f} %: the model does not describe these data. Look for a "
-        "wrong unit, time, region or decay correction, or leave out an early point "
-        "that holds urine"
+        f"{NOISE_LIMIT:g} times the scale of its noise prior: the model does not "
+        "describe these data. Look for a wrong unit, time, region or decay correction, "
+        "or leave out an early point that holds urine"
         for modality in conflict
     ]
     return reasons

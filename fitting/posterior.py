@@ -18,7 +18,7 @@ from pkmodels.fitting.priors import half_normal_scales, half_normals, log_normal
 from pkmodels.values import Certainty, Prior, PriorSet, log_normal
 
 KINETICS, ODDS, CALIBRATION = "kinetics", "uptake_odds", "calibration"
-FRACTION = "fraction"
+FRACTION, EXPECTED = "fraction", "expected"
 LOG_VALUE, VALUE, SD = "log_value_measured", "value_measured", "sd_stated"
 FLOOR_SCALE = "noise_floor_scale"
 MASS, NOISE, FLOOR = "mass", "relative_noise", "noise_floor"
@@ -48,6 +48,8 @@ class Posterior:
         `floor_everywhere`.
     floor_everywhere : bool
         Whether every value has an additive noise.
+    minimum_noise : float
+        Relative noise that no value falls below, > 0.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class Posterior:
     relative_noise: Prior
     noise_floor: Mapping[str, Prior]
     floor_everywhere: bool
+    minimum_noise: float
 
     def __post_init__(self) -> None:
         """Match priors with parameters, and concentrations with masses."""
@@ -103,9 +106,10 @@ class Posterior:
 def build_model(posterior: Posterior) -> pm.Model:
     """Return the PyMC model of a posterior.
 
-    Default noise: ln y ~ Normal(ln(c f), b). With a stated sd or a floor:
-    y ~ Normal(c f, sqrt(a^2 + (b c f)^2 + sd^2)). f is the model's prediction, c the
-    calibration, b the relative noise of the modality, a the floor of the region.
+    Default noise: ln y ~ Normal(ln(c f), s), s^2 = b^2 + b0^2. With a stated sd or a
+    floor: y ~ Normal(c f, sqrt(a^2 + (s c f)^2 + sd^2)). f is the model's prediction,
+    c the calibration, b the relative noise of the modality, b0 its least value, a the
+    floor of the region.
 
     Parameters
     ----------
@@ -115,21 +119,30 @@ def build_model(posterior: Posterior) -> pm.Model:
     Returns
     -------
     pymc.Model
-        With named dims. The measured values and their sd are ``pm.Data``, so that
-        new values for the same scans need no new compilation.
+        With named dims; ``expected`` is c f of each row. The measured values and
+        their sd are ``pm.Data``, so that new values for the same scans need no new
+        compilation.
 
     Examples
     --------
-    >>> import pkmodels.fitting.posterior as module
-    >>> module.build_model.__name__
-    'build_model'
+    >>> from pkmodels.fitting import worked_example
+    >>> model = build_model(worked_example.posterior())
+    >>> [variable.name for variable in model.free_RVs]
+    ['kinetics', 'relative_noise']
+    >>> model.coords["kinetics_of"]
+    ('half_life',)
     """
     groups = posterior.all_priors
-    coords = {f"{name}_of": list(group) for name, group in groups.items()}
+    coords: dict[str, Any] = {
+        f"{name}_of": list(group) for name, group in groups.items()
+    }
+    coords["row"] = list(range(len(posterior.observations.value)))
     with pm.Model(coords=coords) as model:
         drawn = {n: _variable(n, group) for n, group in groups.items()}
         parameters = _parameter_vector(posterior, drawn)
-        predicted = _predictions(posterior, parameters, drawn)
+        predicted = pm.Deterministic(
+            EXPECTED, _predictions(posterior, parameters, drawn), dims="row"
+        )
         _likelihood(posterior, predicted, drawn)
     return model
 
@@ -156,6 +169,12 @@ def measured_data(posterior: Posterior) -> dict[str, np.ndarray]:
     -------
     dict of str to array
         By the names that `build_model` gives them.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> measured_data(worked_example.posterior())["log_value_measured"].round(3)
+    array([4.248, 3.555, 2.773])
     """
     seen, additive = posterior.observations, posterior.additive
     data = {}
@@ -180,12 +199,19 @@ def form_of(posterior: Posterior) -> str:
     -------
     str
         64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> form_of(worked_example.posterior()) == form_of(worked_example.posterior())
+    True
     """
     seen = posterior.observations
     groups = posterior.all_priors
     floors = list(groups.pop(FLOOR, {}))
     parts = [repr(posterior.compiled.system), repr(groups), repr(floors)]
     parts += [repr(dict(posterior.exact_masses)), repr(seen.weighed)]
+    parts.append(repr(posterior.minimum_noise))
     arrays = [seen.column, seen.node, seen.weight, seen.factor, seen.calibration]
     arrays += [seen.mass, seen.modality, seen.floor, posterior.additive]
     for wanted in seen.labels.values():
@@ -246,7 +272,8 @@ def _likelihood(posterior: Posterior, predicted: Any, drawn: Mapping[str, Any]) 
     seen, data = posterior.observations, measured_data(posterior)
     additive = np.flatnonzero(posterior.additive)
     relative = np.flatnonzero(~posterior.additive)
-    noise = drawn[NOISE][seen.modality]
+    by_modality: Any = pt.sqrt(drawn[NOISE] ** 2 + posterior.minimum_noise**2)
+    noise = by_modality[seen.modality]
     if relative.size:
         pm.Normal(
             "log_value",

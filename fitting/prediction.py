@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pkmodels.compiled import CompiledSystem, Doses
+from pkmodels.compiled import CompiledSystem, Doses, check_lengths
 from pkmodels.errors import SolveError
 
 # Draws at a time, to bound the memory of curves.
@@ -85,8 +85,9 @@ def predict(
     >>> bolus = Doses(np.zeros(1), np.zeros(1), np.ones(1), decay)
     >>> draws = np.array([[1.0, 0.02, 60.0]])
     >>> predict(compiled, draws, bolus, 24.0).time_integrals.round(4)
-    array([[0.8803]])
+    array([[0.8805]])
     """
+    check_lengths(compiled.system, doses)
     doses = Doses(*(np.asarray(field, float) for field in doses))
     totals, tails, last = (
         np.asarray(part)
@@ -138,9 +139,17 @@ def predict_curves(
 
     Examples
     --------
-    >>> predict_curves.__name__
-    'predict_curves'
+    >>> from pkmodels.fitting import worked_example
+    >>> example = worked_example.posterior()
+    >>> [measured] = example.observations.labels.values()
+    >>> draws = np.array([[50.0], [60.0]])  # biological half-life, h
+    >>> times = np.array([24.0, 72.0])
+    >>> curves = predict_curves(example.compiled, draws, measured.doses, times)
+    >>> curves[:, :, 0].round(2)
+    array([[64.6 , 26.96],
+           [68.28, 31.83]])
     """
+    check_lengths(compiled.system, doses)
     doses = Doses(*(np.asarray(field, float) for field in doses))
     return np.asarray(_curves(compiled, parameters, doses, times_h))
 

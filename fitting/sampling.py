@@ -19,6 +19,11 @@ CHAINS = 4
 WARMUP = 800
 CHUNK = 100
 
+# While the metric is unknown, long trajectories cost much and teach little.
+_FIRST_STEP_SIZE = 0.1
+_WARMUP_TREE_DEPTH = 7
+_TREE_DEPTH = 10
+
 Progress = Callable[[int, int], None]
 
 
@@ -33,9 +38,11 @@ class Sampler:
     target_acceptance : float
         Of NUTS, in (0, 1).
     start : callable
-        ``start(positions, keys, data) -> state`` of all chains.
+        ``start(positions, keys, arguments) -> state`` of all chains.
     advance : callable
-        ``advance(state, data) -> (state, positions, divergences)`` of one chunk.
+        ``advance(state, arguments) -> (state, positions, divergences)`` of a chunk.
+    to_model : callable
+        ``to_model(positions, arguments) -> positions`` on the model's own scale.
     constrain : callable
         ``constrain(positions) -> tuple of arrays``, the model's named variables.
     names : tuple of str
@@ -48,9 +55,54 @@ class Sampler:
     target_acceptance: float
     start: Callable[..., Any]
     advance: Callable[..., Any]
+    to_model: Callable[..., Any]
     constrain: Callable[..., Any]
     names: tuple[str, ...]
     data_names: tuple[str, ...]
+
+
+Coordinates = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def own_coordinates(position: Any, _: Any) -> tuple[Any, Any]:
+    """Sample on the model's own unconstrained scale.
+
+    Parameters
+    ----------
+    position : (n,) array
+        Where the sampler is.
+
+    Returns
+    -------
+    position, log_determinant
+        The unconstrained vector, and ln of the determinant of its derivative.
+
+    Examples
+    --------
+    >>> own_coordinates(1.5, ())
+    (1.5, 0.0)
+    """
+    return position, 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What one run of a sampler is given.
+
+    Parameters
+    ----------
+    data : mapping of str to array
+        Value of each ``pm.Data`` of the model, in the shapes that it was built with.
+    coordinates : pytree of arrays
+        Second argument of the sampler's coordinates.
+    centre, spread : (n,) arrays
+        The chains start at centre +- spread, in the sampler's coordinates.
+    """
+
+    data: Mapping[str, np.ndarray]
+    coordinates: Any
+    centre: np.ndarray
+    spread: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -62,7 +114,7 @@ class Draws:
     variables : mapping of str to (n_chains, n_draws, ...) array
         Draws of every named variable.
     unconstrained : (n_chains, n_draws, n) array
-        Draws on the scale of sampling.
+        Draws of the model's unconstrained vector.
     diverging : (n_chains, n_draws) array of bool
         Transitions that diverged.
     target_acceptance : float
@@ -75,7 +127,12 @@ class Draws:
     target_acceptance: float
 
 
-def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
+def compile_sampler(
+    model: pm.Model,
+    *,
+    target_acceptance: float,
+    coordinates: Coordinates = own_coordinates,
+) -> Sampler:
     """Compile a PyMC model for sampling.
 
     Parameters
@@ -85,6 +142,9 @@ def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
         argument of each run, so that other values need no new compilation.
     target_acceptance : float
         Target acceptance probability of NUTS, in (0, 1).
+    coordinates : callable
+        ``(position, arrays) -> (unconstrained, log_determinant)``: in which
+        coordinates to sample. It changes the effort, never the posterior.
 
     Returns
     -------
@@ -104,30 +164,44 @@ def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
     """
     split = _splitter(model)
     log_density = _log_density(model, split)
-    initialize, step = hmc(
-        potential_fn_gen=lambda *data: lambda x: -log_density(x, *data)
-    )
 
-    # Draws the metric of each chain from its own warm-up, with correlations.
+    def potential(data: Any, arrays: Any) -> Callable[[Any], Any]:
+        def at(position: Any) -> Any:
+            unconstrained, log_determinant = coordinates(position, arrays)
+            return -log_density(unconstrained, *data) - log_determinant
+
+        return at
+
+    initialize, step = hmc(potential_fn_gen=potential)
+
+    tree_depths: Any = (_WARMUP_TREE_DEPTH, _TREE_DEPTH)
+
     @jax.jit
-    def start(positions: Any, keys: Any, data: tuple[Any, ...]) -> Any:
+    def start(positions: Any, keys: Any, arguments: tuple[Any, ...]) -> Any:
         begin = partial(
             initialize,
             num_warmup=WARMUP,
+            step_size=_FIRST_STEP_SIZE,
+            max_tree_depth=tree_depths,
             dense_mass=True,
             target_accept_prob=target_acceptance,
-            model_args=data,
+            model_args=arguments,
         )
         return jax.vmap(lambda x, key: begin(x, rng_key=key))(positions, keys)
 
     @jax.jit
-    def advance(state: Any, data: tuple[Any, ...]) -> Any:
+    def advance(state: Any, arguments: tuple[Any, ...]) -> Any:
         def move(state: Any, _: Any) -> Any:
-            state = jax.vmap(lambda one: step(one, data))(state)
+            state = jax.vmap(lambda one: step(one, arguments))(state)
             return state, (state.z, state.diverging)
 
         state, (positions, diverging) = jax.lax.scan(move, state, None, length=CHUNK)
         return state, jnp.swapaxes(positions, 0, 1), jnp.swapaxes(diverging, 0, 1)
+
+    @jax.jit
+    def to_model(positions: Any, arguments: tuple[Any, ...]) -> Any:
+        _, arrays = arguments
+        return jax.vmap(jax.vmap(lambda x: coordinates(x, arrays)[0]))(positions)
 
     wanted = {v.name for v in (*model.free_RVs, *model.deterministics)}
     outputs = [v for v in model.unobserved_value_vars if v.name in wanted]
@@ -140,7 +214,14 @@ def compile_sampler(model: pm.Model, *, target_acceptance: float) -> Sampler:
     names = tuple(str(output.name) for output in outputs)
     data_names = tuple(str(v.name) for v in _data_variables(model))
     return Sampler(
-        model, target_acceptance, start, advance, constrain, names, data_names
+        model,
+        target_acceptance,
+        start,
+        advance,
+        to_model,
+        constrain,
+        names,
+        data_names,
     )
 
 
@@ -163,9 +244,9 @@ def _log_density(
     """Return log p(x, data) of the flat unconstrained vector."""
     density: Any = model.logp()
     replaced: Any = {v: v.type(name=v.name) for v in _data_variables(model)}
-    (output,) = clone_replace([density], replace=replaced)
+    outputs: Any = clone_replace([density], replace=replaced)
     inputs = [*model.value_vars, *replaced.values()]
-    function = get_jaxified_graph(inputs=inputs, outputs=[output])
+    function = get_jaxified_graph(inputs=inputs, outputs=outputs)
     return lambda x, *data: function(*split(x), *data)[0]
 
 
@@ -178,9 +259,8 @@ def _data_variables(model: pm.Model) -> list[Any]:
 
 def draw_posterior(
     sampler: Sampler,
+    problem: Problem,
     *,
-    data: Mapping[str, np.ndarray],
-    spread: np.ndarray,
     seed: int,
     draws_per_chain: int,
     progress: Progress | None = None,
@@ -191,11 +271,8 @@ def draw_posterior(
     ----------
     sampler : Sampler
         The compiled model.
-    data : mapping of str to array
-        Value of each ``pm.Data`` of the model, in the shapes that it was built with.
-    spread : (n,) array
-        How far the chains start from the model's own starting point, on the scale of
-        sampling, >= 0.
+    problem : Problem
+        Data, and where to start.
     seed : int
         Repeats a run exactly, >= 0.
     draws_per_chain : int
@@ -212,62 +289,70 @@ def draw_posterior(
     >>> with pm.Model() as model:
     ...     x = pm.Normal("x")
     >>> sampler = compile_sampler(model, target_acceptance=0.8)
-    >>> drawn = draw_posterior(
-    ...     sampler, data={}, spread=np.ones(1), seed=1, draws_per_chain=100
-    ... )
+    >>> problem = Problem({}, (), np.zeros(1), np.ones(1))
+    >>> drawn = draw_posterior(sampler, problem, seed=1, draws_per_chain=100)
     >>> drawn.variables["x"].shape
     (4, 100)
     """
-    arrays = tuple(jnp.asarray(data[name]) for name in sampler.data_names)
-    key, start_key = jax.random.split(jax.random.PRNGKey(seed))
-    positions = _starting_points(sampler.model, spread, start_key)
-    state = sampler.start(positions, jax.random.split(key, CHAINS), arrays)
+    arguments = _arguments(sampler, problem)
+    state = _first_state(sampler, problem, arguments, seed)
     total = WARMUP + draws_per_chain
     kept, diverging = [], []
     for done in range(0, total, CHUNK):
-        state, chunk, divergences = sampler.advance(state, arrays)
+        state, chunk, divergences = sampler.advance(state, arguments)
+        jax.block_until_ready(chunk)
         if done >= WARMUP:
             kept.append(np.asarray(chunk))
             diverging.append(np.asarray(divergences))
         if progress is not None:
             progress(done + CHUNK, total)
-    unconstrained = np.concatenate(kept, axis=1)
+    positions = np.concatenate(kept, axis=1)
+    unconstrained = sampler.to_model(positions, arguments)
     values = sampler.constrain(unconstrained)
     return Draws(
         variables={
             n: np.asarray(v) for n, v in zip(sampler.names, values, strict=True)
         },
-        unconstrained=unconstrained,
+        unconstrained=np.asarray(unconstrained),
         diverging=np.concatenate(diverging, axis=1),
         target_acceptance=sampler.target_acceptance,
     )
 
 
-def warm_up(sampler: Sampler) -> None:
+def warm_up(sampler: Sampler, problem: Problem) -> None:
     """Compile what a sampler will need, by running one chunk.
 
     Parameters
     ----------
     sampler : Sampler
         The sampler; its later runs are not changed.
+    problem : Problem
+        Arrays of the shapes to compile for.
 
     Examples
     --------
     >>> with pm.Model() as model:
     ...     x = pm.Normal("x")
-    >>> warm_up(compile_sampler(model, target_acceptance=0.8))
+    >>> sampler = compile_sampler(model, target_acceptance=0.8)
+    >>> warm_up(sampler, Problem({}, (), np.zeros(1), np.ones(1)))
     """
-    data = tuple(jnp.asarray(v.get_value()) for v in _data_variables(sampler.model))
-    key = jax.random.PRNGKey(0)
-    positions = _starting_points(sampler.model, np.zeros(1), key)
-    state = sampler.start(positions, jax.random.split(key, CHAINS), data)
-    _, chunk, _ = sampler.advance(state, data)
-    jax.block_until_ready(sampler.constrain(np.asarray(chunk)))
+    arguments = _arguments(sampler, problem)
+    state = _first_state(sampler, problem, arguments, 0)
+    state, _, _ = sampler.advance(state, arguments)
+    jax.block_until_ready(state)
 
 
-def _starting_points(model: pm.Model, spread: np.ndarray, key: Any) -> Any:
-    """Return dispersed points around the model's own starting point, per chain."""
-    point = model.initial_point()
-    flat = np.concatenate([np.ravel(point[str(v.name)]) for v in model.value_vars])
-    offset = jax.random.uniform(key, (CHAINS, flat.size), minval=-1.0, maxval=1.0)
-    return jnp.asarray(flat[None, :] + spread[None, :] * np.asarray(offset))
+def _arguments(sampler: Sampler, problem: Problem) -> tuple[Any, ...]:
+    data = tuple(jnp.asarray(problem.data[name]) for name in sampler.data_names)
+    return data, jax.tree.map(jnp.asarray, problem.coordinates)
+
+
+def _first_state(
+    sampler: Sampler, problem: Problem, arguments: tuple[Any, ...], seed: int
+) -> Any:
+    """Return the chains' first states, dispersed around the problem's centre."""
+    key, start_key = jax.random.split(jax.random.PRNGKey(seed))
+    shape = (CHAINS, problem.centre.size)
+    offset = np.asarray(jax.random.uniform(start_key, shape, minval=-1.0, maxval=1.0))
+    positions = problem.centre[None, :] + problem.spread[None, :] * offset
+    return sampler.start(positions, jax.random.split(key, CHAINS), arguments)

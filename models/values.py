@@ -130,6 +130,13 @@ RELATIVE_NOISE = half_normal(
     "residuals of single-patient fits are 5-10 %; wide",
     Certainty.JUDGEMENT,
 )
+MINIMUM_NOISE = Value(
+    0.01,
+    "",
+    "no scan is better than 1 %; it also keeps the posterior explorable where values "
+    "are as few as unknowns",
+    Certainty.JUDGEMENT,
+)
 # Of the region's largest value.
 NOISE_FLOOR_FRACTION = Value(
     0.01, "", "1 % of the region's largest value", Certainty.JUDGEMENT

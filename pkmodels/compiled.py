@@ -111,6 +111,37 @@ def doses_of(schedule: Schedule) -> Doses:
     )
 
 
+def check_lengths(system: System, doses: Doses) -> None:
+    """Refuse infusions that a system was not assembled for.
+
+    Parameters
+    ----------
+    system : System
+        The system.
+    doses : Doses
+        Concrete arrays.
+
+    Raises
+    ------
+    InputError
+        When a dose has a length and the system's form has no infusions.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.schedule import ScheduleForm
+    >>> from pkmodels.system import assemble
+    >>> form = ScheduleForm("dotatate", "intravenous", infusions=False)
+    >>> system = assemble(organ_exchange.model(("kidney",)), form)
+    >>> check_lengths(system, Doses(np.zeros(1), np.zeros(1), np.ones(1), 0.0))
+    """
+    if not system.has_infusions and np.any(np.asarray(doses.length_h) > 0.0):
+        raise InputError(
+            f"{system.name!r} was assembled for boluses only, but a dose takes time: "
+            "assemble it with a form whose infusions is True"
+        )
+
+
 @lru_cache(maxsize=64)
 def compile_system(system: System) -> CompiledSystem:
     """Turn a linear system into JAX functions; equal systems share one compilation.

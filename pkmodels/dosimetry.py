@@ -78,6 +78,8 @@ class SValue:
         How sure it is.
     source : str
         Where it comes from.
+    reference_mass_g : float or None
+        Mass of the phantom's organ, g; None where it follows from others.
 
     References
     ----------
@@ -90,6 +92,7 @@ class SValue:
     uncertainties: tuple[Uncertainty, ...]
     certainty: Certainty
     source: str
+    reference_mass_g: float | None = None
 
     def at_mass(self, mass_g: Any) -> Any:
         """Return S, Gy/(MBq h), for a mass (g, scalar or array, > 0)."""
@@ -191,6 +194,7 @@ def _from_row(row: Mapping[str, str]) -> SValue:
         uncertainties=(Uncertainty(name, float(row["log_sd"])),),
         certainty=Certainty(row["certainty"]),
         source=row["source"],
+        reference_mass_g=mass,
     )
 
 

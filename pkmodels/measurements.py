@@ -4,6 +4,11 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pkmodels.errors import InputError
+
+# Beyond so many half-lives a decay correction is a mistyped time.
+_MOST_HALF_LIVES = 100.0
+
 
 class Quantity(StrEnum):
     """What a measured value is, in the unit system of pkmodels."""
@@ -75,6 +80,11 @@ def decay_correction_factor(
     float
         Reported value / physical value; 1 when it is physical.
 
+    Raises
+    ------
+    InputError
+        When the correction runs over more than 100 half-lives.
+
     Examples
     --------
     >>> decay_correction_factor(24.0, 24.0, None, 0.1)
@@ -84,6 +94,13 @@ def decay_correction_factor(
     """
     if reference_h is None:
         return 1.0
+    away = abs(start_h - reference_h) * decay_constant_per_h / math.log(2.0)
+    if away > _MOST_HALF_LIVES:
+        raise InputError(
+            f"a value measured at {start_h:g} h and decay-corrected to {reference_h:g} h "
+            f"is corrected over {away:.3g} half-lives: give the reference time in hours "
+            "after the first administration"
+        )
     exponent = decay_constant_per_h * (end_h - start_h)
     frame = exponent / -math.expm1(-exponent) if exponent > 0.0 else 1.0
     return math.exp(decay_constant_per_h * (start_h - reference_h)) * frame

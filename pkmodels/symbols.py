@@ -20,7 +20,7 @@ class Amount(sympy.Symbol):
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*super()._hashable_content(), self.unit)
 
-    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]:
+    def __getnewargs_ex__(self) -> Any:
         """Pickle by name and unit."""
         return (self.name, self.unit), {}
 
@@ -38,7 +38,7 @@ class Parameter(sympy.Symbol):
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*super()._hashable_content(), self.unit)
 
-    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]:
+    def __getnewargs_ex__(self) -> Any:
         """Pickle by name and unit."""
         return (self.name, self.unit), {}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkmodels.compiled import CompiledSystem, doses_of
+from pkmodels.compiled import CompiledSystem, check_lengths, doses_of
 from pkmodels.errors import InputError, SolveError, suggest
 from pkmodels.schedule import Schedule
 
@@ -83,6 +83,7 @@ def simulate(
         raise InputError(f"parameter {missing[0]!r} has no value: give all of {names}")
     values = np.array([parameters[name] for name in names])
     doses = doses_of(schedule)
+    check_lengths(compiled.system, doses)
     observe = np.asarray(compiled.observe(values))
     curves = np.asarray(compiled.solve(values, doses, times_h)) @ observe.T
     integrals = observe @ np.asarray(compiled.integrate(values, doses))

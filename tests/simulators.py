@@ -27,6 +27,7 @@ BIOLOGICAL_HALF_LIFE = {
     "spleen": (114.0, 1.0),
 }
 NOISE_SCALE = 0.1
+MINIMUM_NOISE = 0.01
 CALIBRATION_CV = 0.05
 MASS_CV = 0.08
 
@@ -105,6 +106,11 @@ def log_normal(generator, median, spread):
     return median * np.exp(spread * generator.standard_normal())
 
 
+def draw_noise(generator):
+    """Draw relative noise: half-normal, and at least 1 %, in quadrature."""
+    return np.hypot(NOISE_SCALE * generator.standard_normal(), MINIMUM_NOISE)
+
+
 def draw_truth(generator) -> Truth:
     """Draw a patient from the stated priors."""
     k = np.log(2) / log_normal(generator, *BLOOD_HALF_TIME)
@@ -117,7 +123,7 @@ def draw_truth(generator) -> Truth:
     calibration = log_normal(generator, 1.0, log_sd(CALIBRATION_CV))
     spread = log_sd(MASS_CV)
     masses = {r: log_normal(generator, MEASURED_MASS_G[r], spread) for r in REGIONS}
-    noise = abs(NOISE_SCALE * generator.standard_normal())
+    noise = draw_noise(generator)
     return Truth(matrix, calibration, masses, noise)
 
 
@@ -159,12 +165,14 @@ def simulate_hybrid(seed: int) -> SimulatedPatient:
     """
     generator = np.random.default_rng([seed, 1])
     truth = draw_truth(generator)
-    planar_noise = abs(NOISE_SCALE * generator.standard_normal())
+    planar_noise = draw_noise(generator)
     decay = LAMBDA["Lu-177"]
     curves = {t: truth.curve("Lu-177", t, INFUSION_H) for t in PLANAR_H}
     start, end = SPECT_FRAME_H
     frame = np.linspace(start, end, 61)
-    in_frame = simpson([truth.curve("Lu-177", t, INFUSION_H) for t in frame], frame, axis=0)
+    in_frame = simpson(
+        [truth.curve("Lu-177", t, INFUSION_H) for t in frame], frame, axis=0
+    )
     corrected = decay * np.exp(decay * start) / -np.expm1(-decay * (end - start))
     rows = []
     for i, region in enumerate(REGIONS):

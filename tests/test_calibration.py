@@ -22,7 +22,7 @@ from pkmodels.fitting.posterior import form_of
 from pkmodels.nuclides import nuclide
 
 N_PATIENTS = 200
-N_HYBRID = 100
+N_HYBRID = 20  # an infusion and a frame: half a minute each
 P_LIMIT = 0.005
 FAILED_LIMIT = 0.02
 
@@ -200,7 +200,7 @@ def test_a_decay_constant_5_percent_off_is_seen(calibration):
 @pytest.mark.slow
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_the_hybrid_protocol_is_calibrated(hybrid, quantity):
-    assert hybrid.failed < FAILED_LIMIT * N_HYBRID
+    assert hybrid.failed == 0
     ranks = hybrid.ranks(quantity)
     assert coverage_p(ranks) > P_LIMIT
     assert kstest(ranks, "uniform").pvalue > P_LIMIT

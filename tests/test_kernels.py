@@ -97,6 +97,7 @@ def same_bits(a: float, b: float) -> bool:
         (sympy.pi, math.pi),
         (sympy.E, math.e),
         (sympy.EulerGamma, 0.5772156649015329),
+        (sympy.Catalan, 0.915965594177219),
         (sympy.log(2), math.log(2.0)),
         (sympy.log(sympy.Rational(3, 7)), math.log(3 / 7)),
         (sympy.Float(5e-324 * 2**60), 5e-324 * 2**60),

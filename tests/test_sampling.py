@@ -1,38 +1,25 @@
-"""The sampler on known distributions, the posterior's density, and the checks."""
+"""The sampler on known distributions, its coordinates, and the checks of a fit."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pymc as pm
 import pytest
-from scipy.stats import halfnorm, norm
+from scipy.stats import norm
 
-from pkmodels.compiled import compile_system
-from pkmodels.dosimetry import s_value
-from pkmodels.errors import InputError, ModelError
 from pkmodels.fitting.checks import check
-from pkmodels.fitting.fit import CompiledFit, fit, parameter_draws
-from pkmodels.fitting.observations import Calibration, arrange
-from pkmodels.fitting.posterior import Posterior, build_model, form_of
 from pkmodels.fitting.sampling import (
     CHAINS,
     WARMUP,
     Draws,
+    Problem,
     Sampler,
     compile_sampler,
     draw_posterior,
 )
-from pkmodels.measurements import Measurement, Quantity
-from pkmodels.models import organ_exchange
-from pkmodels.nuclides import nuclide
-from pkmodels.schedule import Administration, Schedule
-from pkmodels.system import assemble
-from pkmodels.values import Certainty, Prior, half_normal, log_normal
+from pkmodels.values import Certainty, half_normal
 
-LN2 = math.log(2.0)
-LU177 = nuclide("Lu-177").decay_constant_per_h
 MEAN = np.array([1.0, -2.0])
 COVARIANCE = np.array([[1.0, 1.6], [1.6, 4.0]])
 MEASURED = np.array([2.0, 3.0, 4.0])
@@ -52,14 +39,8 @@ def sampler() -> Sampler:
 def drawn(
     sampler: Sampler, seed: int, measured: np.ndarray = MEASURED, **more
 ) -> Draws:
-    return draw_posterior(
-        sampler,
-        data={"measured": measured},
-        spread=np.ones(4),
-        seed=seed,
-        draws_per_chain=1000,
-        **more,
-    )
+    problem = Problem({"measured": measured}, (), np.zeros(4), np.ones(4))
+    return draw_posterior(sampler, problem, seed=seed, draws_per_chain=1000, **more)
 
 
 @pytest.fixture(scope="module")
@@ -125,190 +106,21 @@ def test_progress_is_told_from_the_first_chunk_to_the_last(sampler: Sampler) -> 
     assert [done for done, _ in told] == sorted({done for done, _ in told})
 
 
-# One kidney by two modalities, as totals and as concentrations, and a liver.
-GIVEN = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 7400.0),))
-REGIONS = {"kidney": "kidney", "liver": "liver"}
+def test_other_coordinates_change_the_effort_and_not_the_posterior() -> None:
+    """x = 0.5 sinh(u) with its determinant: still Normal(1, 2)."""
 
+    def coordinates(u, scale):
+        return scale * jnp.sinh(u), jnp.sum(jnp.log(scale * jnp.cosh(u)))
 
-def scan(region: str, time_h: float, value: float, **changes) -> Measurement:
-    plain = Measurement(
-        region=region,
-        label="Lu-177",
-        modality="SPECT",
-        start_h=time_h,
-        end_h=time_h,
-        value=value,
-        quantity=Quantity.ACTIVITY,
-        sd=None,
-        decay_corrected_to_h=None,
-        source="line 2",
-    )
-    return replace(plain, **changes)
-
-
-def posterior_of(
-    scans: list[Measurement],
-    organs: Mapping[str, str] = REGIONS,
-    calibrations: tuple[Calibration, ...] = (),
-    masses: Mapping[str, Prior] | None = None,
-) -> Posterior:
-    model = organ_exchange.model(tuple(organs))
-    compiled = compile_system(assemble(model, GIVEN.form))
-    observables = compiled.system.observables
-    observations = arrange(scans, GIVEN, observables, calibrations)
-    floor = half_normal(0.7, "MBq", "1 % of the largest", Certainty.JUDGEMENT)
-    return Posterior(
-        compiled=compiled,
-        observations=observations,
-        priors=organ_exchange.priors("dotatate", organs),
-        masses=masses or {},
-        exact_masses={"liver": 1700.0},
-        relative_noise=half_normal(0.1, "", "wide", Certainty.JUDGEMENT),
-        noise_floor=dict.fromkeys(observations.floors, floor),
-        floor_everywhere=False,
-    )
-
-
-def mass_prior(log_sd: float) -> Prior:
-    return log_normal(150.0, log_sd, "g", "CT", Certainty.PUBLISHED)
-
-
-def test_log_density_is_that_of_the_stated_model() -> None:
-    """Every prior and likelihood typed again, at one point, on the log scale."""
-    per_gram = {"quantity": Quantity.CONCENTRATION}
-    posterior = posterior_of(
-        [
-            scan("kidney", 24.0, 70.0),
-            scan("kidney", 72.0, 0.25, modality="planar", **per_gram),
-            scan("liver", 24.0, 0.2, sd=0.01, **per_gram),
-            scan("kidney", 96.0, 20.0, sd=2.0, decay_corrected_to_h=0.0),
-        ],
-        calibrations=(
-            Calibration("SPECT", per_region=False, log_sd=0.05),
-            Calibration("planar", per_region=True, log_sd=0.3),
-        ),
-        masses={"kidney": mass_prior(0.1)},
-    )
-    half_times, odds = [1.2, 50.0, 120.0], [0.015, 0.06]
-    factors, mass, noise, floors = [1.03, 0.8], 160.0, [0.07, 0.12], [0.3, 0.9]
-
-    k, whole = LN2 / half_times[0], 1.0 + sum(odds)
-
-    def activity(organ: int, t: float) -> float:
-        w = LN2 / half_times[1 + organ]
-        shape = (math.exp(-w * t) - math.exp(-k * t)) / (k - w)
-        return 7400.0 * odds[organ] / whole * k * shape * math.exp(-LU177 * t)
-
-    expected = norm.logpdf(
-        np.log([*half_times, *odds, *factors, mass]),
-        np.log([1.0, 60.0, 114.0, 0.012, 0.05, 1.0, 1.0, 150.0]),
-        [0.7, 1.0, 1.0, 0.8, 1.0, 0.05, 0.3, 0.1],
-    ).sum()
-    for values, scale in ((noise, 0.1), (floors, 0.7)):
-        expected += (halfnorm.logpdf(values, scale=scale) + np.log(values)).sum()
-    spect = 1.03 * activity(0, 24.0)
-    planar = 0.8 * activity(0, 72.0) / mass
-    expected += norm.logpdf(np.log(70.0), np.log(spect), noise[0])
-    expected += norm.logpdf(np.log(0.25), np.log(planar), noise[1])
-    liver = 1.03 * activity(1, 24.0) / 1700.0
-    corrected = 1.03 * activity(0, 96.0) * math.exp(LU177 * 96.0)
-    for value, predicted, sd, floor in (
-        (20.0, corrected, 2.0, floors[0]),
-        (0.2, liver, 0.01, floors[1]),
-    ):
-        spread = math.hypot(floor, noise[0] * predicted, sd)
-        expected += norm.logpdf(value, predicted, spread)
-
-    model = build_model(posterior)
-    point = {
-        "kinetics": half_times,
-        "uptake_odds": odds,
-        "calibration": factors,
-        "mass": [mass],
-        "relative_noise": noise,
-        "noise_floor": floors,
-    }
-    logs = {f"{name}_log__": np.log(values) for name, values in point.items()}
-    assert set(logs) == {str(variable.name) for variable in model.value_vars}
-    found = model.compile_logp(mode="JAX")(logs)
-    assert float(found) == pytest.approx(expected, rel=1e-9)
-    named = dict(model.coords)["noise_floor_of"]
-    assert named is not None
-    assert list(named) == ["kidney, SPECT", "liver, SPECT, per g"]
-
-
-def test_an_uncertain_mass_cancels_in_the_dose_from_concentrations() -> None:
-    """Dose is activity per mass: measured, where concentrations are. Mass +-30 %."""
-    k, w, fraction, mass = LN2 / 1.0, LN2 / 60.0, 0.015, 150.0
-
-    def concentration(t: float) -> float:
-        shape = (math.exp(-w * t) - math.exp(-k * t)) / (k - w)
-        return 7400.0 * fraction * k * shape * math.exp(-LU177 * t) / mass
-
-    times = np.array([4.0, 24.0, 48.0, 72.0, 96.0, 120.0, 168.0])
-    scatter = 1.0 + 0.04 * np.array([1, -1, -1, 1, 1, -1, 0])
-    scans = [
-        scan("kidney", t, concentration(t) * error, quantity=Quantity.CONCENTRATION)
-        for t, error in zip(times, scatter, strict=True)
-    ]
-    prior = mass_prior(0.3)
-    posterior = posterior_of(scans, {"kidney": "kidney"}, (), {"kidney": prior})
-    found = fit(posterior, seed=4, draws_per_chain=1000)
-    assert found.checks.passed
-    half_time, taken_up, half_life = found.parameters().T
-    rate, release = LN2 / half_time, LN2 / half_life
-    area = 7400.0 * taken_up * rate / ((rate + LU177) * (release + LU177))
-    masses = found.masses()["kidney"]
-    kidney = s_value("kidney", "Lu-177", "male")
-    assert kidney is not None
-    dose = area * kidney.at_mass(masses)
-    truth = 7400.0 * fraction * k / ((k + LU177) * (w + LU177)) * kidney.at_mass(mass)
-    assert np.median(dose) == pytest.approx(truth, rel=0.05)
-    # The activity follows the mass, and the dose does not.
-    assert np.std(np.log(masses)) > 0.2
-    assert np.corrcoef(np.log(area), np.log(masses))[0, 1] > 0.95
-    assert np.std(np.log(dose)) < 0.06
-
-
-def test_a_compiled_fit_of_another_form_is_refused(sampler: Sampler) -> None:
-    one = posterior_of([scan("kidney", 24.0, 70.0)])
-    other_value = posterior_of([scan("kidney", 24.0, 99.0)])
-    other_time = posterior_of([scan("kidney", 25.0, 70.0)])
-    assert form_of(one) == form_of(other_value)
-    assert form_of(one) != form_of(other_time)
-    with pytest.raises(InputError, match="compiled for other scans, doses or priors"):
-        fit(
-            other_time,
-            seed=0,
-            draws_per_chain=100,
-            compiled=CompiledFit(sampler, form_of(one)),
-        )
-
-
-def test_a_concentration_without_a_mass_is_refused() -> None:
-    concentration = scan("kidney", 24.0, 0.3, quantity=Quantity.CONCENTRATION)
-    with pytest.raises(ModelError, match="'kidney' has concentrations but no mass"):
-        posterior_of([concentration])
-
-
-def test_draws_of_the_parameters_are_in_the_order_of_the_model() -> None:
-    posterior = posterior_of([scan("kidney", 24.0, 70.0)])
-    kinetics = np.array([1.0, 60.0, 114.0])  # blood, kidney, liver: order of priors
-    variables = {
-        "kinetics": np.broadcast_to(kinetics, (4, 2, 3)),
-        "fraction": np.broadcast_to([0.01, 0.05], (4, 2, 2)),
-    }
-    made = Draws(variables, np.zeros((4, 2, 5)), np.zeros((4, 2), bool), 0.9)
-    ordered = parameter_draws(posterior, made)
-    names = [str(p) for p in posterior.compiled.system.parameters]
-    assert ordered.shape == (8, 5)
-    assert dict(zip(names, ordered[0], strict=True)) == {
-        "blood_half_time": 1.0,
-        "fraction_kidney": 0.01,
-        "biological_half_life_kidney": 60.0,
-        "fraction_liver": 0.05,
-        "biological_half_life_liver": 114.0,
-    }
+    with pm.Model() as model:
+        pm.Normal("x", 1.0, 2.0)
+    bent = compile_sampler(model, target_acceptance=0.9, coordinates=coordinates)
+    problem = Problem({}, jnp.array([0.5]), np.zeros(1), np.ones(1))
+    found = draw_posterior(bent, problem, seed=5, draws_per_chain=1000)
+    x = found.variables["x"].ravel()
+    assert x.mean() == pytest.approx(1.0, abs=0.25)
+    assert x.std() == pytest.approx(2.0, rel=0.13)
+    np.testing.assert_array_equal(found.unconstrained.ravel(), x)
 
 
 def made_up(seed: int = 0, noise: float = 0.05) -> Draws:

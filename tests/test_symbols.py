@@ -73,13 +73,13 @@ def test_derivatives_are_products_less_reactants() -> None:
     rate = ON * PLASMA**2
     model = linear_model(
         reactions=(
-            Reaction("dimer", ((PLASMA, 2),), ((BOUND, 1),), rate),
+            Reaction("dimer", ((PLASMA, 2),), ((BOUND, 3),), rate),
             flow("filtration", PLASMA, URINE, FILTERED * PLASMA),
         )
     )
     assert derivatives(model) == {
         PLASMA: -2 * rate - FILTERED * PLASMA,
-        BOUND: rate,
+        BOUND: 3 * rate,
         URINE: FILTERED * PLASMA,
     }
 

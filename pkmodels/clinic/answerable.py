@@ -10,7 +10,14 @@ from pkmodels.errors import InputError, suggest
 from pkmodels.models.values import EXCHANGING_ORGANS
 
 MODELS = ("organ_exchange",)
+
+# What organ_exchange calls its own symbols.
+_RESERVED_NAMES = ("blood", "blood_half_time")
+_RESERVED_PREFIXES = ("fraction_", "biological_half_life_")
 DEFAULT_SEX = "male"
+
+# A mass so many times the reference organ's, or less, is a wrong unit.
+_MASS_RATIO = 20.0
 
 # With more, the sampler would need more draws than a laptop holds.
 HIGHEST_CONFIDENCE = 0.999
@@ -31,6 +38,9 @@ def check_answerable(patient: Patient) -> None:
     """
     problems = [
         *_model_problems(patient),
+        *_name_problems(patient),
+        *_mass_problems(patient),
+        *_time_problems(patient),
         *_limit_problems(patient),
         *_confidence_problems(patient),
     ]
@@ -71,6 +81,42 @@ def _model_problems(patient: Patient) -> Iterator[str]:
             )
 
 
+def _mass_problems(patient: Patient) -> Iterator[str]:
+    for region in patient.regions:
+        value = s_value(region.organ, "Lu-177", sex_of(patient))
+        usual = None if value is None else value.reference_mass_g
+        if region.mass_g is None or usual is None:
+            continue
+        if not usual / _MASS_RATIO < region.mass_g < usual * _MASS_RATIO:
+            yield (
+                f"{FILE_NAME}: [regions.{region.name}] mass_g = {region.mass_g:g}: the "
+                f"reference {region.organ} weighs {usual:g} g, and more than "
+                f"{_MASS_RATIO:g} times more or less is taken for a wrong unit: give it "
+                "in g"
+            )
+
+
+def _name_problems(patient: Patient) -> Iterator[str]:
+    for region in patient.regions:
+        if region.name in _RESERVED_NAMES or region.name.startswith(_RESERVED_PREFIXES):
+            yield (
+                f"{FILE_NAME}: [regions.{region.name}]: the model organ_exchange uses "
+                "this name itself: choose another for the region, in both files"
+            )
+
+
+def _time_problems(patient: Patient) -> Iterator[str]:
+    for item in patient.measurements:
+        given = patient.schedule.of_label(item.label).administrations
+        first = min(a.time_h for a in given)
+        if item.end_h == item.start_h == first:
+            yield (
+                f"{item.source}: start_h = {item.start_h:g} is the moment of the "
+                "administration, when no organ holds anything yet: give the frame with "
+                "end_h, or leave the row out"
+            )
+
+
 def _limit_problems(patient: Patient) -> Iterator[str]:
     for limit in patient.limits:
         where = f"{FILE_NAME}: [limits.{limit.target}]"
@@ -100,8 +146,9 @@ def _dose_problems(patient: Patient, limit: Limit, where: str) -> Iterator[str]:
             yield (
                 f"{where}: the {label} that was given counts against it, but no "
                 f"S-value of {label} for {organ} is known: set "
-                "count_administrations = false with a count_reason in [decision], or "
-                "waive the limit with a reason"
+                "count_administrations = false with a count_reason in [decision] "
+                "(which leaves out every administration), leave this administration "
+                "and its measurements out, or waive the limit with a reason"
             )
 
 

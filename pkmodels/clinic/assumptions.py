@@ -6,11 +6,15 @@ import numpy as np
 
 from pkmodels.clinic.answerable import sex_of
 from pkmodels.clinic.assessment import Assessment
+from pkmodels.clinic.exposure import UPTAKE_OVER_H
 from pkmodels.clinic.patient import Patient
 from pkmodels.dosimetry import s_value
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.posterior import FLOOR, NOISE
+from pkmodels.fitting.posterior import EXPECTED, FLOOR, NOISE
 from pkmodels.values import Certainty
+
+# Values further from the fitted curve, in sd of the usual noise, are named.
+RESIDUAL_LIMIT = 3.0
 
 # Above this share the tail, which no scan saw, decides a good part of the dose.
 TAIL_LIMIT = 0.3
@@ -49,8 +53,9 @@ def _model_assumptions(patient: Patient) -> Iterator[str]:
 
 def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:
     groups = fit.posterior.all_priors
+    least = fit.posterior.minimum_noise
     for modality, prior in groups[NOISE].items():
-        yield f"relative noise of {modality}: {prior}"
+        yield f"relative noise of {modality}: {prior}; never below {least:.0%}"
     for kind, prior in groups.get(FLOOR, {}).items():
         yield f"additive noise of {kind}: {prior}"
     for calibration in patient.calibrations:
@@ -80,7 +85,7 @@ def _dose_assumptions(patient: Patient) -> Iterator[str]:
         )
     yield (
         "intervals are equal-tailed 95 %; effective half-life: ln 2 x activity "
-        "integrated after the last scan / activity at the last scan"
+        f"integrated after the last scan (at least {UPTAKE_OVER_H:g} h) / activity then"
     )
 
 
@@ -125,6 +130,7 @@ def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[
             "fit"
         )
     if assessment is not None:
+        found += _residual_warnings(patient, fit)
         found += _tail_warnings(patient, assessment)
     return found
 
@@ -161,9 +167,26 @@ def _marrow_warnings(patient: Patient) -> Iterator[str]:
     if any(region.organ == "red_marrow" for region in patient.regions):
         yield (
             "red marrow: self-dose only. Photons from the rest of the body are left "
-            "out; for Lu-177 they can add as much again (at most 0.23 Gy/GBq, if all "
-            "activity decayed in the body: 2.74e-7 mGy/(MBq s), OLINDA-type table), so "
-            "that a marrow dose of Lu-177 is too low here"
+            "out; for Lu-177 they can add as much again (at most 0.23 Gy/GBq in men, "
+            "0.27 in women, if all activity decayed in the body: 2.74e-7 and 3.28e-7 "
+            "mGy/(MBq s), OLINDA-type table), so that a marrow dose of Lu-177 is too "
+            "low here"
+        )
+
+
+def _residual_warnings(patient: Patient, fit: Fit) -> Iterator[str]:
+    """Name values far from the fitted curve, by what noise is usual."""
+    seen = fit.posterior.observations
+    expected = np.median(fit.draws.variables[EXPECTED], axis=(0, 1))
+    usual = fit.posterior.relative_noise.parameters["scale"]
+    stated = np.nan_to_num(seen.sd, nan=0.0)
+    size = np.sqrt(stated**2 + (usual * expected) ** 2)
+    for i in np.flatnonzero(np.abs(seen.value - expected) > RESIDUAL_LIMIT * size):
+        item = patient.measurements[i]
+        yield (
+            f"{item.source}: {item.region} at {item.start_h:g} h is "
+            f"{seen.value[i] / expected[i]:.2g} times the fitted curve, beyond "
+            f"{RESIDUAL_LIMIT:g} sd of the usual noise ({usual:.0%}): check this value"
         )
 
 

@@ -18,6 +18,7 @@ EXIT_FIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
 
 DEFAULT_SEED = 0
+MAX_SEED = 2**31 - 1
 
 app = typer.Typer(
     name="pkmodels",
@@ -129,7 +130,7 @@ def safe_activity(
         bool, typer.Option("--json", help="Print result.json instead of the table.")
     ] = False,
     seed: Annotated[
-        int, typer.Option(min=0, help="Repeats a run exactly.")
+        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
     ] = DEFAULT_SEED,
 ) -> None:
     """Run the workflow; the result goes to stdout, all else to stderr."""

@@ -1,13 +1,13 @@
 """Exposure: each draw's kinetics and dose of one label in each region and group."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pkmodels.clinic.answerable import sex_of
 from pkmodels.clinic.patient import Patient, Region
-from pkmodels.compiled import Doses
+from pkmodels.compiled import CompiledSystem, Doses
 from pkmodels.dosimetry import (
     SValue,
     absorbed_dose,
@@ -21,6 +21,11 @@ from pkmodels.nuclides import nuclide
 
 _MBQ_PER_GBQ = 1e3
 
+# By then uptake from blood is over: six half-times of 4 h, the 97.5 % point of its
+# prior.
+UPTAKE_OVER_H = 24.0
+_MANY_HALF_LIVES = 20.0
+
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
@@ -33,7 +38,8 @@ class Exposure:
     tail : (n_draws,) array
         The share of it after the last scan.
     effective_half_life_h : (n_draws,) array
-        ln 2 x (activity integrated after the last scan) / (activity then), h.
+        ln 2 x (activity integrated after a time) / (activity then), h; the time is
+        the last scan's, at least `UPTAKE_OVER_H`. At most the physical half-life.
     dose_Gy_per_GBq : (n_draws,) array or None
         Absorbed dose per administered activity; None where it is not known.
     missing : str or None
@@ -129,26 +135,41 @@ def expose(
     """
     decay = np.float64(nuclide(label).decay_constant_per_h)
     unit = Doses(np.zeros(1), np.array([duration_h]), np.ones(1), decay)
-    last = max(last_h, duration_h)
-    predicted = predict(fit.posterior.compiled, fit.parameters(), unit, last)
+    compiled, parameters = fit.posterior.compiled, fit.parameters()
+    predicted = predict(compiled, parameters, unit, max(last_h, duration_h))
+    half_lives = _effective_half_lives(compiled, parameters, unit, last_h)
     totals = dict(zip(predicted.observables, predicted.time_integrals.T, strict=True))
     tails = dict(zip(predicted.observables, predicted.tails.T, strict=True))
-    lasts = dict(zip(predicted.observables, predicted.at_last.T, strict=True))
     doses = _region_doses(patient, dosimetry, label, totals)
     found = {}
     for target, names in _targets(patient, tuple(totals)).items():
-        total, tail, at_last = (
-            sum(p[n] for n in names) for p in (totals, tails, lasts)
-        )
+        total, tail = (sum(part[name] for name in names) for part in (totals, tails))
+        columns = [predicted.observables.index(name) for name in names]
         dose, missing = _target_dose(names, doses, dosimetry)
         found[target] = Exposure(
             tiac_h=np.asarray(total),
             tail=np.asarray(tail / total),
-            effective_half_life_h=np.log(2.0) * np.asarray(tail / at_last),
+            effective_half_life_h=half_lives(columns),
             dose_Gy_per_GBq=dose,
             missing=missing,
         )
     return found
+
+
+def _effective_half_lives(
+    compiled: CompiledSystem, parameters: np.ndarray, unit: Doses, last_h: float
+) -> Callable[[list[int]], np.ndarray]:
+    """Return what gives the effective half-life of observables taken together."""
+    physical = np.log(2.0) / float(unit.decay_constant_per_h)
+    # Not so late that nothing is left of a short-lived label.
+    late = min(max(last_h, UPTAKE_OVER_H), _MANY_HALF_LIVES * physical)
+    after = predict(compiled, parameters, unit, max(late, float(unit.length_h[0])))
+
+    def of_columns(columns: list[int]) -> np.ndarray:
+        tail, then = after.tails[:, columns].sum(1), after.at_last[:, columns].sum(1)
+        return np.minimum(np.log(2.0) * tail / then, physical)
+
+    return of_columns
 
 
 def _targets(patient: Patient, measured: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

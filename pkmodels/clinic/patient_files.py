@@ -148,7 +148,7 @@ def _patient(tables: PatientFile, data_sha256: str) -> Patient:
     decision = tables.decision
     return Patient(
         id=tables.patient.id,
-        note=tables.patient.note,
+        note=(tables.patient.note or "").strip() or None,
         covariates=tables.patient.model_dump(exclude={"id", "note"}, exclude_none=True),
         schedule=_schedule(tables),
         regions=_regions(tables),

@@ -1,6 +1,7 @@
 """The question as a posterior: a patient's data joined with a model and its priors."""
 
 import math
+from dataclasses import replace
 
 from pkmodels.clinic.patient import Calibration as StatedCalibration
 from pkmodels.clinic.patient import Patient
@@ -32,7 +33,9 @@ def build_posterior(patient: Patient) -> Posterior:
     measured = {m.region for m in patient.measurements}
     regions = [region for region in patient.regions if region.name in measured]
     organs = {region.name: region.organ for region in regions}
+    planned = any(plan.duration_h > 0.0 for plan in patient.plans)
     form = patient.schedule.form
+    form = replace(form, infusions=form.infusions or planned)
     compiled = compile_system(assemble(organ_exchange.model(tuple(organs)), form))
     calibrations = [_calibration(stated) for stated in patient.calibrations]
     return Posterior(
@@ -61,6 +64,7 @@ def build_posterior(patient: Patient) -> Posterior:
         relative_noise=values.RELATIVE_NOISE,
         noise_floor=_noise_floors(patient),
         floor_everywhere=patient.noise_floor,
+        minimum_noise=values.MINIMUM_NOISE.value,
     )
 
 
@@ -99,7 +103,9 @@ def _noise_floors(patient: Patient) -> dict[str, Prior]:
     units: dict[str, str] = {}
     for item in patient.measurements:
         name = floor_name(item)
-        largest[name] = max(item.value, largest.get(name, 0.0))
+        # A value of 0 has a stated sd, which then sets the scale.
+        size = item.value if item.value > 0.0 else (item.sd or 0.0)
+        largest[name] = max(size, largest.get(name, 0.0))
         concentration = item.quantity is Quantity.CONCENTRATION
         units[name] = "MBq/g" if concentration else "MBq"
     return {
@@ -107,7 +113,6 @@ def _noise_floors(patient: Patient) -> dict[str, Prior]:
             share.value * value, units[name], share.source, share.certainty
         )
         for name, value in largest.items()
-        if value > 0.0
     }
 
 

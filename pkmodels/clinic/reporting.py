@@ -64,7 +64,7 @@ def build_result(patient: Patient, fit: Fit, assessment: Assessment | None) -> R
     reported = {} if assessment is None else _reported(patient, fit, assessment)
     return Result(
         patient_id=patient.id,
-        demonstration_note=patient.note,
+        note=patient.note,
         model=fit.posterior.compiled.system.name,
         checks=_checks(fit.checks),
         waived={waiver.target: waiver.reason for waiver in patient.waived},
@@ -282,6 +282,8 @@ def curves_table(curves: Sequence[CurveBand]) -> str:
     Returns
     -------
     str
+        A label that is measured and planned too is called ``<label> (planned)`` in
+        the rows of its prediction.
 
     Examples
     --------
@@ -293,8 +295,11 @@ def curves_table(curves: Sequence[CurveBand]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("region", "label", "time_h", "median", "lo95", "hi95"))
+    measured = {band.label for band in curves if band.kind == "measured"}
     for band in curves:
+        clash = band.kind == "predicted" and band.label in measured
+        label = f"{band.label} (planned)" if clash else band.label
         columns = (band.time_h, band.median, band.lo95, band.hi95)
         for row in zip(*(column.tolist() for column in columns), strict=True):
-            writer.writerow((band.region, band.label, *row))
+            writer.writerow((band.region, label, *row))
     return text.getvalue()

@@ -216,7 +216,7 @@ class Result(_Record):
     format: Literal["pkmodels-result/1"] = FORMAT
     not_validated: Text = NOT_VALIDATED
     patient_id: Text
-    demonstration_note: Text | None = None
+    note: Text | None = None
     model: Text
     checks: Checks
     waived: dict[Text, Text] = {}

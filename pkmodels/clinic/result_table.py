@@ -44,8 +44,8 @@ def print_result(result: Result, console: Console) -> None:
     The fit may NOT be trusted...
     """
     _print_line(console, f"Patient {result.patient_id}, model {result.model}")
-    if result.demonstration_note is not None:
-        _print_line(console, result.demonstration_note)
+    if result.note is not None:
+        _print_line(console, result.note)
     _print_waived(result, console)
     _print_checks(result, console)
     if result.checks.passed:

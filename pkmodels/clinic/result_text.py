@@ -282,7 +282,16 @@ def _headline(safe: SafeActivity) -> str:
 
 def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
     notes = []
-    if safe.per_limit:
+    risks = [
+        limit.probability_above_at_safe_activity for limit in safe.per_limit.values()
+    ]
+    exceeded = max((risk for risk in risks if risk is not None), default=0.0)
+    if safe.activity_GBq == 0.0 and exceeded > 1.0 - safe.confidence:
+        notes.append(
+            "What was already received exceeds a limit with a probability of "
+            f"{percent(exceeded)}, before any activity is given."
+        )
+    elif safe.per_limit:
         notes.append(
             "All limits together are kept with a probability of at least "
             f"{100.0 * safe.confidence:g} %."

@@ -1,5 +1,6 @@
 """The safe-activity workflow: a patient's folder in, a result and its files out."""
 
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.result_format import Result
+from pkmodels.errors import InputError
 
 if TYPE_CHECKING:
     from pkmodels.clinic.report_figures import ReportFigures
@@ -72,6 +74,8 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
     """
     patient = read_patient(folder)
     check_answerable(patient)
+    target = out or folder / "out"
+    _check_writable(target)
     seconds: dict[str, float] = {}
     with _timed(seconds, "import"), console.status("Importing"):
         from pkmodels.clinic.assessment import assess
@@ -82,12 +86,24 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
         assessment = assess(patient, fit) if fit.checks.passed else None
         result = build_result(patient, fit, assessment)
         figures = build_figures(patient, fit, assessment)
-        _write(out or folder / "out", fit, result, figures)
+        _write(target, fit, result, figures)
     split = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
-    console.print(f"Time: {split}; written to {out or folder / 'out'}", style="dim")
+    console.print(f"Time: {split}; written to {target}", style="dim")
     return Output(
         result, EXIT_DONE if result.checks.passed else EXIT_FIT_REFUSED, seconds
     )
+
+
+def _check_writable(out: Path) -> None:
+    """Make the folder of the output, or say before the fit why it cannot be used."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"--out {out}: {error.strerror}: name a folder that you may write to"
+        ) from error
 
 
 @contextmanager
@@ -105,12 +121,13 @@ def _fit(
     seconds: dict[str, float],
 ) -> "Fit":
     from pkmodels.clinic.question import draws_per_chain
+    from pkmodels.fitting.anchoring import problem_of
     from pkmodels.fitting.fit import compile_fit, fit
     from pkmodels.fitting.sampling import warm_up
 
     with _timed(seconds, "compile"), console.status("Compiling the model"):
         compiled = compile_fit(posterior)
-        warm_up(compiled.sampler)
+        warm_up(compiled.sampler, problem_of(posterior))
     columns = (TextColumn("Sampling"), BarColumn(), TimeRemainingColumn())
     with (
         _timed(seconds, "sample"),
@@ -133,10 +150,10 @@ def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> N
     from pkmodels.clinic.reporting import curves_table
     from pkmodels.fitting.fit import to_tree
 
-    out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        names = ("report.html", "posterior.nc", "curves.csv", "result.json")
-        report, posterior, curves, answer = (
+        # They are renamed in the reverse order: result.json last.
+        names = ("result.json", "curves.csv", "posterior.nc", "report.html")
+        answer, curves, posterior, report = (
             stack.enter_context(replace_atomically(out / name)) for name in names
         )
         write_report(report, result, figures)

@@ -43,7 +43,7 @@ def exact_source(expression: sympy.Expr) -> str:
     >>> exact_source(sympy.log(2) * sympy.Symbol("x"))
     'x*0.6931471805599453'
     """
-    return _ExactPrinter({"fully_qualified_modules": False}).doprint(expression)
+    return str(_ExactPrinter({"fully_qualified_modules": False}).doprint(expression))
 
 
 def jax_matrix(
@@ -72,7 +72,7 @@ def jax_matrix(
     """
     function = sympy.lambdify(
         list(arguments),
-        list(matrix),
+        matrix.flat(),
         modules=[jnp],
         printer=_ExactPrinter({"fully_qualified_modules": False}),
         cse=True,
