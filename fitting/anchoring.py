@@ -73,6 +73,12 @@ def choose_anchors(posterior: Posterior) -> tuple[dict[int, int], dict[int, int]
     fractions, factors : dict of int to int
         Row by index of the fraction or of the calibration factor. A fraction whose
         region has no positive value of a known scale has none.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> choose_anchors(worked_example.posterior())  # no uptake fraction, no factor
+    ({}, {})
     """
     seen = posterior.observations
     free = {j for j, (_, sd) in enumerate(seen.calibrations) if sd >= _FREE_LOG_SD}
@@ -115,6 +121,16 @@ def anchored(posterior: Posterior, model: pm.Model) -> Coordinates:
     callable
         ``(position, (fractions, factors)) -> (unconstrained, log_determinant)``, with
         `Anchors` of the fractions and of the free factors.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> from pkmodels.fitting.posterior import build_model
+    >>> posterior = worked_example.posterior()
+    >>> move = anchored(posterior, build_model(posterior))
+    >>> position, arrays = jnp.zeros(2), problem_of(posterior).coordinates
+    >>> float(move(position, arrays)[1])  # nothing is anchored here
+    0.0
     """
     seen = posterior.observations
     begin, stop = _slices(posterior)
@@ -190,6 +206,12 @@ def problem_of(posterior: Posterior) -> Problem:
     Problem
         The chains start within a prior sd of the priors' medians, anchored
         coordinates within one sd of their anchor.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> problem_of(worked_example.posterior()).centre.round(2)  # ln 60 h, ln 0.05
+    array([ 4.09, -3.  ])
     """
     fractions, factors = choose_anchors(posterior)
     centre: list[float] = []

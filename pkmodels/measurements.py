@@ -97,9 +97,9 @@ def decay_correction_factor(
     away = abs(start_h - reference_h) * decay_constant_per_h / math.log(2.0)
     if away > _MOST_HALF_LIVES:
         raise InputError(
-            f"a value measured at {start_h:g} h and decay-corrected to {reference_h:g} h "
-            f"is corrected over {away:.3g} half-lives: give the reference time in hours "
-            "after the first administration"
+            f"a value measured at {start_h:g} h and decay-corrected to "
+            f"{reference_h:g} h is corrected over {away:.3g} half-lives: give the "
+            "reference time in hours after the first administration"
         )
     exponent = decay_constant_per_h * (end_h - start_h)
     frame = exponent / -math.expm1(-exponent) if exponent > 0.0 else 1.0

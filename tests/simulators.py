@@ -170,8 +170,8 @@ def simulate_hybrid(seed: int) -> SimulatedPatient:
     curves = {t: truth.curve("Lu-177", t, INFUSION_H) for t in PLANAR_H}
     start, end = SPECT_FRAME_H
     frame = np.linspace(start, end, 61)
-    in_frame = simpson(
-        [truth.curve("Lu-177", t, INFUSION_H) for t in frame], frame, axis=0
+    in_frame = np.asarray(
+        simpson([truth.curve("Lu-177", t, INFUSION_H) for t in frame], frame, axis=0)
     )
     corrected = decay * np.exp(decay * start) / -np.expm1(-decay * (end - start))
     rows = []

@@ -28,6 +28,12 @@ REFUSED = {
         "[limits.liver]\nabsorbed_dose_Gy = 5\n",
         "no S-value of Y-90 for adrenal",
     ),
+    "mass in kg": ("mass_g = 160.0", "mass_g = 0.16", "taken for a wrong unit"),
+    "name of the model's own": (
+        LIVER,
+        '[regions.blood]\norgan = "tumour"\n',
+        "uses this name itself",
+    ),
     "confidence beyond the draws": (
         "confidence = 0.95",
         "confidence = 0.99999",

@@ -90,9 +90,8 @@ def _mass_problems(patient: Patient) -> Iterator[str]:
         if not usual / _MASS_RATIO < region.mass_g < usual * _MASS_RATIO:
             yield (
                 f"{FILE_NAME}: [regions.{region.name}] mass_g = {region.mass_g:g}: the "
-                f"reference {region.organ} weighs {usual:g} g, and more than "
-                f"{_MASS_RATIO:g} times more or less is taken for a wrong unit: give it "
-                "in g"
+                f"reference {region.organ} weighs {usual:g} g, and a factor above "
+                f"{_MASS_RATIO:g} is taken for a wrong unit: give it in g"
             )
 
 
