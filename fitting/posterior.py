@@ -87,7 +87,7 @@ class Posterior:
         """Every prior by PyMC variable and coordinate."""
         seen = self.observations
         factors = {
-            name: log_normal(1.0, sd, "", "calibration", Certainty.JUDGEMENT)
+            name: log_normal(1.0, sd, "", "by the patient's file", Certainty.STATED)
             for name, sd in seen.calibrations
         }
         used = {seen.floors[i] for i in seen.floor[self.additive]}

@@ -14,6 +14,7 @@ class Certainty(StrEnum):
     PUBLISHED = "published"
     DERIVED = "derived"
     JUDGEMENT = "judgement"
+    STATED = "stated"  # by whoever wrote the patient's file
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ REFUSED = {
     "mass in kg": ("mass_g = 160.0", "mass_g = 0.16", "taken for a wrong unit"),
     "name of the model's own": (
         LIVER,
-        '[regions.blood]\norgan = "tumour"\n',
+        f'{LIVER}[regions.blood]\norgan = "tumour"\n',
         "uses this name itself",
     ),
     "confidence beyond the draws": (

@@ -55,7 +55,7 @@ def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:
     groups = fit.posterior.all_priors
     least = fit.posterior.minimum_noise
     for modality, prior in groups[NOISE].items():
-        yield f"relative noise of {modality}: {prior}; never below {least:.0%}"
+        yield f"relative noise of {modality}: {prior}; never below {100 * least:g} %"
     for kind, prior in groups.get(FLOOR, {}).items():
         yield f"additive noise of {kind}: {prior}"
     for calibration in patient.calibrations:

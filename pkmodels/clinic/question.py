@@ -52,8 +52,8 @@ def build_posterior(patient: Patient) -> Posterior:
                 r.mass_g,
                 log_sd_of_cv(r.mass_cv),
                 "g",
-                "patient.toml",
-                Certainty.PUBLISHED,
+                "by the patient's file",
+                Certainty.STATED,
             )
             for r in regions
             if r.mass_g is not None and r.mass_cv
