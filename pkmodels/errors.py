@@ -1,5 +1,6 @@
 """The errors of pkmodels: each names the thing, the value received and the remedy."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -27,6 +28,8 @@ class FitRefusedError(PkmodelsError, RuntimeError):
 def suggest(name: str, known: Iterable[str]) -> str:
     """Say which known name is nearest, and list the known ones.
 
+    Case and the order of a name's parts do not count.
+
     Parameters
     ----------
     name : str
@@ -43,10 +46,17 @@ def suggest(name: str, known: Iterable[str]) -> str:
     --------
     >>> suggest("kidny", ["kidney", "liver"])
     "did you mean 'kidney'? Known: kidney, liver"
+    >>> suggest("177lu", ["Lu-177", "Y-90"])
+    "did you mean 'Lu-177'? Known: Lu-177, Y-90"
     >>> suggest("x", ["kidney", "liver"])
     'known: kidney, liver'
     """
     names = list(known)
     listed = ", ".join(names) if names else "none"
-    near = get_close_matches(name, names, n=1)
+    same = [other for other in names if _parts(other) == _parts(name)]
+    near = same or get_close_matches(name, names, n=1)
     return f"did you mean {near[0]!r}? Known: {listed}" if near else f"known: {listed}"
+
+
+def _parts(name: str) -> list[str]:
+    return sorted(re.findall(r"[^\W\d_]+|\d+|%", name.casefold()))

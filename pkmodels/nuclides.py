@@ -9,8 +9,6 @@ from importlib import resources
 from pkmodels.errors import InputError, suggest
 from pkmodels.units import AVOGADRO_PER_MOL, SECONDS_PER_HOUR
 
-SOURCE = "ICRP Publication 107 (2008)"
-
 _HOURS_PER = {"s": 1.0 / SECONDS_PER_HOUR, "min": 1.0 / 60.0, "h": 1.0, "d": 24.0}
 
 

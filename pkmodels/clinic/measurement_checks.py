@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from pkmodels.clinic.measurement_table import FILE_NAME
-from pkmodels.clinic.names import suggest_name
 from pkmodels.clinic.patient import Calibration, Patient, Region
 from pkmodels.clinic.patient_toml import FILE_NAME as TOML_NAME
 from pkmodels.clinic.patient_toml import key_of
+from pkmodels.errors import suggest
 from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
 from pkmodels.nuclides import nuclide
 
@@ -105,7 +105,7 @@ def _calibration_problems(patient: Patient, calibration: Calibration) -> Iterato
     if calibration.modality not in modalities:
         yield (
             f"{where}: {FILE_NAME} has no such modality; "
-            f"{suggest_name(calibration.modality, modalities)}"
+            f"{suggest(calibration.modality, modalities)}"
         )
         return
     if calibration.cv is not None:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pkmodels.clinic.names import suggest_name
-from pkmodels.errors import InputError
+from pkmodels.errors import InputError, suggest
 
 FILE_NAME = "measurements.csv"
 
@@ -160,7 +159,7 @@ def _parse_header(number: int, line: str) -> list[str]:
     unknown = [name for name in header if name not in COLUMNS]
     missing = [name for name in COLUMNS if name not in header]
     problems = [
-        f"{at(number)}: unknown column {name!r}; {suggest_name(name, COLUMNS)}"
+        f"{at(number)}: unknown column {name!r}; {suggest(name, COLUMNS)}"
         for name in unknown
     ]
     if missing:
@@ -251,7 +250,7 @@ def _unit(text: str) -> str:
             f"found {text!r}; the unit is one of {', '.join(UNITS)}, and a correction "
             f"is told in decay_corrected_to_h: {_REFERENCE_TIME}"
         )
-    raise InputError(f"unknown unit {text!r}; {suggest_name(text, UNITS)}")
+    raise InputError(f"unknown unit {text!r}; {suggest(text, UNITS)}")
 
 
 def _number(text: str) -> float:

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from pkmodels.clinic.measurement_table import MeasurementRow, at
-from pkmodels.clinic.names import suggest_name
 from pkmodels.clinic.patient import Region
-from pkmodels.errors import InputError
+from pkmodels.errors import InputError, suggest
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.schedule import Schedule
 
@@ -69,7 +68,7 @@ def _convert(
     if row.region not in regions:
         raise InputError(
             f"{at(row.line, 'region')}: unknown region {row.region!r}; "
-            f"{suggest_name(row.region, regions)} (the tables [regions.NAME] of "
+            f"{suggest(row.region, regions)} (the tables [regions.NAME] of "
             "patient.toml)"
         )
     label = _label_of(row, schedule)
@@ -108,7 +107,7 @@ def _label_of(row: MeasurementRow, schedule: Schedule) -> str:
     if row.label not in given:
         raise InputError(
             f"{at(row.line, 'label')}: {row.label!r} was not administered; "
-            f"{suggest_name(row.label, given)}"
+            f"{suggest(row.label, given)}"
         )
     return row.label
 

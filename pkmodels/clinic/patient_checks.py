@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from pkmodels.clinic.names import suggest_name
 from pkmodels.clinic.patient import Group, Patient
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
+from pkmodels.errors import suggest
 from pkmodels.models.values import LIGANDS
 from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Administration
@@ -90,7 +90,7 @@ def _ligand_problems(patient: Patient) -> Iterator[str]:
             yield (
                 f"{FILE_NAME}: [[plan]] number {number} ligand: {plan.ligand!r} was "
                 "not administered, and the kinetics of one ligand are not carried to "
-                f"another; {suggest_name(plan.ligand, given)}"
+                f"another; {suggest(plan.ligand, given)}"
             )
 
 
@@ -103,8 +103,7 @@ def _group_problems(patient: Patient) -> Iterator[str]:
         for name in dict.fromkeys(group.regions):
             if name not in organs:
                 yield (
-                    f"{where} regions: unknown region {name!r}; "
-                    f"{suggest_name(name, organs)}"
+                    f"{where} regions: unknown region {name!r}; {suggest(name, organs)}"
                 )
             if group.regions.count(name) > 1:
                 yield f"{where} regions: {name!r} is listed twice; remove one"
@@ -128,7 +127,7 @@ def _unknown_targets(patient: Patient) -> Iterator[str]:
         if limit.target not in known:
             yield (
                 f"{FILE_NAME}: {key_of('limits', limit.target)}: no region or group "
-                f"has this name; {suggest_name(limit.target, known)}"
+                f"has this name; {suggest(limit.target, known)}"
             )
 
 
@@ -148,7 +147,7 @@ def _coverage_problems(patient: Patient, name: str, organ: str) -> Iterator[str]
             "or waive it with a reason"
         )
     elif bare or not regions:
-        near = [t for t in waived if suggest_name(t, [name]).startswith("did")]
+        near = [t for t in waived if suggest(t, [name]).startswith("did")]
         spelled = f" ({key_of('limits', near[0])} is not that name)" if near else ""
         yield (
             f"{FILE_NAME}: {key_of('limits', name)} is missing{spelled}: {name} must "
@@ -187,7 +186,7 @@ def table_warnings(patient: Patient) -> Iterator[str]:
             yield (
                 f"ligand {ligand!r} is not in the library, so that its activity was "
                 "not compared with the carrier-free one; "
-                f"{suggest_name(ligand, LIGANDS)}"
+                f"{suggest(ligand, LIGANDS)}"
             )
     kidneys = [region for region in patient.regions if region.organ == "kidney"]
     if len(kidneys) == 1:

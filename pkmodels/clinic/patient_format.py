@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from pkmodels.clinic.names import suggest_name
+from pkmodels.errors import suggest
 from pkmodels.nuclides import nuclides
 
 FORMAT = "pkmodels-patient/1"
@@ -40,15 +40,13 @@ _MASS_AGREEMENT = 0.05
 
 def _known_organ(name: str) -> str:
     if name not in ORGANS:
-        raise ValueError(f"{name!r} is not a known organ; {suggest_name(name, ORGANS)}")
+        raise ValueError(f"{name!r} is not a known organ; {suggest(name, ORGANS)}")
     return name
 
 
 def _known_label(name: str) -> str:
     if name not in nuclides():
-        raise ValueError(
-            f"{name!r} is not a known label; {suggest_name(name, nuclides())}"
-        )
+        raise ValueError(f"{name!r} is not a known label; {suggest(name, nuclides())}")
     return name
 
 

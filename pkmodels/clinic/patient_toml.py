@@ -12,7 +12,6 @@ from typing import NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pkmodels.clinic.names import suggest_name
 from pkmodels.clinic.patient_format import (
     FORMAT,
     AdministrationTable,
@@ -27,7 +26,7 @@ from pkmodels.clinic.patient_format import (
     RegionTable,
     Table,
 )
-from pkmodels.errors import InputError
+from pkmodels.errors import InputError, suggest
 
 FILE_NAME = "patient.toml"
 
@@ -201,7 +200,7 @@ def _suggest_key(place: _Place) -> str:
             f"{place.key!r} belongs to {' or '.join(elsewhere)}; known here: "
             f"{', '.join(known)}"
         )
-    return suggest_name(str(place.key), known)
+    return suggest(str(place.key), known)
 
 
 def _reason(details: ErrorDetails) -> str:
