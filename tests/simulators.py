@@ -182,7 +182,9 @@ def simulate_hybrid(seed: int) -> SimulatedPatient:
         for t, mean in zip(PLANAR_H, expected, strict=True):
             sd = PLANAR_SD * mean
             total = np.sqrt(floor**2 + (planar_noise * mean) ** 2 + sd**2)
-            value = mean + total * generator.standard_normal()
+            value = 0.0
+            while value <= 0.0:  # as a person would leave out what is not positive
+                value = mean + total * generator.standard_normal()
             rows.append((region, "", "planar", t, "", value, "MBq", sd, ""))
         per_mL = in_frame[i] * corrected / truth.masses[region] * DENSITY_G_PER_ML * 1e3
         scatter = np.exp(truth.noise * generator.standard_normal())

@@ -22,7 +22,7 @@ from pkmodels.fitting.posterior import form_of
 from pkmodels.nuclides import nuclide
 
 N_PATIENTS = 200
-N_HYBRID = 20  # an infusion and a frame: half a minute each
+N_HYBRID = 8  # an infusion and a frame: half a minute each
 P_LIMIT = 0.005
 FAILED_LIMIT = 0.02
 
