@@ -1,4 +1,4 @@
-"""Radionuclides: half-life, mean energies and carrier-free molar activity."""
+"""Radionuclides: half-life, mean energies, daughters, carrier-free molar activity."""
 
 import csv
 import math
@@ -10,6 +10,13 @@ from pkmodels.errors import InputError, suggest
 from pkmodels.units import AVOGADRO_PER_MOL, SECONDS_PER_HOUR
 
 _HOURS_PER = {"s": 1.0 / SECONDS_PER_HOUR, "min": 1.0 / 60.0, "h": 1.0, "d": 24.0}
+
+# Daughters in data/icrp107.csv that ICRP Publication 107 does not list, being stable.
+STABLE_DAUGHTERS = frozenset(
+    "B-11 O-18 S-32 Ca-44 Ti-47 Ni-64 Zn-64 Zn-67 Zn-68 Y-89 Zr-90 Ru-99 Cd-111 Te-124 "
+    "Te-125 Xe-131 Eu-153 Gd-155 Dy-161 Er-166 Hf-177 W-186 Os-188 Pb-208 "
+    "Bi-209".split()
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,9 @@ class Nuclide:
     alpha_MeV, electron_MeV, photon_MeV : float
         Mean energy per decay carried by alphas (recoil included), by electrons
         and by photons, MeV, >= 0.
+    daughters : tuple of (str, float)
+        What it decays into, stable or not, each with its branching fraction, in
+        (0, 1].
     """
 
     name: str
@@ -32,6 +42,7 @@ class Nuclide:
     alpha_MeV: float
     electron_MeV: float
     photon_MeV: float
+    daughters: tuple[tuple[str, float], ...]
 
     @property
     def decay_constant_per_h(self) -> float:
@@ -59,8 +70,10 @@ def nuclides() -> dict[str, Nuclide]:
 
     Examples
     --------
-    >>> sorted(nuclides())
-    ['Ga-68', 'Lu-177', 'Y-90']
+    >>> len(nuclides())
+    43
+    >>> [name for name in nuclides() if name.startswith("Tb")]
+    ['Tb-161', 'Tb-152', 'Tb-155']
     """
     text = resources.files("pkmodels").joinpath("data/icrp107.csv").read_text("utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
@@ -71,6 +84,7 @@ def nuclides() -> dict[str, Nuclide]:
             alpha_MeV=float(row["alpha_MeV"]),
             electron_MeV=float(row["electron_MeV"]),
             photon_MeV=float(row["photon_MeV"]),
+            daughters=_parse_daughters(row["daughters"]),
         )
         for row in csv.DictReader(lines)
     }
@@ -99,6 +113,8 @@ def nuclide(name: str) -> Nuclide:
     64.1
     >>> round(nuclide("Lu-177").carrier_free_MBq_per_nmol, 1)
     726.8
+    >>> nuclide("Bi-213").daughters
+    (('Po-213', 0.9791), ('Tl-209', 0.0209))
     """
     try:
         return nuclides()[name]
@@ -106,3 +122,8 @@ def nuclide(name: str) -> Nuclide:
         raise InputError(
             f"label {name!r} is not a known radionuclide: {suggest(name, nuclides())}"
         ) from None
+
+
+def _parse_daughters(text: str) -> tuple[tuple[str, float], ...]:
+    pairs = (part.split(":") for part in text.split(";"))
+    return tuple((daughter, float(fraction)) for daughter, fraction in pairs)
