@@ -79,7 +79,7 @@ def predict(
     >>> from pkmodels.nuclides import nuclide
     >>> from pkmodels.schedule import ScheduleForm
     >>> from pkmodels.system import assemble
-    >>> form = ScheduleForm("dotatate", "intravenous", infusions=False)
+    >>> form = ScheduleForm((("dotatate", "intravenous"),))
     >>> compiled = compile_system(assemble(organ_exchange.model(("kidney",)), form))
     >>> decay = nuclide("Y-90").decay_constant_per_h
     >>> bolus = Doses(np.zeros(1), np.zeros(1), np.ones(1), decay)

@@ -107,6 +107,8 @@ def model(regions: tuple[str, ...]) -> Model:
     """
     if not regions:
         raise ModelError("organ_exchange needs at least one region")
+    if "blood" in regions:
+        raise ModelError("organ_exchange has its own blood: rename the region 'blood'")
     blood = Amount("blood", "nmol")
     rate = sympy.log(2) / Parameter(BLOOD_HALF_TIME, "h")
     reactions, organs = [], {}
@@ -121,8 +123,6 @@ def model(regions: tuple[str, ...]) -> Model:
         reactions.append(flow(f"washout_{region}", organ, None, washout * organ))
         eliminated -= fraction
         organs[region] = organ
-    if "blood" in organs:
-        raise ModelError("organ_exchange has its own blood: rename the region 'blood'")
     reactions.append(flow("elimination", blood, None, eliminated * rate * blood))
     return Model(NAME, tuple(reactions), {INTRAVENOUS: blood}, organs)
 

@@ -12,11 +12,12 @@ jax.config.update("jax_enable_x64", True)
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
+from pkmodels.definition import Route  # noqa: E402
 from pkmodels.errors import InputError, ModelError  # noqa: E402
 from pkmodels.kernels import linear  # noqa: E402
 from pkmodels.kernels.printing import jax_matrix  # noqa: E402
 from pkmodels.nuclides import nuclide  # noqa: E402
-from pkmodels.schedule import Schedule  # noqa: E402
+from pkmodels.schedule import Delivery, Schedule  # noqa: E402
 from pkmodels.system import System  # noqa: E402
 
 
@@ -97,11 +98,17 @@ def doses_of(schedule: Schedule) -> Doses:
     [7400.0]
     """
     given = schedule.administrations
-    labels = sorted({administration.label for administration in given})
-    if len(labels) != 1:
+    labels = sorted({str(administration.label) for administration in given})
+    if len(labels) != 1 or given[0].label is None:
         raise InputError(
             f"doses of one label are needed; the schedule has "
             f"{', '.join(labels) or 'no administration'}: use Schedule.of_label"
+        )
+    reason = not_plain(schedule)
+    if reason is not None:
+        raise InputError(
+            f"the exact solution of a linear system knows doses only, and {reason}: "
+            "use simulate"
         )
     return Doses(
         np.array([a.time_h for a in given]),
@@ -109,6 +116,76 @@ def doses_of(schedule: Schedule) -> Doses:
         np.array([a.activity_MBq for a in given]),
         np.float64(nuclide(labels[0]).decay_constant_per_h),
     )
+
+
+def not_plain(schedule: Schedule) -> str | None:
+    """Say what of a schedule the exact solution does not know, if anything.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        The schedule.
+
+    Returns
+    -------
+    str or None
+        The reason, or None where all are boluses and infusions by one route.
+
+    Examples
+    --------
+    >>> not_plain(Schedule((), resets_h=(24.0,)))
+    'the schedule has resets'
+    """
+    if schedule.resets_h:
+        return "the schedule has resets"
+    if schedule.windows:
+        return "the schedule sets inputs"
+    for a in schedule.administrations:
+        if a.steady_state is not None:
+            return f"the {a.described()} is at steady state"
+        if a.modelled:
+            return f"the {a.described()} has a modelled length"
+        if a.free_label_fraction > 0.0:
+            return f"the {a.described()} has free label"
+        if a.duration_h > 0.0 and a.delivered is Delivery.CONSTANT:
+            return f"the {a.described()} has a label that does not decay in the syringe"
+    return None
+
+
+def unsolvable(system: System) -> str | None:
+    """Say why a system has no exact solution here, if it has none.
+
+    Parameters
+    ----------
+    system : System
+        The system.
+
+    Returns
+    -------
+    str or None
+        The reason, or None where it has one.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.schedule import ScheduleForm
+    >>> from pkmodels.system import assemble
+    >>> form = ScheduleForm((("dotatate", "intravenous"),))
+    >>> unsolvable(assemble(organ_exchange.model(("kidney",)), form)) is None
+    True
+    """
+    if system.matrix is None:
+        return "it is not linear and homogeneous in its amounts"
+    if system.observation is None:
+        return "an observable is not linear in its amounts"
+    symbols = system.matrix.free_symbols | system.observation.free_symbols
+    foreign = sorted(map(str, symbols - set(system.parameters)))
+    if foreign:
+        return f"it depends on {', '.join(foreign)}"
+    arrivals = {route for _, _, route in system.routes}
+    if len(arrivals) != 1 or arrivals != {Route(r.amount) for r in arrivals}:
+        return "its doses arrive by several routes, late, or in part"
+    return None
 
 
 def check_lengths(system: System, doses: Doses) -> None:
@@ -131,7 +208,7 @@ def check_lengths(system: System, doses: Doses) -> None:
     >>> from pkmodels.models import organ_exchange
     >>> from pkmodels.schedule import ScheduleForm
     >>> from pkmodels.system import assemble
-    >>> form = ScheduleForm("dotatate", "intravenous", infusions=False)
+    >>> form = ScheduleForm((("dotatate", "intravenous"),))
     >>> system = assemble(organ_exchange.model(("kidney",)), form)
     >>> check_lengths(system, Doses(np.zeros(1), np.zeros(1), np.ones(1), 0.0))
     """
@@ -161,25 +238,26 @@ def compile_system(system: System) -> CompiledSystem:
     Raises
     ------
     ModelError
-        When the system is not linear and homogeneous.
+        When the system has no exact solution.
 
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
     >>> from pkmodels.schedule import ScheduleForm
     >>> from pkmodels.system import assemble
-    >>> form = ScheduleForm("dotatate", "intravenous", infusions=False)
+    >>> form = ScheduleForm((("dotatate", "intravenous"),))
     >>> compiled = compile_system(assemble(organ_exchange.model(("kidney",)), form))
     >>> compiled.kernel
     'one-step cascade'
     """
-    if system.matrix is None or system.observation is None:
+    reason = unsolvable(system)
+    if reason is not None or system.matrix is None or system.observation is None:
         raise ModelError(
-            f"model {system.name!r} is not linear and homogeneous in its amounts "
-            "and observables: this version solves linear systems only"
+            f"model {system.name!r} has no exact solution: {reason}; simulate() "
+            "integrates it numerically"
         )
     size = len(system.amounts)
-    root = system.amounts.index(system.route)
+    root = system.amounts.index(system.routes[0][2].amount)
     matrix = jax_matrix(system.parameters, system.matrix)
     kernel, response = _kernel(system, root)
 

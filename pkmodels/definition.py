@@ -1,18 +1,84 @@
-"""Models: reactions, where a dose arrives, and what can be observed."""
+"""Models: reactions, where a dose arrives, what is there before, what is observed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 import sympy
 
-from pkmodels.errors import ModelError
+from pkmodels.errors import ModelError, suggest
 from pkmodels.reactions import Reaction
-from pkmodels.symbols import Amount, Parameter
+from pkmodels.symbols import (
+    LIGAND,
+    NO_LIGAND,
+    Amount,
+    Input,
+    Parameter,
+    Reading,
+    amounts_in,
+    symbols_in,
+)
+
+
+class Fate(StrEnum):
+    """What becomes of a radioactive daughter where its parent decays."""
+
+    WITH_LIGAND = "stays with the ligand"
+    IN_PLACE = "stays in the compartment"
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a dose arrives, how late and how much of it.
+
+    Parameters
+    ----------
+    amount : Amount
+        What it adds to.
+    lag_h : sympy expression
+        Time from the administration to the arrival, h, of parameters.
+    bioavailability : sympy expression
+        Fraction that arrives, of parameters.
+    duration_h, rate_per_h : sympy expression or None
+        Length (h) or rate (of ligand, nmol/h) of what arrives where the administration
+        leaves it to the model (at most one of them): of parameters.
+    """
+
+    amount: Amount
+    lag_h: sympy.Expr = sympy.S.Zero
+    bioavailability: sympy.Expr = sympy.S.One
+    duration_h: sympy.Expr | None = None
+    rate_per_h: sympy.Expr | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a route with both a duration and a rate."""
+        if self.duration_h is not None and self.rate_per_h is not None:
+            raise ModelError(
+                f"route into {self.amount}: a modelled duration and a modelled rate "
+                "exclude each other: keep one"
+            )
+
+    @property
+    def expressions(self) -> tuple[sympy.Expr, ...]:
+        """Every expression of parameters in it."""
+        found = (
+            self.lag_h,
+            self.bioavailability,
+            self.duration_h,
+            self.rate_per_h,
+        )
+        return tuple(sympy.sympify(e) for e in found if e is not None)
+
+
+# How a route is written in a model: plainly, with details, or one for each ligand.
+RouteEntry = Amount | Route | tuple[Amount | Route, ...]
+# What becomes of a daughter: a fate, or the amount in which each amount releases it.
+DaughterEntry = Fate | Mapping[Amount, Amount]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A compartment model of one ligand, without doses and without data.
+    """A compartment model of ligands and receptors, without doses and without data.
 
     Parameters
     ----------
@@ -20,69 +86,175 @@ class Model:
         Name of the model.
     reactions : tuple of Reaction
         All processes; decay of a label is not one of them.
-    routes : mapping of str to Amount
-        For each route of administration, the amount where the dose arrives.
+    routes : mapping of str to Amount, Route or tuple of them
+        For each route of administration, where a dose arrives; a tuple has one entry
+        for each ligand that may be given by it.
     observables : mapping of str to sympy expression
-        What can be measured, of amounts and parameters.
+        What can be measured, of amounts, parameters, inputs and readings
+        (`pkmodels.observables`).
+    start : mapping of Amount to sympy expression
+        What is there before the first dose, of parameters; 0 where not stated.
+    daughters : mapping of str to Fate or mapping of Amount to Amount
+        For each radioactive daughter of a label, what becomes of it.
 
     Raises
     ------
     ModelError
-        When names repeat, or a route or an observable uses an unknown symbol.
+        When names repeat, a symbol is unknown, or nothing ever fills a compartment.
     """
 
     name: str
     reactions: tuple[Reaction, ...]
-    routes: Mapping[str, Amount]
+    routes: Mapping[str, RouteEntry]
     observables: Mapping[str, sympy.Expr]
+    start: Mapping[Amount, sympy.Expr] = field(default_factory=dict)
+    daughters: Mapping[str, DaughterEntry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check names and symbols."""
-        if not self.routes:
-            raise ModelError(f"model {self.name!r} has no route for a dose")
-        names = [reaction.name for reaction in self.reactions]
-        _refuse_repeats(self.name, "reaction", names)
-        symbols = [str(symbol) for symbol in (*self.amounts, *self.parameters)]
-        _refuse_repeats(self.name, "symbol", symbols)
-        known = {*self.amounts, *self.parameters}
-        for kind, named in (("route", self.routes), ("observable", self.observables)):
-            for name, expression in named.items():
-                for symbol in expression.free_symbols - known:
-                    raise ModelError(
-                        f"model {self.name!r}: {kind} {name!r} uses {symbol}, "
-                        "which is in no reaction"
-                    )
+        _check_names(self)
+        _check_symbols(self)
+        _check_filled(self)
 
     @property
     def amounts(self) -> tuple[Amount, ...]:
-        """Every amount, in the order of first appearance."""
+        """Every amount of the reactions, in the order of first appearance."""
         found: dict[Amount, None] = {}
         for reaction in self.reactions:
             for amount, _ in (*reaction.reactants, *reaction.products):
                 found.setdefault(amount)
-            for symbol in sorted(reaction.rate.free_symbols, key=str):
-                if isinstance(symbol, Amount):
-                    found.setdefault(symbol)
+            for amount in amounts_in(reaction.rate):
+                found.setdefault(amount)
         return tuple(found)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Every parameter of the rates and the observables, in order of appearance."""
-        found: dict[Parameter, None] = {}
-        expressions = [reaction.rate for reaction in self.reactions]
-        for expression in (*expressions, *self.observables.values()):
-            for symbol in sorted(expression.free_symbols, key=str):
-                if isinstance(symbol, Parameter):
-                    found.setdefault(symbol)
+        """Every parameter, in order of appearance."""
+        return tuple(s for s in self._symbols() if isinstance(s, Parameter))
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """Every input, in order of appearance."""
+        return tuple(s for s in self._symbols() if isinstance(s, Input))
+
+    @property
+    def ligands(self) -> tuple[str, ...]:
+        """Every ligand, in order of appearance."""
+        found = dict.fromkeys(amount.ligand for amount in self.amounts)
+        return tuple(ligand for ligand in found if ligand != NO_LIGAND)
+
+    def expressions(self) -> Iterator[sympy.Expr]:
+        """Yield every expression of the model."""
+        yield from (reaction.rate for reaction in self.reactions)
+        yield from (sympy.sympify(e) for e in self.observables.values())
+        yield from (sympy.sympify(e) for e in self.start.values())
+        for _, route in self.all_routes():
+            yield from route.expressions
+
+    def all_routes(self) -> Iterator[tuple[str, Route]]:
+        """Yield the name of each route with its details, one for each ligand."""
+        for name, entry in self.routes.items():
+            for one in entry if isinstance(entry, tuple) else (entry,):
+                yield name, one if isinstance(one, Route) else Route(one)
+
+    def route(self, name: str, ligand: str) -> Route:
+        """Return the route by which a ligand is given.
+
+        Parameters
+        ----------
+        name : str
+            Name of the route.
+        ligand : str
+            The ligand; an unnamed ligand of the model is any that it does not name.
+
+        Returns
+        -------
+        Route
+
+        Raises
+        ------
+        ModelError
+            When the model lacks the ligand or the route.
+        """
+        known = self.ligands
+        wanted = LIGAND if LIGAND in known and ligand not in known else ligand
+        if wanted not in known:
+            raise ModelError(
+                f"model {self.name!r} has no ligand {ligand!r}: "
+                f"{suggest(ligand, known)}"
+            )
+        found = {n: r for n, r in self.all_routes() if r.amount.ligand == wanted}
+        if name not in found:
+            raise ModelError(
+                f"model {self.name!r} has no route {name!r} for {ligand}: "
+                f"{suggest(name, found)}"
+            )
+        return found[name]
+
+    def _symbols(self) -> tuple[sympy.Symbol, ...]:
+        found: dict[sympy.Symbol, None] = {}
+        for expression in self.expressions():
+            for symbol in symbols_in(expression):
+                found.setdefault(symbol)
         return tuple(found)
 
     def __str__(self) -> str:
         """Print the model as chemistry."""
         lines = [f"model {self.name}"]
         lines += [f"  {reaction}" for reaction in self.reactions]
-        lines += [f"  dose by {route} -> {a}" for route, a in self.routes.items()]
+        lines += [f"  starts with {a} = {e}" for a, e in self.start.items()]
+        lines += [f"  dose by {name} -> {r.amount}" for name, r in self.all_routes()]
         lines += [f"  observed {name} = {e}" for name, e in self.observables.items()]
         return "\n".join(lines)
+
+
+def _check_names(model: Model) -> None:
+    if not model.routes and not model.start:
+        raise ModelError(
+            f"model {model.name!r} has no route for a dose and starts empty: give it "
+            "routes={'intravenous': plasma} or start={...}"
+        )
+    _refuse_repeats(model.name, "reaction", [r.name for r in model.reactions])
+    symbols = [*model.amounts, *model.parameters, *model.inputs]
+    by_name: dict[str, sympy.Symbol] = {}
+    for symbol in symbols:
+        other = by_name.setdefault(symbol.name, symbol)
+        if other != symbol:
+            raise ModelError(
+                f"model {model.name!r}: {symbol.name!r} is defined twice, as "
+                f"{described(other)} and as {described(symbol)}: give each its own "
+                "name, or both one definition"
+            )
+    pairs = [f"{name} ({route.amount.ligand})" for name, route in model.all_routes()]
+    _refuse_repeats(model.name, "route", pairs)
+
+
+def described(symbol: sympy.Symbol) -> str:
+    """Say what a symbol is, with its unit.
+
+    Parameters
+    ----------
+    symbol : Amount, Parameter, Input or Reading
+        The symbol.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> described(Parameter("uptake", "1/h"))
+    'a parameter in 1/h'
+    >>> described(Amount("bound", "nmol", "pentixather"))
+    'an amount of pentixather in nmol'
+    """
+    if isinstance(symbol, Amount):
+        return f"an amount of {symbol.ligand or 'no ligand'} in {symbol.unit}"
+    if isinstance(symbol, Input):
+        return f"an input in {symbol.unit}, otherwise {symbol.otherwise:g}"
+    if isinstance(symbol, Parameter):
+        return f"a parameter in {symbol.unit}"
+    return f"a reading in {getattr(symbol, 'unit', 'no unit')}"
 
 
 def _refuse_repeats(model: str, kind: str, names: list[str]) -> None:
@@ -90,8 +262,60 @@ def _refuse_repeats(model: str, kind: str, names: list[str]) -> None:
     if repeated:
         raise ModelError(
             f"model {model!r}: {kind} name {repeated[0]!r} stands for two things: "
-            "give each its own name (and each symbol one unit)"
+            "give each its own name"
         )
+
+
+def _check_symbols(model: Model) -> None:
+    amounts = set(model.amounts)
+    for name, expression in model.observables.items():
+        for symbol in symbols_in(sympy.sympify(expression)):
+            if isinstance(symbol, Amount) and symbol not in amounts:
+                raise ModelError(
+                    f"model {model.name!r}: observable {name!r} uses {symbol}, which "
+                    "no reaction changes: "
+                    f"{suggest(symbol.name, map(str, model.amounts))}"
+                )
+            if not isinstance(symbol, Amount | Parameter | Input | Reading):
+                raise ModelError(
+                    f"model {model.name!r}: observable {name!r} uses {symbol}, which "
+                    "is not an amount, a parameter, an input or a reading"
+                )
+    known = [(f"route {name!r}", route.amount) for name, route in model.all_routes()]
+    known += [("the start", amount) for amount in model.start]
+    for where, amount in known:
+        if amount not in amounts:
+            raise ModelError(
+                f"model {model.name!r}: {where} uses {amount}, which is in no "
+                f"reaction: {suggest(amount.name, map(str, model.amounts))}"
+            )
+    constant = [(f"start of {a}", sympy.sympify(e)) for a, e in model.start.items()]
+    for name, route in model.all_routes():
+        constant += [(f"route {name!r}", e) for e in route.expressions]
+    for where, expression in constant:
+        for symbol in symbols_in(expression):
+            if not isinstance(symbol, Parameter):
+                raise ModelError(
+                    f"model {model.name!r}: {where} uses {symbol}, which is not a "
+                    "parameter: it must be known before the first dose"
+                )
+
+
+def _check_filled(model: Model) -> None:
+    filled = {route.amount for _, route in model.all_routes()} | set(model.start)
+    for reaction in model.reactions:
+        filled |= {amount for amount, _ in reaction.products}
+    for entry in model.daughters.values():
+        if not isinstance(entry, Fate):
+            filled |= set(entry.values())
+    for reaction in model.reactions:
+        for amount in amounts_in(reaction.rate):
+            if amount not in filled:
+                raise ModelError(
+                    f"model {model.name!r}: reaction {reaction.name!r} needs {amount}, "
+                    "a compartment that is always empty: no route, no reaction and no "
+                    f"start fills it; say start={{{amount}: ...}} or what makes it"
+                )
 
 
 def derivatives(model: Model) -> dict[Amount, sympy.Expr]:
@@ -115,13 +339,13 @@ def derivatives(model: Model) -> dict[Amount, sympy.Expr]:
     >>> sorted(str(amount) for amount in derivatives(model))
     ['blood', 'kidney']
     """
-    rates: dict[Amount, sympy.Expr] = {a: sympy.S.Zero for a in model.amounts}
+    terms: dict[Amount, list[sympy.Expr]] = {a: [] for a in model.amounts}
     for reaction in model.reactions:
         for amount, count in reaction.reactants:
-            rates[amount] -= count * reaction.rate
+            terms[amount].append(-count * reaction.rate)
         for amount, count in reaction.products:
-            rates[amount] += count * reaction.rate
-    return rates
+            terms[amount].append(count * reaction.rate)
+    return {amount: sympy.Add(*parts) for amount, parts in terms.items()}
 
 
 def latex(model: Model) -> str:

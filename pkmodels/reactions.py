@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sympy
 
 from pkmodels.errors import ModelError
-from pkmodels.symbols import Amount, Parameter
+from pkmodels.symbols import Amount, Input, Parameter, symbols_in
 
 OUTSIDE = "outside"
 
@@ -24,13 +24,14 @@ class Reaction:
     reactants, products : tuple of (Amount, int)
         What leaves and what arrives, each with its stoichiometry, >= 1.
     rate : sympy expression
-        Amount per hour, of amounts and parameters only.
+        Amount per hour, of amounts, parameters and inputs only; 0 wherever a
+        reactant is used up.
 
     Raises
     ------
     ModelError
-        When the rate holds a symbol that is neither, a stoichiometry is below 1,
-        or nothing takes part.
+        When the rate holds another symbol or does not vanish with a reactant, a
+        stoichiometry is below 1, or nothing takes part.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Reaction:
 
     def __post_init__(self) -> None:
         """Check the participants and the symbols of the rate."""
+        object.__setattr__(self, "rate", sympy.sympify(self.rate))
         participants = (*self.reactants, *self.products)
         if not participants:
             raise ModelError(f"reaction {self.name!r} moves nothing: name an amount")
@@ -49,11 +51,20 @@ class Reaction:
                     f"reaction {self.name!r}: stoichiometry of {amount} is {count}; "
                     "it must be at least 1"
                 )
-        for symbol in self.rate.free_symbols:
-            if not isinstance(symbol, Amount | Parameter):
+        for symbol in symbols_in(self.rate):
+            if not isinstance(symbol, Amount | Parameter | Input):
                 raise ModelError(
-                    f"reaction {self.name!r}: {symbol} in the rate is neither an "
-                    "amount nor a parameter: make it with amounts() or parameters()"
+                    f"reaction {self.name!r}: {symbol} in the rate is not an amount, a "
+                    "parameter or an input: make it with amounts(), parameters() or "
+                    "inputs()"
+                )
+        for amount, _ in self.reactants:
+            if self.rate.subs(amount, 0) != 0:
+                raise ModelError(
+                    f"reaction {self.name!r} takes {amount} out of an empty "
+                    f"compartment: its rate {self.rate} does not vanish where "
+                    f"{amount} = 0; multiply it by {amount}, or leave {amount} out of "
+                    "the reactants"
                 )
 
     def __str__(self) -> str:
@@ -63,6 +74,14 @@ class Reaction:
             for side in (self.reactants, self.products)
         )
         return f"{self.name}: {left} -> {right}, rate {self.rate}"
+
+    def of_ligand(self, ligand: str) -> tuple[tuple[Amount, ...], tuple[Amount, ...]]:
+        """Return where molecules of one ligand leave and arrive, one entry each."""
+        leaving, arriving = (
+            tuple(a for a, n in side if a.ligand == ligand for _ in range(n))
+            for side in (self.reactants, self.products)
+        )
+        return leaving, arriving
 
 
 def flow(
@@ -88,7 +107,7 @@ def flow(
     Raises
     ------
     ModelError
-        As `Reaction` does.
+        As `Reaction` does, and when source and target are the same.
 
     Examples
     --------
@@ -98,6 +117,10 @@ def flow(
     >>> print(flow("retention", plasma, kidney, uptake * plasma))
     retention: plasma -> kidney, rate plasma*uptake
     """
+    if source is not None and source == target:
+        raise ModelError(
+            f"reaction {name!r} moves {source} into itself: name two amounts"
+        )
     return Reaction(
         name=name,
         reactants=() if source is None else ((source, 1),),

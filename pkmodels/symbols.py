@@ -1,28 +1,39 @@
-"""The symbols of a model: amounts and parameters, each with its unit."""
+"""The symbols of a model: amounts, parameters and inputs, each with its unit."""
 
+from collections import Counter
 from typing import Any
 
 import sympy
 
 from pkmodels.errors import ModelError
+from pkmodels.units import parse_unit
+
+# The ligand of a model that is written for one, whichever it may be.
+LIGAND = "ligand"
+# What is no ligand: receptors, transporters, binding proteins.
+NO_LIGAND = ""
 
 
 class Amount(sympy.Symbol):
-    """Moles (or, for a tracer, activity) of one form of one ligand in one place."""
+    """Moles of one form of one ligand (or of a receptor) in one place.
+
+    Read for a label instead of for all ligand, the same symbol is its activity.
+    """
 
     unit: str
-    __slots__ = ("unit",)
+    ligand: str
+    __slots__ = ("ligand", "unit")
 
-    def __new__(cls, name: str, unit: str) -> "Amount":
-        """Make the symbol; equal names and units give equal symbols."""
-        return _symbol(cls, name, unit)
+    def __new__(cls, name: str, unit: str, ligand: str = LIGAND) -> "Amount":
+        """Make the symbol; equal names, units and ligands give equal symbols."""
+        return _symbol(cls, name, unit=unit, ligand=ligand)
 
     def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.unit)
+        return (*super()._hashable_content(), self.unit, self.ligand)
 
     def __getnewargs_ex__(self) -> Any:
-        """Pickle by name and unit."""
-        return (self.name, self.unit), {}
+        """Pickle by what made it."""
+        return (self.name, self.unit, self.ligand), {}
 
 
 class Parameter(sympy.Symbol):
@@ -33,36 +44,144 @@ class Parameter(sympy.Symbol):
 
     def __new__(cls, name: str, unit: str) -> "Parameter":
         """Make the symbol; equal names and units give equal symbols."""
-        return _symbol(cls, name, unit)
+        return _symbol(cls, name, unit=unit)
 
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*super()._hashable_content(), self.unit)
 
     def __getnewargs_ex__(self) -> Any:
-        """Pickle by name and unit."""
+        """Pickle by what made it."""
         return (self.name, self.unit), {}
 
 
-def _symbol(cls: Any, name: str, unit: str) -> Any:
+class Input(sympy.Symbol):
+    """What a schedule sets for a while: piecewise constant in time, known, >= 0.
+
+    Outside the windows of the schedule it has the value `otherwise`.
+    """
+
+    unit: str
+    otherwise: float
+    __slots__ = ("otherwise", "unit")
+
+    def __new__(cls, name: str, unit: str, otherwise: float) -> "Input":
+        """Make the symbol; equal names, units and values give equal symbols."""
+        return _symbol(cls, name, unit=unit, otherwise=float(otherwise))
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.unit, self.otherwise)
+
+    def __getnewargs_ex__(self) -> Any:
+        """Pickle by what made it."""
+        return (self.name, self.unit, self.otherwise), {}
+
+
+class Reading(sympy.Symbol):
+    """What an observable may know of the label that it is read for."""
+
+    unit: str
+    __slots__ = ("unit",)
+
+    def __new__(cls, name: str, unit: str) -> "Reading":
+        """Make the symbol; equal names and units give equal symbols."""
+        return _symbol(cls, name, unit=unit)
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.unit)
+
+    def __getnewargs_ex__(self) -> Any:
+        """Pickle by what made it."""
+        return (self.name, self.unit), {}
+
+
+def _symbol(cls: Any, name: str, **details: Any) -> Any:
     if not name.isidentifier():
         raise ModelError(
             f"{cls.__name__.lower()} name {name!r} is not an identifier: use letters, "
             "digits and underscores, starting with a letter"
         )
+    parse_unit(details["unit"])
     symbol = sympy.Symbol.__xnew__(cls, name, nonnegative=True)
-    symbol.unit = unit
+    for field, value in details.items():
+        setattr(symbol, field, value)
     return symbol
 
 
-def amounts(names: str, *, unit: str) -> tuple[Amount, ...]:
-    """Make one amount for each name.
+# All that was given before the time of the reading, each as it was when given.
+ADMINISTERED = Reading("administered", "nmol")
+# The same, less what has decayed until then: the reference of decay-corrected values.
+UNDECAYED = Reading("undecayed", "nmol")
+# Of the label, ln 2 / half-life; 0 when the ligand itself is read.
+DECAY_CONSTANT = Reading("decay_constant", "1/h")
+# 1000 g/L, the density that a standardized uptake value is referred to.
+REFERENCE_DENSITY = Reading("reference_density", "g/L")
+# Decays in 1 h of what is read, 3.6e9 for 1 MBq: an amount read as activity is in MBq.
+COUNTED_DECAYS = Reading("counted_decays", "1/(nmol h)")
+
+
+def _split(names: str) -> list[str]:
+    found = names.split()
+    repeated = [name for name, count in Counter(found).items() if count > 1]
+    if repeated:
+        raise ModelError(f"{repeated[0]!r} is named twice in {names!r}: name it once")
+    return found
+
+
+def symbols_in(expression: sympy.Basic) -> list[sympy.Symbol]:
+    """Return the symbols of an expression in the order of their names.
+
+    Parameters
+    ----------
+    expression : sympy expression
+        The expression.
+
+    Returns
+    -------
+    list of sympy.Symbol
+
+    Examples
+    --------
+    >>> on, off = parameters("on off", unit="1/h")
+    >>> symbols_in(on / off)
+    [off, on]
+    """
+    found = [s for s in expression.free_symbols if isinstance(s, sympy.Symbol)]
+    return sorted(found, key=lambda symbol: symbol.name)
+
+
+def amounts_in(expression: sympy.Basic) -> list[Amount]:
+    """Return the amounts of an expression in the order of their names.
+
+    Parameters
+    ----------
+    expression : sympy expression
+        The expression.
+
+    Returns
+    -------
+    list of Amount
+
+    Examples
+    --------
+    >>> plasma, bound = amounts("plasma bound", unit="nmol")
+    >>> amounts_in(plasma * bound + 1)
+    [bound, plasma]
+    """
+    return [symbol for symbol in symbols_in(expression) if isinstance(symbol, Amount)]
+
+
+def amounts(names: str, *, unit: str, ligand: str = LIGAND) -> tuple[Amount, ...]:
+    """Make one amount of a ligand for each name.
 
     Parameters
     ----------
     names : str
         Names separated by spaces.
     unit : str
-        Their unit.
+        Their unit, nmol where a mass of ligand may saturate anything.
+    ligand : str
+        The ligand that they hold; left out in a model of one ligand, which then
+        takes whichever is given.
 
     Returns
     -------
@@ -71,15 +190,46 @@ def amounts(names: str, *, unit: str) -> tuple[Amount, ...]:
     Raises
     ------
     ModelError
-        When a name is not an identifier.
+        When a name is not an identifier or repeats, or the unit is not of the system.
 
     Examples
     --------
     >>> plasma, kidney = amounts("plasma kidney", unit="nmol")
     >>> kidney, kidney.unit
     (kidney, 'nmol')
+    >>> (blocker,) = amounts("blocker", unit="nmol", ligand="AMD3100")
+    >>> blocker.ligand
+    'AMD3100'
     """
-    return tuple(Amount(name, unit) for name in names.split())
+    return tuple(Amount(name, unit, ligand) for name in _split(names))
+
+
+def receptors(names: str, *, unit: str) -> tuple[Amount, ...]:
+    """Make one amount of free receptor (or any other thing that is no ligand) each.
+
+    Parameters
+    ----------
+    names : str
+        Names separated by spaces.
+    unit : str
+        Their unit, that of the ligands that they bind.
+
+    Returns
+    -------
+    tuple of Amount
+
+    Raises
+    ------
+    ModelError
+        As `amounts` does.
+
+    Examples
+    --------
+    >>> (free,) = receptors("free_receptor", unit="nmol")
+    >>> free.ligand
+    ''
+    """
+    return tuple(Amount(name, unit, NO_LIGAND) for name in _split(names))
 
 
 def parameters(names: str, *, unit: str) -> tuple[Parameter, ...]:
@@ -99,7 +249,7 @@ def parameters(names: str, *, unit: str) -> tuple[Parameter, ...]:
     Raises
     ------
     ModelError
-        When a name is not an identifier.
+        When a name is not an identifier or repeats, or the unit is not of the system.
 
     Examples
     --------
@@ -107,4 +257,34 @@ def parameters(names: str, *, unit: str) -> tuple[Parameter, ...]:
     >>> on + off
     off + on
     """
-    return tuple(Parameter(name, unit) for name in names.split())
+    return tuple(Parameter(name, unit) for name in _split(names))
+
+
+def inputs(names: str, *, unit: str, otherwise: float) -> tuple[Input, ...]:
+    """Make one input for each name.
+
+    Parameters
+    ----------
+    names : str
+        Names separated by spaces.
+    unit : str
+        Their unit.
+    otherwise : float
+        Value wherever a schedule says nothing, >= 0.
+
+    Returns
+    -------
+    tuple of Input
+
+    Raises
+    ------
+    ModelError
+        When a name is not an identifier or repeats, or the unit is not of the system.
+
+    Examples
+    --------
+    >>> (amino_acids,) = inputs("amino_acids", unit="1", otherwise=0.0)
+    >>> amino_acids.otherwise
+    0.0
+    """
+    return tuple(Input(name, unit, otherwise) for name in _split(names))

@@ -22,7 +22,7 @@ from pkmodels.system import assemble
 pytestmark = [pytest.mark.reference, pytest.mark.usefixtures("strict_dtypes")]
 
 LN2 = math.log(2.0)
-FORM = ScheduleForm("ligand", "intravenous", infusions=False)
+FORM = ScheduleForm((("ligand", "intravenous"),))
 RATIOS = rows("y90_lu177_ratio")
 
 

@@ -1,24 +1,39 @@
 """Symbols, reactions, models and systems: what they mean and what they refuse."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import sympy
 
-from pkmodels.definition import Model, derivatives, latex
+from pkmodels.definition import Model, Route, derivatives, latex
 from pkmodels.errors import ModelError, suggest
 from pkmodels.models import organ_exchange
 from pkmodels.reactions import Reaction, flow
-from pkmodels.schedule import Administration, Schedule, ScheduleForm
-from pkmodels.symbols import Amount, Parameter, amounts, parameters
+from pkmodels.schedule import ScheduleForm
+from pkmodels.symbols import (
+    Amount,
+    Input,
+    Parameter,
+    amounts,
+    inputs,
+    parameters,
+    receptors,
+)
 from pkmodels.system import assemble
 
-PLASMA, RECEPTOR, BOUND, URINE = amounts("plasma receptor bound urine", unit="nmol")
+PLASMA, BOUND, URINE = amounts("plasma bound urine", unit="nmol")
+(RECEPTOR,) = receptors("receptor", unit="nmol")
 ON = Parameter("on", "1/(nmol h)")
 OFF, FILTERED = parameters("off filtered", unit="1/h")
-BOLUS = ScheduleForm("dotatate", "intravenous", infusions=False)
+(HALF,) = parameters("half", unit="nmol")
+(AMINO_ACIDS,) = inputs("amino_acids", unit="1", otherwise=0.5)
+BOLUS = ScheduleForm((("dotatate", "intravenous"),))
+BOLUS_OF_KNOWN_AMOUNT = replace(BOLUS, amounts_known=True)
 
-BINDING = Reaction("binding", ((PLASMA, 1), (RECEPTOR, 1)), ((BOUND, 1),), ON)
+BINDING = Reaction(
+    "binding", ((PLASMA, 1), (RECEPTOR, 1)), ((BOUND, 1),), ON * PLASMA * RECEPTOR
+)
 
 
 def linear_model(**changes: object) -> Model:
@@ -38,8 +53,10 @@ def test_name_unit_and_kind_make_a_symbol() -> None:
     assert len({Amount("kidney", "nmol"), Amount("kidney", "nmol")}) == 1
 
 
-@pytest.mark.parametrize("symbol", [PLASMA, OFF])
-def test_a_symbol_survives_pickling_with_its_unit(symbol: Amount | Parameter) -> None:
+@pytest.mark.parametrize("symbol", [PLASMA, RECEPTOR, OFF, AMINO_ACIDS])
+def test_a_symbol_survives_pickling_with_its_unit(
+    symbol: Amount | Parameter | Input,
+) -> None:
     again = pickle.loads(pickle.dumps(symbol))
     assert (again, again.unit, type(again)) == (symbol, symbol.unit, type(symbol))
     assert again.is_nonnegative
@@ -52,7 +69,9 @@ def test_a_name_that_is_no_identifier_is_refused(name: str) -> None:
 
 
 def test_a_reaction_prints_as_chemistry() -> None:
-    assert str(BINDING) == "binding: plasma + receptor -> bound, rate on"
+    assert str(BINDING) == (
+        "binding: plasma + receptor -> bound, rate plasma*receptor*on"
+    )
     assert str(flow("loss", PLASMA, None, OFF * PLASMA)).startswith(
         "loss: plasma -> outside, rate "
     )
@@ -65,7 +84,7 @@ def test_reactions_refuse_what_means_nothing() -> None:
         flow("idle", None, None, OFF * PLASMA)
     with pytest.raises(ModelError, match="stoichiometry of plasma is 0"):
         Reaction("none", ((PLASMA, 0),), ((BOUND, 1),), OFF * PLASMA)
-    with pytest.raises(ModelError, match="x in the rate is neither an amount nor"):
+    with pytest.raises(ModelError, match="x in the rate is not an amount, a par"):
         flow("foreign", PLASMA, None, sympy.Symbol("x") * PLASMA)
 
 
@@ -90,7 +109,8 @@ def test_what_flows_between_amounts_is_conserved() -> None:
             flow("bind", PLASMA, BOUND, ON * PLASMA * RECEPTOR),
             flow("release", BOUND, PLASMA, OFF * BOUND),
             flow("filtration", PLASMA, URINE, FILTERED * PLASMA),
-        )
+        ),
+        start={RECEPTOR: Parameter("sites", "nmol")},
     )
     assert sympy.expand(sum(derivatives(closed).values())) == 0
     # The receptor enters a rate only, so that it is an amount of its own.
@@ -115,7 +135,10 @@ def test_models_refuse_what_is_ambiguous_or_unknown() -> None:
     with pytest.raises(ModelError, match="reaction name 'filtration' stands for two"):
         linear_model(reactions=(twice, twice))
     other_unit = Amount("plasma", "MBq")
-    with pytest.raises(ModelError, match="symbol name 'plasma' stands for two things"):
+    with pytest.raises(
+        ModelError,
+        match="'plasma' is defined twice, as an amount of ligand in nmol and",
+    ):
         linear_model(
             reactions=(twice, flow("other", other_unit, None, OFF * other_unit))
         )
@@ -123,7 +146,7 @@ def test_models_refuse_what_is_ambiguous_or_unknown() -> None:
         linear_model(routes={})
     with pytest.raises(ModelError, match="route 'oral' uses bound, which is in no"):
         linear_model(routes={"oral": BOUND})
-    with pytest.raises(ModelError, match="observable 'tumour' uses bound"):
+    with pytest.raises(ModelError, match="observable 'tumour' uses bound, which no"):
         linear_model(observables={"tumour": BOUND})
 
 
@@ -173,25 +196,32 @@ def test_a_linear_system_has_its_matrix() -> None:
     system = assemble(linear_model(), BOLUS)
     assert system.matrix == sympy.Matrix([[-FILTERED, 0], [FILTERED, 0]])
     assert system.observation == sympy.Matrix([[1, 0]])
-    assert system.route == PLASMA
+    assert system.routes == (("dotatate", "intravenous", Route(PLASMA)),)
 
 
 @pytest.mark.parametrize(
     "rate",
     [
-        ON * PLASMA * BOUND,  # saturation
-        FILTERED * PLASMA / (PLASMA + 1),
-        Parameter("produced", "nmol/h"),  # a constant production
-        FILTERED * sympy.sqrt(PLASMA),
+        ON * PLASMA**2,
+        FILTERED * PLASMA * HALF / (PLASMA + HALF),
+        FILTERED * sympy.sqrt(PLASMA * HALF),
     ],
 )
-def test_a_system_that_is_not_linear_and_homogeneous_has_none(rate: sympy.Expr) -> None:
+def test_a_system_that_is_not_linear_has_no_matrix(rate: sympy.Expr) -> None:
     model = linear_model(reactions=(flow("a", PLASMA, BOUND, rate),))
-    assert assemble(model, BOLUS).matrix is None
+    assert assemble(model, BOLUS_OF_KNOWN_AMOUNT).matrix is None
+
+
+def test_a_system_that_is_not_homogeneous_has_no_matrix() -> None:
+    produced = flow("production", None, BOUND, Parameter("produced", "nmol/h"))
+    model = linear_model(reactions=(produced, flow("a", PLASMA, None, OFF * PLASMA)))
+    assert assemble(model, BOLUS_OF_KNOWN_AMOUNT).matrix is None
+    filled = linear_model(start={URINE: HALF})
+    assert assemble(filled, BOLUS_OF_KNOWN_AMOUNT).matrix is None
 
 
 def test_linearity_is_seen_through_what_cancels() -> None:
-    rate = FILTERED * PLASMA * (PLASMA + 1) - FILTERED * PLASMA**2
+    rate = FILTERED * PLASMA * (PLASMA + HALF) / HALF - FILTERED * PLASMA**2 / HALF
     model = linear_model(reactions=(flow("a", PLASMA, BOUND, rate),))
     matrix = assemble(model, BOLUS).matrix
     assert matrix == sympy.Matrix([[-FILTERED, 0], [FILTERED, 0]])
@@ -203,29 +233,9 @@ def test_an_observable_that_is_not_linear_is_seen() -> None:
 
 
 def test_a_route_that_the_model_lacks_is_named() -> None:
-    form = ScheduleForm("dotatate", "intravenus", infusions=False)
-    with pytest.raises(ModelError, match="no route 'intravenus': did you mean 'intr"):
+    form = ScheduleForm((("dotatate", "intravenus"),))
+    with pytest.raises(ModelError, match="no route 'intravenus' for dotatate: did"):
         assemble(linear_model(), form)
-
-
-def test_the_form_of_a_schedule_knows_no_amounts_or_times() -> None:
-    def given(*doses: tuple[float, float, float]) -> Schedule:
-        return Schedule(
-            tuple(Administration(t, d, "x", "Y-90", a) for t, d, a in doses)
-        )
-
-    one, two = given((0.0, 0.0, 1.0)), given((0.0, 0.0, 5.0), (48.0, 0.0, 2.0))
-    assert one.form == two.form == ScheduleForm("x", "intravenous", infusions=False)
-    assert given((0.0, 0.5, 1.0)).form.infusions
-
-
-def test_a_schedule_of_two_ligands_or_none_has_no_form() -> None:
-    first = Administration(0.0, 0.0, "dotatate", "Lu-177", 1.0)
-    second = Administration(0.0, 0.0, "pentixather", "Lu-177", 1.0)
-    with pytest.raises(ModelError, match="one ligand; this one has dotatate, pentix"):
-        _ = Schedule((first, second)).form
-    with pytest.raises(ModelError, match="this one has no administration"):
-        _ = Schedule(()).form
 
 
 def test_suggestions_name_the_nearest_or_list_all() -> None:

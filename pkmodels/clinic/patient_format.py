@@ -8,7 +8,6 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pkmodels.errors import suggest
-from pkmodels.nuclides import nuclides
 
 FORMAT = "pkmodels-patient/1"
 
@@ -32,6 +31,9 @@ ORGANS = (
     "remainder",
 )
 
+# The labels whose dose or curve this version can follow in a patient.
+LABELS = ("Lu-177", "Y-90", "Ga-68")
+
 # Densities of tissue run from lung, 0.26, to cortical bone, 1.9 g/mL.
 _DENSITY_RANGE = (0.1, 3.0)
 # Mass and volume x density may differ by their rounding, not by more.
@@ -45,8 +47,8 @@ def _known_organ(name: str) -> str:
 
 
 def _known_label(name: str) -> str:
-    if name not in nuclides():
-        raise ValueError(f"{name!r} is not a known label; {suggest(name, nuclides())}")
+    if name not in LABELS:
+        raise ValueError(f"{name!r} is not a known label; {suggest(name, LABELS)}")
     return name
 
 

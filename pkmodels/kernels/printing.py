@@ -1,6 +1,7 @@
 """SymPy expressions to JAX functions, without losing a bit of any constant."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -44,6 +45,41 @@ def exact_source(expression: sympy.Expr) -> str:
     'x*0.6931471805599453'
     """
     return str(_ExactPrinter({"fully_qualified_modules": False}).doprint(expression))
+
+
+@lru_cache(maxsize=256)
+def numpy_function(
+    arguments: tuple[sympy.Symbol, ...], expressions: tuple[sympy.Expr, ...]
+) -> Callable[[Sequence[Any]], list[Any]]:
+    """Return a NumPy function that gives the values of expressions.
+
+    Parameters
+    ----------
+    arguments : tuple of Symbol
+        The arguments, in order.
+    expressions : tuple of sympy expression
+        What to compute.
+
+    Returns
+    -------
+    callable
+        Takes the values of the arguments (numbers or arrays), gives a list.
+
+    Examples
+    --------
+    >>> x, y = sympy.symbols("x y")
+    >>> numpy_function((x, y), (x * y, x + 1))([2.0, 3.0])
+    [6.0, 3.0]
+    """
+    function = sympy.lambdify(
+        list(arguments),
+        list(expressions),
+        modules=["numpy"],
+        printer=_ExactPrinter({"fully_qualified_modules": False}),
+        cse=True,
+        dummify=True,  # a parameter may be called exp, lambda or x0
+    )
+    return lambda values: function(*values)
 
 
 def jax_matrix(
