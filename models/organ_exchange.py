@@ -39,6 +39,8 @@ from pkmodels.values import PriorSet
 
 NAME = "organ_exchange"
 BLOOD_HALF_TIME = "blood_half_time"
+# What the model is shown with where no patient says which regions there are.
+SHOWN_REGIONS = ("kidney_left", "kidney_right", "liver", "spleen")
 
 
 def fraction_name(region: str) -> str:
@@ -81,13 +83,14 @@ def half_life_name(region: str) -> str:
     return f"biological_half_life_{region}"
 
 
-def model(regions: tuple[str, ...]) -> Model:
+def model(regions: tuple[str, ...] = SHOWN_REGIONS) -> Model:
     """Return the organ-exchange model of the given regions.
 
     Parameters
     ----------
     regions : tuple of str
-        Names of the regions, at least one, each an identifier.
+        Names of the regions, at least one, each an identifier; those of
+        `SHOWN_REGIONS` where the model is only looked at.
 
     Returns
     -------

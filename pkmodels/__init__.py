@@ -9,10 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pkmodels.analysis import analyse
     from pkmodels.compiled import CompiledSystem, compile_system
+    from pkmodels.composition import merge
     from pkmodels.decision import Burden, safe_activity
-    from pkmodels.definition import Model, latex
+    from pkmodels.definition import Fate, Model, Route
     from pkmodels.dosimetry import absorbed_dose
+    from pkmodels.equations import equations_text, latex
     from pkmodels.errors import (
         FitRefusedError,
         InputError,
@@ -20,11 +23,21 @@ if TYPE_CHECKING:
         PkmodelsError,
         SolveError,
     )
+    from pkmodels.event_tables import read_event_table
+    from pkmodels.frames import frame_means
+    from pkmodels.graph import graph_svg
     from pkmodels.measurements import Measurement, Quantity
     from pkmodels.nuclides import Nuclide, nuclide
     from pkmodels.reactions import Reaction, flow
-    from pkmodels.schedule import Administration, Schedule
-    from pkmodels.symbols import amounts, parameters
+    from pkmodels.schedule import (
+        Administration,
+        Delivery,
+        Schedule,
+        SteadyState,
+        Window,
+        repeat,
+    )
+    from pkmodels.symbols import amounts, inputs, parameters, receptors
     from pkmodels.system import System, assemble
     from pkmodels.trajectory import Trajectory, simulate
     from pkmodels.values import Prior, Value
@@ -36,6 +49,8 @@ _MODULE_OF = {
     "Administration": "schedule",
     "Burden": "decision",
     "CompiledSystem": "compiled",
+    "Delivery": "schedule",
+    "Fate": "definition",
     "FitRefusedError": "errors",
     "InputError": "errors",
     "Measurement": "measurements",
@@ -46,19 +61,31 @@ _MODULE_OF = {
     "Prior": "values",
     "Quantity": "measurements",
     "Reaction": "reactions",
+    "Route": "definition",
     "Schedule": "schedule",
     "SolveError": "errors",
+    "SteadyState": "schedule",
     "System": "system",
     "Trajectory": "trajectory",
     "Value": "values",
+    "Window": "schedule",
     "absorbed_dose": "dosimetry",
     "amounts": "symbols",
+    "analyse": "analysis",
     "assemble": "system",
     "compile_system": "compiled",
+    "equations_text": "equations",
     "flow": "reactions",
-    "latex": "definition",
+    "frame_means": "frames",
+    "graph_svg": "graph",
+    "inputs": "symbols",
+    "latex": "equations",
+    "merge": "composition",
     "nuclide": "nuclides",
     "parameters": "symbols",
+    "read_event_table": "event_tables",
+    "receptors": "symbols",
+    "repeat": "schedule",
     "safe_activity": "decision",
     "simulate": "trajectory",
 }
@@ -67,6 +94,8 @@ __all__ = [
     "Administration",
     "Burden",
     "CompiledSystem",
+    "Delivery",
+    "Fate",
     "FitRefusedError",
     "InputError",
     "Measurement",
@@ -77,19 +106,31 @@ __all__ = [
     "Prior",
     "Quantity",
     "Reaction",
+    "Route",
     "Schedule",
     "SolveError",
+    "SteadyState",
     "System",
     "Trajectory",
     "Value",
+    "Window",
     "absorbed_dose",
     "amounts",
+    "analyse",
     "assemble",
     "compile_system",
+    "equations_text",
     "flow",
+    "frame_means",
+    "graph_svg",
+    "inputs",
     "latex",
+    "merge",
     "nuclide",
     "parameters",
+    "read_event_table",
+    "receptors",
+    "repeat",
     "safe_activity",
     "simulate",
 ]

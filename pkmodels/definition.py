@@ -1,6 +1,6 @@
 """Models: reactions, where a dose arrives, what is there before, what is observed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -339,41 +339,35 @@ def derivatives(model: Model) -> dict[Amount, sympy.Expr]:
     >>> sorted(str(amount) for amount in derivatives(model))
     ['blood', 'kidney']
     """
-    terms: dict[Amount, list[sympy.Expr]] = {a: [] for a in model.amounts}
-    for reaction in model.reactions:
-        for amount, count in reaction.reactants:
-            terms[amount].append(-count * reaction.rate)
-        for amount, count in reaction.products:
-            terms[amount].append(count * reaction.rate)
-    return {amount: sympy.Add(*parts) for amount, parts in terms.items()}
+    return rates_of_change(model.amounts, model.reactions)
 
 
-def latex(model: Model) -> str:
-    r"""Return the model's equations as a LaTeX ``aligned`` block.
+def rates_of_change(
+    amounts: Iterable[Amount], reactions: Iterable[Reaction]
+) -> dict[Amount, sympy.Expr]:
+    """Return dx/dt of each amount under some reactions.
 
     Parameters
     ----------
-    model : Model
-        The model.
+    amounts : iterable of Amount
+        All that take part.
+    reactions : iterable of Reaction
+        The reactions.
 
     Returns
     -------
-    str
+    dict of Amount to sympy expression
 
     Examples
     --------
-    >>> from pkmodels.models import organ_exchange
-    >>> print(latex(organ_exchange.model(("kidney",))).splitlines()[0])
-    \begin{aligned}
+    >>> from pkmodels.reactions import flow
+    >>> plasma, kidney = Amount("plasma", "nmol"), Amount("kidney", "nmol")
+    >>> uptake = flow("uptake", plasma, kidney, Parameter("u", "1/h") * plasma)
+    >>> rates_of_change((plasma, kidney), (uptake,))
+    {plasma: -plasma*u, kidney: plasma*u}
     """
-    names = {
-        symbol: r"\mathrm{" + symbol.name.replace("_", r"\_") + "}"
-        for symbol in (*model.amounts, *model.parameters)
-    }
-    lines = []
-    for amount, rate in derivatives(model).items():
-        left = r"\frac{d\, " + names[amount] + r"}{dt}"
-        right = sympy.factor_terms(sympy.expand(rate))
-        lines.append(f"{left} &= {sympy.latex(right, symbol_names=names)}")
-    body = " \\\\\n".join(lines)
-    return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+    terms: dict[Amount, list[sympy.Expr]] = {amount: [] for amount in amounts}
+    for reaction in reactions:
+        for amount, count in reaction.net_counts().items():
+            terms[amount].append(count * reaction.rate)
+    return {amount: sympy.Add(*parts) for amount, parts in terms.items()}

@@ -75,6 +75,14 @@ class Reaction:
         )
         return f"{self.name}: {left} -> {right}, rate {self.rate}"
 
+    def net_counts(self) -> dict[Amount, int]:
+        """Return how many of each amount arrive less how many leave, if not 0."""
+        counts: dict[Amount, int] = {}
+        for sign, side in ((-1, self.reactants), (1, self.products)):
+            for amount, count in side:
+                counts[amount] = counts.get(amount, 0) + sign * count
+        return {amount: count for amount, count in counts.items() if count}
+
     def of_ligand(self, ligand: str) -> tuple[tuple[Amount, ...], tuple[Amount, ...]]:
         """Return where molecules of one ligand leave and arrive, one entry each."""
         leaving, arriving = (

@@ -1,8 +1,8 @@
 """What a label shows: its activity in each amount, and the observables made of it."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -46,6 +46,43 @@ class Given:
     administered: np.ndarray
     undecayed: np.ndarray
     decay_constant_per_h: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All that observables are made of, at some times.
+
+    Parameters
+    ----------
+    shown : mapping of Amount to (n_times,) array
+        What the label shows in each amount, MBq (nmol for the ligand); 0 in others.
+    ligand : mapping of Amount to (n_times,) array
+        The amounts of all ligand, as far as they are followed, nmol.
+    inputs : mapping of str to (n_times,) array
+        Values of the inputs.
+    given : Given
+        What had been given of the label.
+    """
+
+    shown: Mapping[Amount, np.ndarray]
+    ligand: Mapping[Amount, np.ndarray]
+    inputs: Mapping[str, np.ndarray]
+    given: Given
+
+    def curves(self) -> list[np.ndarray]:
+        """Return every curve, in a fixed order."""
+        groups = (self.shown, self.ligand, self.inputs)
+        found = [curve for group in groups for curve in group.values()]
+        return [*found, self.given.administered, self.given.undecayed]
+
+    def with_curves(self, curves: Iterable[np.ndarray]) -> "Sample":
+        """Return a sample with other curves, in the order of `curves`."""
+        left = iter(curves)
+        shown = {amount: next(left) for amount in self.shown}
+        ligand = {amount: next(left) for amount in self.ligand}
+        inputs = {name: next(left) for name in self.inputs}
+        given = replace(self.given, administered=next(left), undecayed=next(left))
+        return Sample(shown, ligand, inputs, given)
 
 
 def choose_label(schedule: Schedule, label: str | None) -> str:
@@ -215,15 +252,12 @@ def _shares(schedule: Schedule, label: str) -> dict[str, float]:
 
 
 def observe(
-    system: System,
-    label: str,
-    parameters: Mapping[str, float],
-    inputs: Mapping[str, np.ndarray],
-    shown: Mapping[Amount, np.ndarray],
-    ligand: Mapping[Amount, np.ndarray],
-    given: Given,
+    system: System, label: str, parameters: Mapping[str, float], sample: Sample
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the observables of a system, and why others cannot be read.
+
+    What holds an amount that is no ligand, as an occupancy, is read of the ligand
+    whatever the label.
 
     Parameters
     ----------
@@ -233,14 +267,8 @@ def observe(
         What is read.
     parameters : mapping of str to float
         Values by name.
-    inputs : mapping of str to (n_times,) array
-        Values of the inputs at the times.
-    shown : mapping of Amount to (n_times,) array
-        What the label shows in each amount; it shows 0 in others.
-    ligand : mapping of Amount to (n_times,) array
-        The amounts of all ligand, as far as they are known.
-    given : Given
-        What had been given of the label.
+    sample : Sample
+        What is to be read.
 
     Returns
     -------
@@ -258,23 +286,23 @@ def observe(
     >>> system = assemble(model, ScheduleForm((("x", "intravenous"),)))
     >>> (blood, kidney), one = system.amounts, np.ones(1)
     >>> values = {str(parameter): 1.0 for parameter in system.parameters}
-    >>> given = Given(one, one, 0.1)
-    >>> curves, unread = observe(system, "Lu-177", values, {}, {kidney: 5 * one}, {},
-    ...                          given)
+    >>> sample = Sample({kidney: 5 * one}, {}, {}, Given(one, one, 0.1))
+    >>> curves, unread = observe(system, "Lu-177", values, sample)
     >>> curves["kidney"].tolist(), unread
     ([5.0], {})
     """
+    given, zero = sample.given, np.zeros(sample.given.administered.shape)
     observables: dict[str, np.ndarray] = {}
     unread: dict[str, str] = {}
     for name, reading in zip(system.observables, system.readings, strict=True):
         of_receptor = any(a.ligand == NO_LIGAND for a in amounts_in(reading))
-        source = ligand if of_receptor or label == LIGAND else shown
-        reason = _reason(reading, label, given, source is ligand, ligand)
+        of_ligand = of_receptor or label == LIGAND
+        reason = _reason(reading, label, sample, of_ligand)
         if reason is not None:
             unread[name] = reason
             continue
         symbols = tuple(symbols_in(reading))
-        zero = np.zeros(given.administered.shape)
+        source = sample.ligand if of_ligand else sample.shown
         known: dict[sympy.Symbol, object] = {
             ADMINISTERED: given.administered,
             UNDECAYED: given.undecayed,
@@ -286,7 +314,7 @@ def observe(
             if isinstance(symbol, Amount):
                 known[symbol] = source.get(symbol, zero)
             elif symbol not in known:
-                named = inputs if symbol.name in inputs else parameters
+                named = {**parameters, **sample.inputs}
                 known[symbol] = named[symbol.name]
         with np.errstate(divide="ignore", invalid="ignore"):
             (values,) = numpy_function(symbols, (reading,))([known[s] for s in symbols])
@@ -295,20 +323,17 @@ def observe(
 
 
 def _reason(
-    reading: sympy.Expr,
-    label: str,
-    given: Given,
-    of_ligand: bool,
-    ligand: Mapping[Amount, np.ndarray],
+    reading: sympy.Expr, label: str, sample: Sample, of_ligand: bool
 ) -> str | None:
     """Say why an observable cannot be read, if it cannot."""
     if not of_ligand:
-        if reading.has(ADMINISTERED, UNDECAYED) and not given.administered.any():
+        relative = reading.has(ADMINISTERED, UNDECAYED)
+        if relative and not sample.given.administered.any():
             return f"{label} was not administered"
         return unreadable(reading)
     if needs_label(reading):
         return "it needs a label"
-    missing = [str(a) for a in amounts_in(reading) if a not in ligand]
+    missing = [str(a) for a in amounts_in(reading) if a not in sample.ligand]
     if missing:
         return f"the amount of ligand in {', '.join(missing)} is not followed"
     return None

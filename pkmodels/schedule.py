@@ -80,6 +80,10 @@ class Administration:
     modelled : bool
         Whether the route's modelled duration or rate holds instead of `duration_h`,
         which is 0 then.
+    holds_rate : bool
+        Whether the pump's rate, `ligand_nmol / duration_h`, is kept where only the
+        fraction F of it arrives (the route's bioavailability): then for F `duration_h`,
+        as NONMEM does where RATE is given; else over `duration_h`, at F times the rate.
 
     Raises
     ------
@@ -100,6 +104,7 @@ class Administration:
     free_label_fraction: float = 0.0
     steady_state: SteadyState | None = None
     modelled: bool = False
+    holds_rate: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers, and the activity against the amount of ligand."""
@@ -130,6 +135,11 @@ class Administration:
             raise InputError(
                 f"{self.described()}: duration_h is {self.duration_h:g}, but the "
                 "route's duration is asked for: keep one"
+            )
+        if self.holds_rate and not (self.duration_h > 0.0 and self.ligand_nmol):
+            raise InputError(
+                f"{self.described()}: holds_rate needs the rate ligand_nmol / "
+                "duration_h: state both, or leave holds_rate out"
             )
         self._check_carrier_free()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy
 
-from pkmodels.definition import Fate, Model, Route
+from pkmodels.definition import Fate, Model, Route, rates_of_change
 from pkmodels.dimensions import check_unit, unit_of
 from pkmodels.errors import ModelError
 from pkmodels.reactions import Reaction
@@ -53,7 +53,8 @@ class System:
     observation : sympy.ImmutableMatrix or None
         H in observed = H x where every observable is linear in the amounts.
     routes : tuple of (str, str, Route)
-        For each ligand and name of a route, where its dose arrives.
+        For each ligand, as the model calls it, and name of a route, where its dose
+        arrives.
     labels : tuple of LabelForm
         The labels of the form; none where `matrix` holds for any of them.
     has_infusions : bool
@@ -111,10 +112,12 @@ def assemble(model: Model, form: ScheduleForm) -> System:
     """
     check_units(model)
     names = _ligands_of(model, form)
-    routes = tuple((who, name, model.route(name, who)) for who, name in form.routes)
-    form = _in_names_of_the_model(form, names)
+    found = [(names[who], name, model.route(name, who)) for who, name in form.routes]
+    routes = tuple(dict.fromkeys(found))
+    labels_of = tuple(replace(x, ligand=names[x.ligand]) for x in form.labels)
+    form = replace(form, labels=labels_of)
     live, reactions = _running(model, _seeds(model, form, routes))
-    rates = _derivatives(live, reactions)
+    rates = rates_of_change(live, reactions)
     matrix = None
     if not model.start and not any(label.chain for label in form.labels):
         matrix = linear_matrix(live, tuple(rates.values()))
@@ -128,7 +131,7 @@ def assemble(model: Model, form: ScheduleForm) -> System:
             if not label.proportional
         )
         amounts = _needed(form, rates, labels, readings)
-        _refuse_unknown_amounts(model, form, amounts)
+        _refuse_unknown_amounts(model, form, routes, amounts)
     return System(
         name=model.name,
         amounts=amounts,
@@ -249,14 +252,6 @@ def linear_matrix(
     return sympy.ImmutableMatrix(sympy.SparseMatrix(*shape, entries))
 
 
-def _in_names_of_the_model(form: ScheduleForm, names: dict[str, str]) -> ScheduleForm:
-    return replace(
-        form,
-        routes=tuple((names[ligand], route) for ligand, route in form.routes),
-        labels=tuple(replace(x, ligand=names[x.ligand]) for x in form.labels),
-    )
-
-
 def _seeds(
     model: Model, form: ScheduleForm, routes: tuple[tuple[str, str, Route], ...]
 ) -> list[Amount]:
@@ -307,18 +302,6 @@ def _without(expression: sympy.Expr, empty: Iterable[Amount]) -> sympy.Expr:
     return replaced
 
 
-def _derivatives(
-    live: tuple[Amount, ...], reactions: tuple[Reaction, ...]
-) -> dict[Amount, sympy.Expr]:
-    terms: dict[Amount, list[sympy.Expr]] = {amount: [] for amount in live}
-    for reaction in reactions:
-        for amount, count in reaction.reactants:
-            terms[amount].append(-count * reaction.rate)
-        for amount, count in reaction.products:
-            terms[amount].append(count * reaction.rate)
-    return {amount: sympy.Add(*parts) for amount, parts in terms.items()}
-
-
 def _readings(model: Model, live: tuple[Amount, ...]) -> tuple[sympy.Expr, ...]:
     readings = []
     for name, expression in model.observables.items():
@@ -364,9 +347,13 @@ def _needed(
 
 
 def _refuse_unknown_amounts(
-    model: Model, form: ScheduleForm, amounts: tuple[Amount, ...]
+    model: Model,
+    form: ScheduleForm,
+    routes: tuple[tuple[str, str, Route], ...],
+    amounts: tuple[Amount, ...],
 ) -> None:
-    given = {ligand for ligand, _ in form.routes} & {a.ligand for a in amounts}
+    given = {route.amount.ligand for _, _, route in routes}
+    given &= {amount.ligand for amount in amounts}
     if given and not form.amounts_known:
         raise ModelError(
             f"model {model.name!r} is not linear: what {', '.join(sorted(given))} does "

@@ -5,48 +5,86 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkmodels.compiled import CompiledSystem, check_lengths, doses_of
+from pkmodels.arrivals import route_of
+from pkmodels.compiled import (
+    CompiledSystem,
+    Doses,
+    compile_system,
+    doses_of,
+    not_plain,
+    unsolvable,
+)
 from pkmodels.errors import InputError, SolveError, suggest
+from pkmodels.kernels.printing import jax_matrix
+from pkmodels.kernels.reference import integrate
+from pkmodels.nuclides import nuclide
+from pkmodels.readings import Sample, activities, choose_label, given_by, observe
 from pkmodels.schedule import Schedule
+from pkmodels.symbols import LIGAND, Amount
+from pkmodels.system import System
+from pkmodels.timeline import check_parameters, input_values, lower
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Activity in each observable over time.
+    """What one label, or the ligand itself, shows over time.
 
     Parameters
     ----------
     times_h : (n_times,) array
-        Times, h.
+        Times, h; the middles of frames.
+    label : str
+        The label that is read, or ``"ligand"``.
+    amounts : mapping of str to (n_times,) array
+        Activity of the label (MBq) in each amount, or amount of the ligand (nmol).
     observables : mapping of str to (n_times,) array
-        Activity of the label in each observable, MBq.
+        What can be measured, in the unit of its expression with MBq for nmol; NaN
+        where it is 0 / 0, as before the first dose.
     time_integrals : mapping of str to float
-        Time-integrated activity of each, from 0 to infinity, MBq h.
+        Of each observable of a label from 0 to infinity, MBq h, where the solution is
+        exact; else empty.
+    unread : mapping of str to str
+        Why each other observable of the model is not among them.
     """
 
     times_h: np.ndarray
+    label: str
+    amounts: Mapping[str, np.ndarray]
     observables: Mapping[str, np.ndarray]
     time_integrals: Mapping[str, float]
+    unread: Mapping[str, str]
+
+
+# What a label shows in each amount, and the amounts of all ligand, at some times.
+_Shown = tuple[dict[Amount, np.ndarray], dict[Amount, np.ndarray]]
 
 
 def simulate(
-    compiled: CompiledSystem,
+    system: System | CompiledSystem,
     parameters: Mapping[str, float],
     schedule: Schedule,
     times_h: np.ndarray,
+    *,
+    label: str | None = None,
 ) -> Trajectory:
-    """Simulate the activity of one label.
+    """Simulate what one label, or the ligand itself, shows at some times.
+
+    Linear systems with plain doses are solved exactly; all others are integrated by
+    LSODA from jump to jump, to a relative tolerance of 1e-9.
 
     Parameters
     ----------
-    compiled : CompiledSystem
-        The model.
+    system : System or CompiledSystem
+        The model, assembled with the schedule's form.
     parameters : mapping of str to float
         Every parameter of the model by name.
     schedule : Schedule
-        Administrations of one label.
+        What is done.
     times_h : (n_times,) array
         Times, h, >= 0.
+    label : str or None
+        The radionuclide to read, a daughter of one, or ``"ligand"`` for all ligand;
+        None where there is only one label, and for the ligand where there is none.
 
     Returns
     -------
@@ -55,46 +93,261 @@ def simulate(
     Raises
     ------
     InputError
-        When a parameter is missing or unknown.
+        When a parameter, an input or the label is missing or unknown.
     SolveError
         When the solution is not finite.
 
     Examples
     --------
-    >>> from pkmodels.compiled import compile_system
     >>> from pkmodels.models import organ_exchange
     >>> from pkmodels.schedule import Administration
     >>> from pkmodels.system import assemble
     >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
-    >>> model = organ_exchange.model(("kidney",))
-    >>> compiled = compile_system(assemble(model, given.form))
+    >>> system = assemble(organ_exchange.model(("kidney",)), given.form)
     >>> values = {"blood_half_time": 1.0, "fraction_kidney": 0.02,
     ...           "biological_half_life_kidney": 60.0}
-    >>> kidney = simulate(compiled, values, given, np.array([0.0, 24.0]))
+    >>> kidney = simulate(system, values, given, np.array([0.0, 24.0]))
     >>> print(kidney.observables["kidney"].round(4))
     [0.     1.3888]
     """
-    names = [str(parameter) for parameter in compiled.system.parameters]
-    for name in parameters:
-        if name not in names:
-            raise InputError(f"no parameter {name!r}: {suggest(name, names)}")
-    missing = [name for name in names if name not in parameters]
-    if missing:
-        raise InputError(f"parameter {missing[0]!r} has no value: give all of {names}")
-    values = np.array([parameters[name] for name in names])
-    doses = doses_of(schedule)
-    check_lengths(compiled.system, doses)
-    observe = np.asarray(compiled.observe(values))
-    curves = np.asarray(compiled.solve(values, doses, times_h)) @ observe.T
-    integrals = observe @ np.asarray(compiled.integrate(values, doses))
-    if not (np.isfinite(curves).all() and np.isfinite(integrals).all()):
+    system = checked(system, parameters, schedule)
+    chosen = choose_label(schedule, label)
+    times = np.asarray(times_h, dtype=np.float64)
+    found = sample(system, parameters, schedule, chosen, times)
+    observables, unread = observe(system, chosen, parameters, found)
+    return Trajectory(
+        times_h=times,
+        label=chosen,
+        amounts={str(amount): curve for amount, curve in found.shown.items()},
+        observables=observables,
+        time_integrals=_time_integrals(system, parameters, schedule, chosen),
+        unread=unread,
+    )
+
+
+def collected(trajectory: Trajectory, amount: str) -> np.ndarray:
+    """Return what a collecting amount, as urine, gained between the times.
+
+    A(t_k) - A(t_(k-1)) exp(-lambda (t_k - t_(k-1))): the activity at t_k of what
+    arrived since t_(k-1), as when the vessel is changed at each time.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        With the times of the changes.
+    amount : str
+        An amount that nothing leaves.
+
+    Returns
+    -------
+    (n_times - 1,) array
+        MBq of the label, or nmol.
+
+    Raises
+    ------
+    InputError
+        When the trajectory has no such amount.
+
+    Examples
+    --------
+    >>> times, urine = np.array([0.0, 10.0, 20.0]), np.array([0.0, 4.0, 6.0])
+    >>> curve = Trajectory(times, "ligand", {"urine": urine}, {}, {}, {})
+    >>> print(collected(curve, "urine"))
+    [4. 2.]
+    """
+    if amount not in trajectory.amounts:
+        raise InputError(f"no amount {amount!r}: {suggest(amount, trajectory.amounts)}")
+    rate = 0.0
+    if trajectory.label != LIGAND:
+        rate = nuclide(trajectory.label).decay_constant_per_h
+    curve, elapsed = trajectory.amounts[amount], np.diff(trajectory.times_h)
+    return curve[1:] - curve[:-1] * np.exp(-rate * elapsed)
+
+
+def checked(
+    system: System | CompiledSystem, parameters: Mapping[str, float], schedule: Schedule
+) -> System:
+    """Return the system, if it is one for the parameters and the schedule.
+
+    Parameters
+    ----------
+    system : System or CompiledSystem
+        The model, assembled.
+    parameters : mapping of str to float
+        Values by name.
+    schedule : Schedule
+        What is done.
+
+    Returns
+    -------
+    System
+
+    Raises
+    ------
+    InputError
+        When a parameter is missing or unknown, or the form is another.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.system import assemble
+    >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
+    >>> system = assemble(organ_exchange.model(("kidney",)), given.form)
+    >>> values = {str(parameter): 0.5 for parameter in system.parameters}
+    >>> checked(system, values, given) is system
+    True
+    """
+    found = system.system if isinstance(system, CompiledSystem) else system
+    check_parameters(found, parameters)
+    _check_form(found, schedule)
+    return found
+
+
+def sample(
+    system: System,
+    parameters: Mapping[str, float],
+    schedule: Schedule,
+    label: str,
+    times_h: np.ndarray,
+) -> Sample:
+    """Return all that observables are made of, at some times.
+
+    Parameters
+    ----------
+    system, parameters, schedule
+        As `checked` accepts them.
+    label : str
+        What is read, as `choose_label` returns it.
+    times_h : (n_times,) array
+        Times, h, >= 0.
+
+    Returns
+    -------
+    Sample
+
+    Raises
+    ------
+    SolveError
+        When the solution is not finite.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.system import assemble
+    >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
+    >>> system = assemble(organ_exchange.model(("kidney",)), given.form)
+    >>> values = {str(parameter): 0.5 for parameter in system.parameters}
+    >>> sample(system, values, given, "Lu-177", np.zeros(1)).given.administered
+    array([100.])
+    """
+    shown, ligand = _solve(system, parameters, schedule, label, times_h)
+    given = given_by(schedule, label, times_h)
+    return Sample(shown, ligand, input_values(system, schedule, times_h), given)
+
+
+def _check_form(system: System, schedule: Schedule) -> None:
+    """Refuse a schedule of another form than the system was assembled for."""
+    for a in schedule.administrations:
+        route_of(system, schedule, a.ligand, a.route)
+    if schedule.form.infusions and not system.has_infusions:
+        raise InputError(
+            f"{system.name!r} was assembled for boluses only, but a dose takes time: "
+            "assemble it with the schedule's form"
+        )
+
+
+def _solve(
+    system: System,
+    parameters: Mapping[str, float],
+    schedule: Schedule,
+    label: str,
+    times: np.ndarray,
+) -> _Shown:
+    """Return what the label shows in each amount, and the amounts of all ligand."""
+    if _is_exact(system, schedule):
+        values = np.array([parameters[str(p)] for p in system.parameters])
+        doses = _doses(schedule, label)
+        states = np.asarray(compile_system(system).solve(values, doses, times))
+    else:
+        line = lower(system, parameters, schedule, label_of_states(system, label))
+        states = integrate(line, times)
+    if not np.isfinite(states).all():
         raise SolveError(
-            f"the solution of {compiled.system.name!r} is not finite at "
+            f"the solution of {system.name!r} is not finite at "
             f"{dict(parameters)}: check the sizes of the rates"
         )
-    observables = compiled.system.observables
-    return Trajectory(
-        times_h=np.asarray(times_h),
-        observables=dict(zip(observables, curves.T, strict=True)),
-        time_integrals=dict(zip(observables, integrals.tolist(), strict=True)),
+    if system.matrix is not None:
+        shown = {amount: states[:, i] for i, amount in enumerate(system.amounts)}
+        return shown, shown if label == LIGAND else {}
+    ligand = activities(system, schedule, LIGAND, times, states)
+    return activities(system, schedule, label, times, states), ligand
+
+
+def label_of_states(system: System, label: str) -> str | None:
+    """Return the label whose activity the states of a system are, if of one.
+
+    Parameters
+    ----------
+    system : System
+        The system.
+    label : str
+        What is read.
+
+    Returns
+    -------
+    str or None
+        None where the states are amounts of ligand, and tracers.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.schedule import ScheduleForm
+    >>> from pkmodels.system import assemble
+    >>> form = ScheduleForm((("x", "intravenous"),))
+    >>> label_of_states(assemble(organ_exchange.model(("kidney",)), form), "Y-90")
+    'Y-90'
+    """
+    return label if system.matrix is not None and label != LIGAND else None
+
+
+def _is_exact(system: System, schedule: Schedule) -> bool:
+    return unsolvable(system) is None and not_plain(schedule) is None
+
+
+def _doses(schedule: Schedule, label: str) -> Doses:
+    if label != LIGAND:
+        return doses_of(schedule.of_label(label))
+    given = schedule.administrations
+    for a in given:
+        if a.ligand_nmol is None:
+            raise InputError(
+                f"{a.described()}: ligand_nmol is not known: state it, or read a label"
+            )
+    return Doses(
+        np.array([a.time_h for a in given]),
+        np.array([a.duration_h for a in given]),
+        np.array([a.ligand_nmol for a in given]),
+        np.float64(0.0),
     )
+
+
+def _time_integrals(
+    system: System, parameters: Mapping[str, float], schedule: Schedule, label: str
+) -> dict[str, float]:
+    if label == LIGAND or not _is_exact(system, schedule):
+        return {}
+    compiled = compile_system(system)
+    values = np.array([parameters[str(p)] for p in system.parameters])
+    doses = _doses(schedule, label)
+    assert system.matrix is not None
+    matrix = np.asarray(jax_matrix(system.parameters, system.matrix)(values))
+    if np.real(np.linalg.eigvals(matrix)).max() >= doses.decay_constant_per_h:
+        raise SolveError(
+            f"the activity in {system.name!r} does not die away at {dict(parameters)}, "
+            "so that it has no integral: check the signs and sizes of the rates"
+        )
+    areas = np.asarray(compiled.integrate(values, doses))
+    integrals = np.asarray(compiled.observe(values)) @ areas
+    return dict(zip(system.observables, integrals.tolist(), strict=True))

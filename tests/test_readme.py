@@ -24,7 +24,7 @@ def test_python_example_runs(repository):
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert "release: kidney -> plasma, rate kidney*release" in done.stdout
+    assert "tumour_release: inside -> plasma, rate inside*release" in done.stdout
 
 
 def test_patient_file_is_valid(repository, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import sympy
 
-from pkmodels.definition import Model, Route, derivatives, latex
+from pkmodels.definition import Model, Route, derivatives
 from pkmodels.errors import ModelError, suggest
 from pkmodels.models import organ_exchange
 from pkmodels.reactions import Reaction, flow
@@ -160,15 +160,6 @@ def test_a_model_prints_every_part() -> None:
     ]
 
 
-def test_latex_has_an_equation_for_each_amount_with_whole_names() -> None:
-    text = latex(organ_exchange.model(("kidney_left",)))
-    equations = text.splitlines()[1:-1]
-    assert [r"\frac{d\, \mathrm{blood}}{dt} &=" in e for e in equations] == [1, 0]
-    assert r"\frac{d\, \mathrm{kidney\_left}}{dt} &=" in equations[1]
-    assert r"\mathrm{blood\_half\_time}" in equations[0]
-    assert text.count("{") == text.count("}")
-
-
 def test_organ_exchange_is_the_documented_system() -> None:
     """dB/dt = -k B (uptake and elimination together), dO/dt = f k B - w O."""
     system = assemble(organ_exchange.model(("kidney", "liver")), BOLUS)
@@ -196,7 +187,7 @@ def test_a_linear_system_has_its_matrix() -> None:
     system = assemble(linear_model(), BOLUS)
     assert system.matrix == sympy.Matrix([[-FILTERED, 0], [FILTERED, 0]])
     assert system.observation == sympy.Matrix([[1, 0]])
-    assert system.routes == (("dotatate", "intravenous", Route(PLASMA)),)
+    assert system.routes == (("ligand", "intravenous", Route(PLASMA)),)
 
 
 @pytest.mark.parametrize(

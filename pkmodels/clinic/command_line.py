@@ -1,4 +1,4 @@
-"""The command line: `pkmodels check`, `pkmodels new` and `pkmodels safe-activity`.
+"""The command line: `pkmodels check`, `new`, `safe-activity` and `show`.
 
 What takes long to import is imported inside the command that needs it.
 """
@@ -145,6 +145,32 @@ def safe_activity(
     else:
         print_result(output.result, Console())
     raise typer.Exit(output.exit_code)
+
+
+@app.command(help="Print a model: its reactions, equations, graph or tables.")
+@_failures_reported()
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A model of the library, or FILE.py:FUNCTION of your own.",
+        ),
+    ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="FORM",
+            help="chemistry, equations, latex, graph (SVG), table or supplement "
+            "(Markdown).",
+        ),
+    ] = "chemistry",
+) -> None:
+    """Print a model in one of the forms."""
+    from pkmodels.clinic.model_display import show as display
+
+    typer.echo(display(name, form))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
