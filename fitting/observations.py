@@ -209,7 +209,7 @@ def _check_known(
     observables: tuple[str, ...],
 ) -> None:
     """Refuse a region that the model lacks and a label that was not administered."""
-    given = {a.label for a in schedule.administrations}
+    given = schedule.labels
     for item in measurements:
         if item.region not in observables:
             raise InputError(
@@ -219,7 +219,7 @@ def _check_known(
         if item.label not in given:
             raise InputError(
                 f"{item.source}: label {item.label!r} was not administered: "
-                f"{suggest(item.label, sorted(given))}"
+                f"{suggest(item.label, given)}"
             )
 
 

@@ -41,8 +41,8 @@ class SteadyState:
         """Refuse an interval below 0."""
         if not (math.isfinite(self.interval_h) and self.interval_h >= 0.0):
             raise InputError(
-                f"interval_h of a steady state is {self.interval_h}; it must be > 0, or "
-                "0 for an endless infusion"
+                f"interval_h of a steady state is {self.interval_h}; it must be > 0, "
+                "or 0 for an endless infusion"
             )
 
 
@@ -151,9 +151,10 @@ class Administration:
         if bound_MBq > highest * self.ligand_nmol:
             raise InputError(
                 f"{self.described()}: {bound_MBq:g} MBq of {self.label} is more than "
-                f"{self.ligand_nmol:g} nmol can carry: {highest * self.ligand_nmol:.4g} "
-                f"MBq with a label on every molecule (carrier-free, {highest:.4g} "
-                "MBq/nmol): mend activity_MBq or ligand_nmol"
+                f"{self.ligand_nmol:g} nmol can carry: "
+                f"{highest * self.ligand_nmol:.4g} MBq with a label on every "
+                f"molecule (carrier-free, {highest:.4g} MBq/nmol): mend activity_MBq "
+                "or ligand_nmol"
             )
 
     def described(self) -> str:
@@ -243,8 +244,17 @@ class Schedule:
     @property
     def labels(self) -> tuple[str, ...]:
         """Every label, in the order of first administration."""
-        found = (a.label for a in self.administrations)
-        return tuple(dict.fromkeys(label for label in found if label is not None))
+        return tuple(dict.fromkeys(label for label, _ in self.labelled))
+
+    @property
+    def ligands(self) -> tuple[str, ...]:
+        """Every ligand, in the order of first administration."""
+        return tuple(dict.fromkeys(a.ligand for a in self.administrations))
+
+    @property
+    def labelled(self) -> tuple[tuple[str, Administration], ...]:
+        """Each administration that carries a label, with the label before it."""
+        return tuple((a.label, a) for a in self.administrations if a.label is not None)
 
     def of_label(self, label: str) -> "Schedule":
         """Return the schedule with the administrations that carry `label` only."""
@@ -393,8 +403,8 @@ def repeat(
     """
     if count < 1 or not (math.isfinite(interval_h) and interval_h > 0.0):
         raise InputError(
-            f"repeat {administration.described()}: interval_h is {interval_h} and count "
-            f"{count}; the interval must be > 0 and the count >= 1"
+            f"repeat {administration.described()}: interval_h is {interval_h} and "
+            f"count {count}; the interval must be > 0 and the count >= 1"
         )
     if administration.steady_state is not None:
         later = replace(administration, steady_state=None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkmodels.inflows import Inflow, slack_h
+from pkmodels.schedule import Administration
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,31 @@ class Segments:
     rates: np.ndarray
     syringe_rates: np.ndarray
     inputs: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class SteadyDose:
+    """A dose that has been repeated for ever, as one interval of the repetition.
+
+    Parameters
+    ----------
+    given : Administration
+        The last dose.
+    boundary : int
+        The segment at whose start the state becomes the periodic one.
+    adds : bool
+        Whether the periodic state is added to what is there.
+    interval_h : float
+        Length of the interval, h.
+    segments : Segments
+        The interval.
+    """
+
+    given: Administration
+    boundary: int
+    adds: bool
+    interval_h: float
+    segments: Segments
 
 
 def filled_segments(

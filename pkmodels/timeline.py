@@ -18,36 +18,17 @@ from pkmodels.inflows import (
 )
 from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Administration, Schedule
-from pkmodels.segments import Segments, distinct_times, filled_segments, segment_at
+from pkmodels.segments import (
+    Segments,
+    SteadyDose,
+    distinct_times,
+    filled_segments,
+    segment_at,
+)
 from pkmodels.system import System, linear_matrix
 
 # Any length has the same solution: an infusion that never ends has no interval.
 _ENDLESS_CYCLE_H = 24.0
-
-
-@dataclass(frozen=True, eq=False)
-class SteadyDose:
-    """A dose that has been repeated for ever, as one interval of the repetition.
-
-    Parameters
-    ----------
-    given : Administration
-        The last dose.
-    boundary : int
-        The segment at whose start the state becomes the periodic one.
-    adds : bool
-        Whether the periodic state is added to what is there.
-    interval_h : float
-        Length of the interval, h.
-    segments : Segments
-        The interval.
-    """
-
-    given: Administration
-    boundary: int
-    adds: bool
-    interval_h: float
-    segments: Segments
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """What a modeller reads when a model is wrong: each message by its text."""
 
 import re
+from contextlib import AbstractContextManager
 
 import pytest
 import sympy
@@ -31,7 +32,7 @@ def model(*reactions: Reaction, **changes: object) -> Model:
     return Model(**(fields | changes))  # pyright: ignore[reportArgumentType]
 
 
-def said(error: type[Exception], text: str) -> object:
+def said(error: type[Exception], text: str) -> AbstractContextManager[object]:
     return pytest.raises(error, match="^" + re.escape(text) + "$")
 
 
@@ -100,9 +101,9 @@ def test_a_reaction_out_of_an_empty_compartment() -> None:
         flow("leak", PLASMA, None, CLEARANCE)
     with said(
         ModelError,
-        "model 'm': reaction 'washout' needs bound, a compartment that is always empty: "
-        "no route, no reaction and no start fills it; say start={bound: ...} or what "
-        "makes it",
+        "model 'm': reaction 'washout' needs bound, a compartment that is always "
+        "empty: no route, no reaction and no start fills it; say start={bound: ...} "
+        "or what makes it",
     ):
         model(
             flow("in", PLASMA, KIDNEY, UPTAKE * PLASMA),
@@ -113,8 +114,8 @@ def test_a_reaction_out_of_an_empty_compartment() -> None:
 def test_two_definitions_of_one_parameter() -> None:
     with said(
         ModelError,
-        "model 'm': 'uptake' is defined twice, as a parameter in 1/h and as a parameter "
-        "in L/h: give each its own name, or both one definition",
+        "model 'm': 'uptake' is defined twice, as a parameter in 1/h and as a "
+        "parameter in L/h: give each its own name, or both one definition",
     ):
         other = Parameter("uptake", "L/h")
         model(

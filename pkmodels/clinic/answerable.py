@@ -139,8 +139,7 @@ def _dose_problems(patient: Patient, limit: Limit, where: str) -> Iterator[str]:
             )
     if not patient.count_administrations:
         return
-    given = dict.fromkeys(a.label for a in patient.schedule.administrations)
-    for label in given:
+    for label in patient.schedule.labels:
         for organ in _without_s_value(regions, label, sex_of(patient)):
             yield (
                 f"{where}: the {label} that was given counts against it, but no "

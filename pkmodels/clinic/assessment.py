@@ -62,7 +62,8 @@ def assess(patient: Patient, fit: Fit) -> Assessment:
     SolveError
         When a draw cannot be solved.
     """
-    given = {a.label: a.duration_h for a in reversed(patient.schedule.administrations)}
+    administrations = reversed(patient.schedule.labelled)
+    given = {label: a.duration_h for label, a in administrations}
     planned = {plan.label: plan.duration_h for plan in patient.plans}
     labels = tuple(dict.fromkeys([*given, *planned]))
     dosimetry = prepare_dosimetry(patient, fit, labels)
@@ -134,10 +135,8 @@ def received_doses(
         Gy by region and group; None where a label's dose is not known.
     """
     totals: dict[str, np.ndarray | None] = {}
-    for given in patient.schedule.administrations:
-        exposures = expose(
-            patient, fit, dosimetry, given.label, given.duration_h, last_h
-        )
+    for label, given in patient.schedule.labelled:
+        exposures = expose(patient, fit, dosimetry, label, given.duration_h, last_h)
         for target, exposure in exposures.items():
             before = totals.get(target, np.zeros(1))
             if before is None or exposure.dose_Gy_per_GBq is None:

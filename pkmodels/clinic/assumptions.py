@@ -90,8 +90,8 @@ def _dose_assumptions(patient: Patient) -> Iterator[str]:
 
 
 def _s_value_assumptions(patient: Patient, sex: str) -> Iterator[str]:
-    given = [a.label for a in patient.schedule.administrations]
-    labels = dict.fromkeys([*given, *(plan.label for plan in patient.plans)])
+    planned = (plan.label for plan in patient.plans)
+    labels = dict.fromkeys([*patient.schedule.labels, *planned])
     for region in patient.regions:
         for label in labels:
             value = s_value(region.organ, label, sex)

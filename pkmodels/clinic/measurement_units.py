@@ -96,7 +96,7 @@ def _convert(
 
 
 def _label_of(row: MeasurementRow, schedule: Schedule) -> str:
-    given = list(dict.fromkeys(a.label for a in schedule.administrations))
+    given = schedule.labels
     if row.label is None and len(given) == 1:
         return given[0]
     if row.label is None:

@@ -63,7 +63,7 @@ def _administration_problems(patient: Patient) -> Iterator[str]:
 def _carrier_free_problem(administration: Administration) -> Iterator[str]:
     ligand = LIGANDS.get(administration.ligand)
     mass_ug = administration.ligand_mass_ug
-    if ligand is None or mass_ug is None:
+    if ligand is None or mass_ug is None or administration.label is None:
         return
     amount_nmol = mass_ug / ligand.molar_mass_g_per_mol.value * _NMOL_PER_UMOL
     label = nuclide(administration.label)

@@ -46,7 +46,7 @@ def build_posterior(patient: Patient) -> Posterior:
             compiled.system.observables,
             calibrations,
         ),
-        priors=organ_exchange.priors(form.ligand, organs),
+        priors=organ_exchange.priors(patient.schedule.ligands[0], organs),
         masses={
             r.name: log_normal(
                 r.mass_g,

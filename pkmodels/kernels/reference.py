@@ -17,10 +17,10 @@ from pkmodels.errors import InputError, SolveError
 from pkmodels.inflows import slack_h
 from pkmodels.kernels.periodic import find_periodic_state
 from pkmodels.kernels.printing import numpy_function
-from pkmodels.segments import Segments, segment_at
+from pkmodels.segments import Segments, SteadyDose, segment_at
 from pkmodels.symbols import Amount, amounts_in
 from pkmodels.system import System
-from pkmodels.timeline import SteadyDose, Timeline
+from pkmodels.timeline import Timeline
 
 # LSODA's errors per step; over a course they add up to some ten times as much.
 _RELATIVE = 1e-10

@@ -119,7 +119,7 @@ VALUES = {
     "voiding": 0.3,
 }
 
-# 2. What is given. The unit system is h, nmol, L, MBq; 1 nmol of ligand is about 1.3 ug.
+# 2. What is given: h, nmol, MBq. 1 nmol of such a ligand is about 1.3 ug.
 GIVEN = {
     "68Ga, 16 nmol": Administration(0, 0, "ligand", "Ga-68", 150.0, ligand_nmol=16.0),
     "177Lu, 56 nmol": Administration(0, 0, "ligand", "Lu-177", 200.0, ligand_nmol=56.0),
