@@ -9,13 +9,7 @@ import sympy
 
 from pkmodels.arrivals import check_labels, evaluated, portions
 from pkmodels.errors import InputError, suggest
-from pkmodels.inflows import (
-    Inflow,
-    Portion,
-    endless_inflows,
-    repeated_inflows,
-    slack_h,
-)
+from pkmodels.inflows import Inflow, Portion, endless_inflows, repeated_inflows, slack_h
 from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Administration, Schedule
 from pkmodels.segments import (
@@ -27,7 +21,7 @@ from pkmodels.segments import (
 )
 from pkmodels.system import System, linear_matrix
 
-# Any length has the same solution: an infusion that never ends has no interval.
+# Of an infusion that never ends; any length has the same solution.
 _ENDLESS_CYCLE_H = 24.0
 
 
@@ -54,8 +48,7 @@ class Timeline:
     start : (n_states,) array
         The states before anything is given, nmol or MBq.
     scales : (n_states,) array
-        Size of each state, > 0: all that is given of its ligand or label, and what was
-        there.
+        Size of each state, > 0: what is given of its ligand or label, or was there.
     segments : Segments
         What happens when; the last segment has no end.
     steady : tuple of SteadyDose
@@ -114,8 +107,7 @@ def lower(
     Raises
     ------
     InputError
-        When a name is unknown, a value is out of its range or missing, or the system
-        was assembled for another form.
+        When a name is unknown, a value wrong or missing, or the form another.
 
     Examples
     --------
@@ -130,25 +122,27 @@ def lower(
     ([0.0, 0.5], [200.0, 0.0])
     """
     numbers = check_parameters(system, parameters)
-    values = dict(zip(system.parameters, numbers.tolist(), strict=True))
     check_labels(system, schedule, label)
     _check_resets(schedule)
+    values = dict(zip(system.parameters, numbers.tolist(), strict=True))
     given = sorted(schedule.administrations, key=lambda a: a.time_h)
     brought = [portions(system, values, schedule, a, label) for a in given]
     start = [evaluated(e, values) for e in system.start] + [0.0] * len(system.tracers)
     ends = _ends(given, schedule.resets_h)
     inflows: list[Inflow] = []
-    repeated: list[tuple[int, Administration, list[Inflow]]] = []
+    repeated: list[tuple[Administration, list[Inflow]]] = []
     for order, (a, found) in enumerate(zip(given, brought, strict=True)):
         pattern, onwards = _inflows(system, start, a, found)
         inflows += _until(onwards, (a.time_h, order), ends)
         again = any(end > (a.time_h, order) and end[0] == a.time_h for end in ends)
         if a.steady_state is not None and not again:
-            repeated.append((order, a, pattern))
-    jumps = [a.time_h for _, a, _ in repeated] + list(schedule.resets_h)
+            repeated.append((a, pattern))
+    jumps = [a.time_h for a, _ in repeated] + list(schedule.resets_h)
     segments = _segments(system, schedule, inflows, jumps)
     decays = _decay_constants(system, schedule)
-    loss = 0.0 if label is None else nuclide(label).decay_constant_per_h
+    loss = 0.0
+    if system.matrix is not None and label is not None:
+        loss = nuclide(label).decay_constant_per_h
     return Timeline(
         system=system,
         parameters=numbers,
@@ -160,7 +154,7 @@ def lower(
         segments=segments,
         steady=tuple(
             _steady_dose(system, schedule, segments, a, pattern)
-            for _, a, pattern in repeated
+            for a, pattern in repeated
         ),
     )
 
@@ -229,6 +223,7 @@ def input_values(
     Returns
     -------
     dict of str to (n_times,) array
+        In the order of ``system.inputs``.
 
     Raises
     ------
@@ -278,7 +273,7 @@ def _check_windows(system: System, schedule: Schedule) -> None:
 
 def _check_resets(schedule: Schedule) -> None:
     for time in schedule.resets_h:
-        if not (math.isfinite(time) and time >= 0.0):
+        if not 0.0 <= time < math.inf:
             raise InputError(f"a reset is at {time:g} h; it must be at 0 h or later")
 
 
@@ -300,7 +295,7 @@ def _until(
     return [
         i if i.start_h == i.end_h else i.within(0.0, stop)
         for i in inflows
-        if i.start_h < stop - slack_h(stop if math.isfinite(stop) else 0.0)
+        if i.start_h < stop - slack_h(i.start_h)
     ]
 
 
@@ -345,9 +340,8 @@ def _segments(
     """Split the time from 0 on wherever anything jumps."""
     edges = [t for w in schedule.windows for t in (w.start_h, w.end_h)]
     found = [*jumps, *(t for i in inflows for t in (i.start_h, i.end_h)), *edges]
-    times = distinct_times(found, math.inf)
-    values = input_values(system, schedule, times)
-    inputs = [values[symbol.name] for symbol in system.inputs]
+    times = distinct_times(found)
+    inputs = list(input_values(system, schedule, times).values())
     resets = np.zeros(len(times), dtype=np.bool_)
     resets[[segment_at(times, time) for time in schedule.resets_h]] = True
     return filled_segments(len(system.states), times, resets, inflows, inputs)
@@ -364,15 +358,15 @@ def _steady_dose(
     interval = a.steady_state.interval_h or _ENDLESS_CYCLE_H
     times = distinct_times([i.start_h for i in pattern], interval)
     times = distinct_times([*times, *(i.end_h for i in pattern)], interval)
-    values = input_values(system, schedule, np.full(times.shape, a.time_h))
-    inputs = [values[symbol.name] for symbol in system.inputs]
-    resets = np.zeros(len(times), dtype=np.bool_)
+    then = np.full(times.shape, a.time_h)
+    inputs = list(input_values(system, schedule, then).values())
+    none = np.zeros(len(times), dtype=np.bool_)
     return SteadyDose(
         given=a,
         boundary=segment_at(segments.boundaries_h, a.time_h),
         adds=a.steady_state.adds,
         interval_h=interval,
-        segments=filled_segments(len(system.states), times, resets, pattern, inputs),
+        segments=filled_segments(len(system.states), times, none, pattern, inputs),
     )
 
 

@@ -263,7 +263,7 @@ def _solve(
     tolerances: tuple[float, float],
 ) -> tuple[np.ndarray, float, str]:
     """Return the states at later times, the time reached, and why it ended there."""
-    equations, jacobian = _equations(timeline, segments, row)
+    equations, jacobian = equations_in(timeline, segments, row)
     reached = 0.0
 
     def right_side(time: float, state: np.ndarray) -> np.ndarray:
@@ -298,9 +298,41 @@ def _solve(
     return solved[1:], reached, failure
 
 
-def _equations(
+def equations_in(
     timeline: Timeline, segments: Segments, row: int
 ) -> tuple[Callable[[float, np.ndarray], Any], Callable[[float, np.ndarray], Any]]:
+    """Return the right-hand side of the equations in a segment, and its Jacobian.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        The equations, the parameters, and how a label decays.
+    segments : Segments
+        Those of the timeline, or of one of its steady doses.
+    row : int
+        Which segment.
+
+    Returns
+    -------
+    right_side, jacobian : callable
+        ``f(time, state)`` with the time since the start of the segment, h: arrays of
+        (n_states,) and (n_states, n_states), per hour.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.schedule import Administration, Schedule
+    >>> from pkmodels.system import assemble
+    >>> from pkmodels.timeline import lower
+    >>> schedule = Schedule((Administration(0.0, 0.5, "x", ligand_nmol=10.0),))
+    >>> system = assemble(organ_exchange.model(("kidney",)), schedule.form)
+    >>> values = {"blood_half_time": 1.0, "fraction_kidney": 0.02,
+    ...           "biological_half_life_kidney": 60.0}
+    >>> line = lower(system, values, schedule)
+    >>> right_side, _ = equations_in(line, line.segments, 0)
+    >>> print(right_side(0.0, line.start))
+    [20.  0.]
+    """
     functions = functions_of(timeline.system)
     constants = [
         *timeline.parameters.tolist(),
