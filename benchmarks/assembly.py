@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import sympy
 
+from pkmodels.administrations import Administration
 from pkmodels.analysis import analyse
 from pkmodels.definition import Model
 from pkmodels.models.blocks import (
@@ -18,7 +19,7 @@ from pkmodels.models.blocks import (
     internalization_and_release,
     perfused_organ,
 )
-from pkmodels.schedule import Administration, Schedule
+from pkmodels.schedule import Schedule
 from pkmodels.symbols import Parameter, amounts, receptors
 from pkmodels.system import assemble
 

@@ -132,7 +132,7 @@ def arrange(
 
     Examples
     --------
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 7400.0),))
     >>> scan = Measurement("kidney", "Lu-177", "SPECT", 24.0, 24.0, 70.0,
     ...                    Quantity.ACTIVITY, None, None, "line 2")

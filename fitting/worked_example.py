@@ -2,13 +2,14 @@
 
 import sympy
 
+from pkmodels.administrations import INTRAVENOUS, Administration
 from pkmodels.compiled import compile_system
 from pkmodels.definition import Model
 from pkmodels.fitting.observations import arrange
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.reactions import flow
-from pkmodels.schedule import INTRAVENOUS, Administration, Schedule
+from pkmodels.schedule import Schedule
 from pkmodels.symbols import Amount, Parameter
 from pkmodels.system import assemble
 from pkmodels.values import Certainty, PriorSet, half_normal, log_normal

@@ -29,11 +29,11 @@ from collections.abc import Mapping
 
 import sympy
 
+from pkmodels.administrations import INTRAVENOUS
 from pkmodels.definition import Model
 from pkmodels.errors import ModelError
 from pkmodels.models import values
 from pkmodels.reactions import flow
-from pkmodels.schedule import INTRAVENOUS
 from pkmodels.symbols import Amount, Parameter
 from pkmodels.values import PriorSet
 

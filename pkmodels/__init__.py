@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pkmodels.administrations import Administration, Delivery, SteadyState, repeat
     from pkmodels.analysis import analyse
     from pkmodels.compiled import CompiledSystem, compile_system
     from pkmodels.composition import merge
@@ -29,14 +30,7 @@ if TYPE_CHECKING:
     from pkmodels.measurements import Measurement, Quantity
     from pkmodels.nuclides import Nuclide, nuclide
     from pkmodels.reactions import Reaction, flow
-    from pkmodels.schedule import (
-        Administration,
-        Delivery,
-        Schedule,
-        SteadyState,
-        Window,
-        repeat,
-    )
+    from pkmodels.schedule import Schedule, Window
     from pkmodels.symbols import amounts, inputs, parameters, receptors
     from pkmodels.system import System, assemble
     from pkmodels.trajectory import Trajectory, simulate
@@ -46,10 +40,10 @@ if TYPE_CHECKING:
 
 # Each name is loaded from its module at first use, so that importing pkmodels is quick.
 _MODULE_OF = {
-    "Administration": "schedule",
+    "Administration": "administrations",
     "Burden": "decision",
     "CompiledSystem": "compiled",
-    "Delivery": "schedule",
+    "Delivery": "administrations",
     "Fate": "definition",
     "FitRefusedError": "errors",
     "InputError": "errors",
@@ -64,7 +58,7 @@ _MODULE_OF = {
     "Route": "definition",
     "Schedule": "schedule",
     "SolveError": "errors",
-    "SteadyState": "schedule",
+    "SteadyState": "administrations",
     "System": "system",
     "Trajectory": "trajectory",
     "Value": "values",
@@ -85,7 +79,7 @@ _MODULE_OF = {
     "parameters": "symbols",
     "read_event_table": "event_tables",
     "receptors": "symbols",
-    "repeat": "schedule",
+    "repeat": "administrations",
     "safe_activity": "decision",
     "simulate": "trajectory",
 }

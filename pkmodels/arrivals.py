@@ -6,11 +6,12 @@ from typing import Any
 
 import sympy
 
+from pkmodels.administrations import Administration, free_label_name
 from pkmodels.definition import Route
 from pkmodels.errors import InputError, suggest
 from pkmodels.inflows import Portion
 from pkmodels.nuclides import nuclide
-from pkmodels.schedule import Administration, Schedule, free_label_name
+from pkmodels.schedule import Schedule
 from pkmodels.symbols import LIGAND, Parameter
 from pkmodels.system import System
 

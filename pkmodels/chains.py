@@ -111,6 +111,27 @@ def decay_chain(name: str) -> tuple[Member, ...]:
     return tuple(Member(child, tuple(parents[child])) for child in order)
 
 
+def has_followed_daughters(label: str) -> bool:
+    """Say whether a label's daughters get equations of their own.
+
+    Parameters
+    ----------
+    label : str
+        A radionuclide.
+
+    Returns
+    -------
+    bool
+        Whether any of them is in the table of radionuclides.
+
+    Examples
+    --------
+    >>> has_followed_daughters("Ac-225"), has_followed_daughters("Lu-177")
+    (True, False)
+    """
+    return any(name in nuclides() for name, _ in nuclide(label).daughters)
+
+
 def effective_parents(
     chain: tuple[Member, ...],
 ) -> dict[str, tuple[tuple[str, float], ...]]:

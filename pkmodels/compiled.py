@@ -12,12 +12,13 @@ jax.config.update("jax_enable_x64", True)
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
+from pkmodels.administrations import Delivery  # noqa: E402
 from pkmodels.definition import Route  # noqa: E402
 from pkmodels.errors import InputError, ModelError  # noqa: E402
 from pkmodels.kernels import linear  # noqa: E402
 from pkmodels.kernels.printing import jax_matrix  # noqa: E402
 from pkmodels.nuclides import nuclide  # noqa: E402
-from pkmodels.schedule import Delivery, Schedule  # noqa: E402
+from pkmodels.schedule import Schedule  # noqa: E402
 from pkmodels.system import System  # noqa: E402
 
 
@@ -92,7 +93,7 @@ def doses_of(schedule: Schedule) -> Doses:
 
     Examples
     --------
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> given = Administration(0.0, 0.5, "dotatate", "Lu-177", 7400.0)
     >>> doses_of(Schedule((given,))).activity.tolist()
     [7400.0]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from pkmodels.administrations import Administration, SteadyState, repeat
 from pkmodels.errors import InputError, suggest
 from pkmodels.event_records import (
     COLUMNS,
@@ -23,7 +24,7 @@ from pkmodels.event_records import (
     read_record,
     refuse,
 )
-from pkmodels.schedule import Administration, Schedule, SteadyState, repeat
+from pkmodels.schedule import Schedule
 
 _CHANGES = (DOSE, RESET, RESET_AND_DOSE)
 

@@ -55,7 +55,7 @@ def frame_means(
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> from pkmodels.system import assemble
     >>> given = Schedule((Administration(0.0, 0.0, "x", "Ga-68", 100.0),))
     >>> system = assemble(organ_exchange.model(("kidney",)), given.form)

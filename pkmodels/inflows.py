@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 
+from pkmodels.administrations import Administration, Delivery, SteadyState
 from pkmodels.errors import InputError
-from pkmodels.schedule import Administration, Delivery, SteadyState
 
 # Times that differ by less, relative to the larger of them and 1 h, are one time.
 _SAME_TIME = 1e-12

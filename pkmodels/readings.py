@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import sympy
 
-from pkmodels.chains import decay_chain, effective_parents
+from pkmodels.chains import decay_chain, effective_parents, has_followed_daughters
 from pkmodels.errors import InputError, suggest
 from pkmodels.kernels.printing import numpy_function
 from pkmodels.nuclides import nuclide
 from pkmodels.observables import needs_label, unreadable
-from pkmodels.schedule import Schedule, has_followed_daughters
+from pkmodels.schedule import Schedule
 from pkmodels.symbols import (
     ADMINISTERED,
     COUNTED_DECAYS,
@@ -107,7 +107,7 @@ def choose_label(schedule: Schedule, label: str | None) -> str:
 
     Examples
     --------
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> given = Administration(0.0, 0.5, "dotatate", "Lu-177", 7400.0)
     >>> choose_label(Schedule((given,)), None)
     'Lu-177'
@@ -150,7 +150,7 @@ def given_by(schedule: Schedule, label: str, times_h: np.ndarray) -> Given:
 
     Examples
     --------
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> schedule = Schedule((Administration(0.0, 0.0, "dotatate", "Y-90", 100.0),))
     >>> print(given_by(schedule, "Y-90", np.array([0.0, 64.1])).undecayed)
     [100.  50.]
@@ -200,7 +200,7 @@ def activities(
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> from pkmodels.system import assemble
     >>> given = Administration(0.0, 0.0, "x", "Lu-177", 100.0, ligand_nmol=50.0)
     >>> schedule = Schedule((given,))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pkmodels.administrations import Administration
 from pkmodels.inflows import Inflow, slack_h
-from pkmodels.schedule import Administration
 
 
 @dataclass(frozen=True, eq=False)

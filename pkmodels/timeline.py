@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from pkmodels.administrations import Administration
 from pkmodels.arrivals import check_labels, evaluated, portions
 from pkmodels.errors import InputError, suggest
 from pkmodels.inflows import Inflow, Portion, endless_inflows, repeated_inflows, slack_h
 from pkmodels.nuclides import nuclide
-from pkmodels.schedule import Administration, Schedule
+from pkmodels.schedule import Schedule
 from pkmodels.segments import (
     Segments,
     SteadyDose,

@@ -100,7 +100,7 @@ def simulate(
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> from pkmodels.system import assemble
     >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
     >>> system = assemble(organ_exchange.model(("kidney",)), given.form)
@@ -190,7 +190,7 @@ def checked(
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> from pkmodels.system import assemble
     >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
     >>> system = assemble(organ_exchange.model(("kidney",)), given.form)
@@ -234,7 +234,7 @@ def sample(
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> from pkmodels.system import assemble
     >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
     >>> system = assemble(organ_exchange.model(("kidney",)), given.form)

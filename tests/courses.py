@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from pkmodels.administrations import Administration
 from pkmodels.definition import Model, Route
 from pkmodels.kernels.reference import integrate
 from pkmodels.reactions import Reaction, flow
-from pkmodels.schedule import (
-    Administration,
-    Schedule,
-    Window,
-)
+from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import amounts, inputs, parameters, receptors
 from pkmodels.system import assemble
 from pkmodels.timeline import lower

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
+from pkmodels.administrations import Administration
 from pkmodels.compiled import CompiledSystem, Doses, compile_system, doses_of
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
 from pkmodels.models import organ_exchange
 from pkmodels.nuclides import nuclide
 from pkmodels.reactions import flow
-from pkmodels.schedule import Administration, Schedule, ScheduleForm
+from pkmodels.schedule import Schedule, ScheduleForm
 from pkmodels.symbols import amounts, parameters
 from pkmodels.system import assemble
 from pkmodels.trajectory import simulate

@@ -5,9 +5,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pkmodels.administrations import Administration
 from pkmodels.definition import Model, derivatives
 from pkmodels.reactions import Reaction
-from pkmodels.schedule import Administration, Schedule
+from pkmodels.schedule import Schedule
 from pkmodels.symbols import Amount, Parameter
 from pkmodels.system import assemble
 from pkmodels.trajectory import simulate

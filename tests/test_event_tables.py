@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pkmodels.administrations import SteadyState
 from pkmodels.errors import InputError
 from pkmodels.event_tables import Subject, read_event_table, subjects_of
-from pkmodels.schedule import SteadyState
 
 ROUTES = {1: "oral", 2: "central"}
 

@@ -9,10 +9,11 @@ import pbpk12_model
 import pytest
 from hot_and_cold import Dose
 
+from pkmodels.administrations import Administration, Delivery
 from pkmodels.chains import bateman
 from pkmodels.definition import Fate, Model
 from pkmodels.reactions import flow
-from pkmodels.schedule import Administration, Delivery, Schedule
+from pkmodels.schedule import Schedule
 from pkmodels.symbols import amounts, parameters
 from pkmodels.system import assemble
 from pkmodels.trajectory import simulate

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from pkmodels.administrations import Administration
 from pkmodels.clinic.measurement_table import MeasurementRow
 from pkmodels.clinic.measurement_units import convert_rows
 from pkmodels.clinic.patient import Region
 from pkmodels.errors import InputError
-from pkmodels.schedule import Administration, Schedule
+from pkmodels.schedule import Schedule
 
 TWO_DOSES = Schedule(
     (

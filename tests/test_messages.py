@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager
 import pytest
 import sympy
 
+from pkmodels.administrations import Administration
 from pkmodels.definition import Model, Route
 from pkmodels.errors import InputError, ModelError
 from pkmodels.reactions import Reaction, flow
-from pkmodels.schedule import Administration, Schedule, Window
+from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import Amount, Parameter, amounts, parameters, receptors
 from pkmodels.system import assemble
 

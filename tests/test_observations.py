@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pkmodels.administrations import Administration
 from pkmodels.compiled import compile_system
 from pkmodels.errors import InputError
 from pkmodels.fitting.observations import Calibration, Observations, arrange
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.models import organ_exchange
 from pkmodels.nuclides import nuclide
-from pkmodels.schedule import Administration, Schedule
+from pkmodels.schedule import Schedule
 from pkmodels.system import assemble
 
 LU177 = nuclide("Lu-177").decay_constant_per_h

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from clinic_patients import HEADER, MEASUREMENTS, PATIENT, replaced, write_patient
 
+from pkmodels.administrations import Administration
 from pkmodels.clinic.patient import Calibration, Limit, Plan, Region, Waiver
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_format import ORGANS, PatientFile, Table
@@ -14,7 +15,6 @@ from pkmodels.clinic.patient_toml import SCHEMAS
 from pkmodels.clinic.template import write_template
 from pkmodels.errors import InputError
 from pkmodels.measurements import Quantity
-from pkmodels.schedule import Administration
 
 STUDY = Path(__file__).parents[1] / "studies" / "lu177_patient4"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import halfnorm, norm
 
+from pkmodels.administrations import Administration
 from pkmodels.compiled import compile_system
 from pkmodels.dosimetry import s_value
 from pkmodels.errors import InputError, ModelError
@@ -20,7 +21,7 @@ from pkmodels.fitting.sampling import Draws
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.models import organ_exchange
 from pkmodels.nuclides import nuclide
-from pkmodels.schedule import Administration, Schedule
+from pkmodels.schedule import Schedule
 from pkmodels.system import assemble
 from pkmodels.values import Certainty, Prior, half_normal, log_normal
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from pkmodels.administrations import Administration
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
 from pkmodels.frames import frame_means
@@ -19,7 +20,7 @@ from pkmodels.observables import (
     standardized_uptake,
 )
 from pkmodels.reactions import Reaction, flow
-from pkmodels.schedule import Administration, Schedule, Window
+from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import amounts, inputs, parameters, receptors
 from pkmodels.system import assemble
 from pkmodels.trajectory import Trajectory, collected, simulate

@@ -25,16 +25,12 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from sympy import Rational
 
+from pkmodels.administrations import Administration, Delivery
 from pkmodels.definition import Fate, Model
 from pkmodels.errors import InputError, SolveError
 from pkmodels.kernels.reference import equations_in, functions_of, integrate
 from pkmodels.reactions import flow
-from pkmodels.schedule import (
-    Administration,
-    Delivery,
-    Schedule,
-    Window,
-)
+from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import amounts, parameters
 from pkmodels.system import System, assemble
 from pkmodels.timeline import lower

@@ -19,17 +19,13 @@ from courses import (
 )
 from scipy.optimize import brentq
 
+from pkmodels.administrations import Administration, SteadyState, repeat
 from pkmodels.definition import Model
 from pkmodels.errors import SolveError
 from pkmodels.kernels.periodic import find_periodic_state
 from pkmodels.kernels.reference import integrate
 from pkmodels.reactions import flow
-from pkmodels.schedule import (
-    Administration,
-    Schedule,
-    SteadyState,
-    repeat,
-)
+from pkmodels.schedule import Schedule
 from pkmodels.symbols import amounts, parameters
 from pkmodels.system import assemble
 from pkmodels.timeline import lower

@@ -7,20 +7,13 @@ import pbpk12_model
 import pytest
 import sympy
 
+from pkmodels.administrations import Administration, Delivery, SteadyState, repeat
 from pkmodels.compiled import compile_system
 from pkmodels.definition import Fate, Model
 from pkmodels.errors import InputError, ModelError
 from pkmodels.models import organ_exchange
 from pkmodels.reactions import Reaction, flow
-from pkmodels.schedule import (
-    Administration,
-    Delivery,
-    Schedule,
-    ScheduleForm,
-    SteadyState,
-    Window,
-    repeat,
-)
+from pkmodels.schedule import Schedule, ScheduleForm, Window
 from pkmodels.symbols import amounts, parameters, receptors
 from pkmodels.system import System, assemble, linear_matrix
 

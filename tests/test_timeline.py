@@ -6,16 +6,10 @@ from dataclasses import replace
 import pytest
 from courses import BINDING, BINDING_VALUES, ONE_COMPARTMENT, PLASMA, VALUES, K, bolus
 
+from pkmodels.administrations import Administration, Delivery, SteadyState
 from pkmodels.definition import Model, Route
 from pkmodels.errors import InputError
-from pkmodels.schedule import (
-    Administration,
-    Delivery,
-    Schedule,
-    ScheduleForm,
-    SteadyState,
-    Window,
-)
+from pkmodels.schedule import Schedule, ScheduleForm, Window
 from pkmodels.symbols import parameters
 from pkmodels.system import System, assemble
 from pkmodels.timeline import Timeline, lower

@@ -41,7 +41,7 @@ def convert_rows(
 
     Examples
     --------
-    >>> from pkmodels.schedule import Administration
+    >>> from pkmodels.administrations import Administration
     >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 7400.0),))
     >>> row = MeasurementRow(
     ...     2, "liver", None, "SPECT", 24.0, 24.0, 5.0, "%IA", None, None

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from pkmodels.administrations import Administration
 from pkmodels.clinic.patient import Group, Patient
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.errors import suggest
 from pkmodels.models.values import LIGANDS
 from pkmodels.nuclides import nuclide
-from pkmodels.schedule import Administration
 
 _NMOL_PER_UMOL = 1000.0
 

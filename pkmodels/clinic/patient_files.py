@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from pkmodels.administrations import Administration
 from pkmodels.clinic import measurement_table, patient_toml
 from pkmodels.clinic.measurement_checks import (
     measurement_problems,
@@ -25,7 +26,7 @@ from pkmodels.clinic.patient_checks import table_problems, table_warnings
 from pkmodels.clinic.patient_format import PatientFile
 from pkmodels.clinic.patient_toml import parse_patient_toml
 from pkmodels.errors import InputError
-from pkmodels.schedule import Administration, Schedule
+from pkmodels.schedule import Schedule
 
 
 def read_patient(folder: Path) -> Patient:

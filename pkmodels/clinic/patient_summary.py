@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from pkmodels.administrations import Administration
 from pkmodels.clinic.patient import Limit, Patient, Plan, Region
-from pkmodels.schedule import Administration
 
 
 def summarize(patient: Patient) -> str:

@@ -148,7 +148,8 @@ def integrate(
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import Administration, Schedule
+    >>> from pkmodels.administrations import Administration
+    >>> from pkmodels.schedule import Schedule
     >>> from pkmodels.system import assemble
     >>> from pkmodels.timeline import lower
     >>> schedule = Schedule((Administration(0.0, 0.0, "x", ligand_nmol=10.0),))
@@ -321,7 +322,8 @@ def equations_in(
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import Administration, Schedule
+    >>> from pkmodels.administrations import Administration
+    >>> from pkmodels.schedule import Schedule
     >>> from pkmodels.system import assemble
     >>> from pkmodels.timeline import lower
     >>> schedule = Schedule((Administration(0.0, 0.5, "x", ligand_nmol=10.0),))
