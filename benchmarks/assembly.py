@@ -12,7 +12,7 @@ from collections.abc import Callable
 import sympy
 
 from pkmodels.administrations import Administration
-from pkmodels.analysis import analyse
+from pkmodels.analysis.findings import analyse
 from pkmodels.definition import Model
 from pkmodels.models.blocks import (
     binding,

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pkmodels.administrations import Administration, Delivery, SteadyState, repeat
-    from pkmodels.analysis import analyse
+    from pkmodels.analysis.findings import analyse
     from pkmodels.compiled import CompiledSystem, compile_system
     from pkmodels.composition import merge
     from pkmodels.decision import Burden, safe_activity
     from pkmodels.definition import Fate, Model, Route
     from pkmodels.dosimetry import absorbed_dose
-    from pkmodels.equations import equations_text, latex
     from pkmodels.errors import (
         FitRefusedError,
         InputError,
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     )
     from pkmodels.event_tables import read_event_table
     from pkmodels.frames import frame_means
-    from pkmodels.graph import graph_svg
     from pkmodels.measurements import Measurement, Quantity
+    from pkmodels.notation.equations import equations_text, latex
+    from pkmodels.notation.graph import graph_svg
     from pkmodels.nuclides import Nuclide, nuclide
     from pkmodels.reactions import Reaction, flow
     from pkmodels.schedule import Schedule, Window
@@ -65,15 +65,15 @@ _MODULE_OF = {
     "Window": "schedule",
     "absorbed_dose": "dosimetry",
     "amounts": "symbols",
-    "analyse": "analysis",
+    "analyse": "analysis.findings",
     "assemble": "system",
     "compile_system": "compiled",
-    "equations_text": "equations",
+    "equations_text": "notation.equations",
     "flow": "reactions",
     "frame_means": "frames",
-    "graph_svg": "graph",
+    "graph_svg": "notation.graph",
     "inputs": "symbols",
-    "latex": "equations",
+    "latex": "notation.equations",
     "merge": "composition",
     "nuclide": "nuclides",
     "parameters": "symbols",

@@ -21,7 +21,7 @@ from classic_networks import (
     model_of,
 )
 
-from pkmodels.analysis import analyse, linearity, usage
+from pkmodels.analysis.findings import analyse, linearity, usage
 from pkmodels.reactions import Reaction, flow
 from pkmodels.symbols import Amount, Parameter, receptors
 

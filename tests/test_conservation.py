@@ -23,8 +23,8 @@ from classic_networks import (
 )
 from hypothesis import given
 
-from pkmodels import conservation
-from pkmodels.conservation import conserved_totals, mass_balance
+from pkmodels.analysis import conservation
+from pkmodels.analysis.conservation import conserved_totals, mass_balance
 from pkmodels.definition import Model, derivatives
 from pkmodels.reactions import Reaction, flow
 from pkmodels.symbols import Amount, amounts

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
 from pkmodels.definition import Model, Route, derivatives
-from pkmodels.equations import (
+from pkmodels.errors import InputError, ModelError
+from pkmodels.notation.equations import (
     equations_text,
     latex,
     latex_sections,
     parse_equations,
 )
-from pkmodels.errors import InputError, ModelError
-from pkmodels.formula_parser import parse_formula
-from pkmodels.formulas import formula_text
+from pkmodels.notation.formula_parser import parse_formula
+from pkmodels.notation.formulas import formula_text
+from pkmodels.notation.typesetting import formula_latex, name_latex, text_latex
 from pkmodels.reactions import Reaction, flow
 from pkmodels.symbols import amounts, inputs, parameters
-from pkmodels.typesetting import formula_latex, name_latex, text_latex
 
 # Names that SymPy, Python or the notation itself use for something else.
 NAMES = (

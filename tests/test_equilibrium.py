@@ -34,10 +34,10 @@ from scipy.integrate import solve_ivp
 from sympy import ZZ
 from sympy.polys.rings import ring
 
+from pkmodels.analysis.elimination import solve_polynomials
+from pkmodels.analysis.equilibrium import SteadyStates, steady_states
+from pkmodels.analysis.polynomials import Setting
 from pkmodels.definition import derivatives
-from pkmodels.elimination import solve_polynomials
-from pkmodels.equilibrium import SteadyStates, steady_states
-from pkmodels.polynomials import Setting
 from pkmodels.reactions import Reaction, flow
 from pkmodels.symbols import Amount, Input, Parameter, amounts, parameters
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pkmodels.definition import Model
-from pkmodels.graph import graph_svg
-from pkmodels.graph_drawing import text_width
 from pkmodels.models import organ_exchange
+from pkmodels.notation.graph import graph_svg
+from pkmodels.notation.graph_drawing import text_width
 from pkmodels.reactions import Reaction, flow
 from pkmodels.symbols import amounts, inputs, parameters, receptors
 
@@ -292,7 +292,8 @@ def test_widths_are_those_of_helvetica() -> None:
 
 def test_nothing_is_printed_and_graphviz_is_loaded_late() -> None:
     code = (
-        "import sys, pkmodels.graph as g; assert 'pygraphviz' not in sys.modules; "
+        "import sys, pkmodels.notation.graph as g; "
+        "assert 'pygraphviz' not in sys.modules; "
         "from pkmodels.models import organ_exchange as o; "
         "g.graph_svg(o.model(('kidney',)))"
     )

@@ -10,8 +10,8 @@ from test_graph import FIFTEEN
 from pkmodels.definition import Fate, Model, Route
 from pkmodels.errors import InputError
 from pkmodels.models import organ_exchange
+from pkmodels.notation.supplement import supplement
 from pkmodels.reactions import flow
-from pkmodels.supplement import supplement
 from pkmodels.symbols import amounts, parameters
 from pkmodels.values import Certainty, Value, log_normal
 

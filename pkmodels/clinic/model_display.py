@@ -12,11 +12,11 @@ from types import ModuleType
 
 import pkmodels.models
 from pkmodels.definition import Model
-from pkmodels.equations import equations_text, latex
 from pkmodels.errors import InputError, PkmodelsError, suggest
-from pkmodels.formulas import formula_text
-from pkmodels.graph import graph_svg
-from pkmodels.supplement import supplement
+from pkmodels.notation.equations import equations_text, latex
+from pkmodels.notation.formulas import formula_text
+from pkmodels.notation.graph import graph_svg
+from pkmodels.notation.supplement import supplement
 from pkmodels.values import Prior, Value
 
 _DEFAULT_FUNCTION = "model"

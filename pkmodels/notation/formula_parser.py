@@ -1,4 +1,4 @@
-"""Reading formulas: what `pkmodels.formulas` writes, into the same expression."""
+"""Reading formulas: what `pkmodels.notation.formulas` writes, as expressions."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ import sympy
 from sympy.core.parameters import distribute
 
 from pkmodels.errors import InputError, suggest
-from pkmodels.formulas import FUNCTIONS, RELATIONS
+from pkmodels.notation.formulas import FUNCTIONS, RELATIONS
 
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?")
 _OPERATOR = re.compile(r"<=|>=|==|!=|[-+*/^(),<>&|~]")

@@ -11,7 +11,7 @@ from typing import Any
 
 from sympy.polys.rings import PolyElement
 
-from pkmodels.polynomials import (
+from pkmodels.analysis.polynomials import (
     Setting,
     TooLargeError,
     Work,

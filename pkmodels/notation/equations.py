@@ -8,10 +8,10 @@ import sympy
 
 from pkmodels.definition import Model, Route, derivatives
 from pkmodels.errors import InputError, suggest
-from pkmodels.formula_parser import parse_formula
-from pkmodels.formulas import formula_text, join_terms, ordered_terms
+from pkmodels.notation.formula_parser import parse_formula
+from pkmodels.notation.formulas import formula_text, join_terms, ordered_terms
+from pkmodels.notation.typesetting import formula_latex, name_latex, text_latex
 from pkmodels.symbols import Amount
-from pkmodels.typesetting import formula_latex, name_latex, text_latex
 
 # Longer sums continue on the next line.
 _TEXT_WIDTH = 88

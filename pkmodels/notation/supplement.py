@@ -5,12 +5,12 @@ from inspect import cleandoc
 
 import sympy
 
-from pkmodels.analysis import linearity
-from pkmodels.conservation import conserved_totals, mass_balance
+from pkmodels.analysis.conservation import conserved_totals, mass_balance
+from pkmodels.analysis.findings import linearity
 from pkmodels.definition import Fate, Model
-from pkmodels.equations import latex_sections
 from pkmodels.errors import InputError, suggest
-from pkmodels.formulas import formula_text
+from pkmodels.notation.equations import latex_sections
+from pkmodels.notation.formulas import formula_text
 from pkmodels.symbols import Parameter
 from pkmodels.units import parse_unit
 from pkmodels.values import Family, Prior, Value

@@ -7,7 +7,7 @@ import sympy
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 
-from pkmodels.formulas import fraction, number_text, ordered_terms
+from pkmodels.notation.formulas import fraction, number_text, ordered_terms
 
 
 def formula_latex(expression: sympy.Basic) -> str:

@@ -10,12 +10,12 @@ import sympy
 from sympy import ZZ
 from sympy.polys.rings import PolyElement, PolyRing
 
-from pkmodels.conservation import conserved_totals
+from pkmodels.analysis.conservation import conserved_totals
+from pkmodels.analysis.elimination import Branch, solve_polynomials
+from pkmodels.analysis.numerators import numerator, plain_expressions
+from pkmodels.analysis.polynomials import Setting, TooLargeError
+from pkmodels.analysis.roots import Found, evaluate, root_of, select
 from pkmodels.definition import Model, derivatives
-from pkmodels.elimination import Branch, solve_polynomials
-from pkmodels.numerators import numerator, plain_expressions
-from pkmodels.polynomials import Setting, TooLargeError
-from pkmodels.roots import Found, evaluate, root_of, select
 from pkmodels.symbols import Amount, Parameter
 
 # Steady states (of parts that do not touch each other, combined) that are listed.
@@ -89,8 +89,8 @@ def steady_states(model: Model) -> SteadyStates:
     """Return where all derivatives vanish and no amount is negative, exactly.
 
     0 = dx/dt together with total = sum of amounts for every conserved total, solved
-    by elimination (`pkmodels.elimination`) for parameters and totals in general, that
-    is, positive and in no special relation. Nothing is given meanwhile, and inputs
+    by elimination (`pkmodels.analysis.elimination`) for parameters and totals in
+    general, that is, positive and in no special relation. Nothing is given meanwhile, and inputs
     have the value that they have outside a schedule's windows. Whether a steady state
     is stable is not asked.
 
@@ -104,7 +104,7 @@ def steady_states(model: Model) -> SteadyStates:
     SteadyStates
         With the reason where a rate is no ratio of polynomials in the amounts, its
         denominator may vanish, or the search passes a limit of
-        `pkmodels.elimination`.
+        `pkmodels.analysis.elimination`.
 
     Examples
     --------

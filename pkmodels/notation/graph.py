@@ -5,7 +5,7 @@ from textwrap import wrap
 from sympy import Symbol, sympify
 
 from pkmodels.definition import Model, described
-from pkmodels.graph_drawing import (
+from pkmodels.notation.graph_drawing import (
     DOT_SIZE,
     OUTSIDE_SIZE,
     WHITE,

@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 from sympy.polys.rings import PolyElement, PolyRing
 
-from pkmodels.polynomials import Setting, TooLargeError
+from pkmodels.analysis.polynomials import Setting, TooLargeError
 from pkmodels.symbols import Amount, Input, Parameter
 
 # Terms of an equation once its products, or its denominators, are multiplied out.

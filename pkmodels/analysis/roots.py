@@ -7,7 +7,7 @@ from typing import Any
 import sympy
 from sympy.polys.rings import PolyElement, PolyRing
 
-from pkmodels.polynomials import (
+from pkmodels.analysis.polynomials import (
     Setting,
     TooLargeError,
     is_small,

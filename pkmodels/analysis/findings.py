@@ -6,15 +6,15 @@ from typing import Any
 
 import sympy
 
-from pkmodels.conservation import (
+from pkmodels.analysis.conservation import (
     MassBalance,
     conserved_totals,
     mass_balance,
     net_changes,
 )
+from pkmodels.analysis.equilibrium import SteadyStates, steady_states
+from pkmodels.analysis.numerators import by_denominator
 from pkmodels.definition import Fate, Model, derivatives
-from pkmodels.equilibrium import SteadyStates, steady_states
-from pkmodels.numerators import by_denominator
 from pkmodels.reactions import Reaction
 from pkmodels.symbols import Amount, Parameter
 

@@ -1,0 +1,1 @@
+"""A model read back: as text, LaTeX, a graph and a supplement."""
