@@ -146,7 +146,7 @@ def given_by(schedule: Schedule, label: str, times_h: np.ndarray) -> Given:
     Returns
     -------
     Given
-        NaN where the amounts of ligand are not known.
+        NaN where `label` is `LIGAND` and not one ligand in known amounts was given.
 
     Examples
     --------
@@ -160,7 +160,8 @@ def given_by(schedule: Schedule, label: str, times_h: np.ndarray) -> Given:
     administered, undecayed = np.zeros(times.shape), np.zeros(times.shape)
     for a in schedule.administrations:
         if label == LIGAND:
-            amount = math.nan if a.ligand_nmol is None else a.ligand_nmol
+            known = len(schedule.ligands) == 1 and a.ligand_nmol is not None
+            amount = a.ligand_nmol if known else math.nan
         else:
             amount = a.activity_MBq if a.label == label else 0.0
         elapsed = times - a.time_h
@@ -333,6 +334,11 @@ def _reason(
         return unreadable(reading)
     if needs_label(reading):
         return "it needs a label"
+    if (
+        reading.has(ADMINISTERED, UNDECAYED)
+        and np.isnan(sample.given.administered).any()
+    ):
+        return "what was given is not a known amount of one ligand"
     missing = [str(a) for a in amounts_in(reading) if a not in sample.ligand]
     if missing:
         return f"the amount of ligand in {', '.join(missing)} is not followed"

@@ -114,8 +114,7 @@ def assemble(model: Model, form: ScheduleForm) -> System:
     names = _ligands_of(model, form)
     found = [(names[who], name, model.route(name, who)) for who, name in form.routes]
     routes = tuple(dict.fromkeys(found))
-    labels_of = tuple(replace(x, ligand=names[x.ligand]) for x in form.labels)
-    form = replace(form, labels=labels_of)
+    form = replace(form, labels=_labels_in(model, form, names))
     live, reactions = _running(model, _seeds(model, form, routes))
     rates = rates_of_change(live, reactions)
     matrix = None
@@ -250,6 +249,23 @@ def linear_matrix(
             return None
     shape = (len(expressions), len(states))
     return sympy.ImmutableMatrix(sympy.SparseMatrix(*shape, entries))
+
+
+def _labels_in(
+    model: Model, form: ScheduleForm, names: dict[str, str]
+) -> tuple[LabelForm, ...]:
+    """Return the labels by the model's names of the ligands."""
+    own = {amount.ligand for amount in model.start}
+    for reaction in model.reactions:
+        made = {amount.ligand for amount, _ in reaction.products}
+        own |= made - {amount.ligand for amount, _ in reaction.reactants}
+    labels = []
+    for label in form.labels:
+        ligand = names[label.ligand]
+        # What the body has or makes of the ligand carries no label.
+        same = label.proportional and ligand not in own
+        labels.append(replace(label, ligand=ligand, proportional=same))
+    return tuple(labels)
 
 
 def _seeds(

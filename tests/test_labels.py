@@ -104,6 +104,26 @@ def test_a_second_label_does_not_disturb_the_first() -> None:
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-6)
 
 
+def test_ligand_of_the_body_carries_no_label() -> None:
+    """What is there and what is made is cold: A(t) = A0 exp(-(k + lambda) t)."""
+    (plasma,) = amounts("plasma", unit="nmol")
+    (out,), (made,) = parameters("out", unit="1/h"), parameters("made", unit="nmol/h")
+    (there,) = parameters("there", unit="nmol")
+    leaving = flow("out", plasma, None, out * plasma)
+    synthesis = flow("synthesis", None, plasma, made)
+    schedule = schedule_of([Dose(0.0, 0.0, 10.0, "Lu-177", 5.0)])
+    hours = np.array([1.0, 5.0])
+    fall = np.exp(-(0.2 + hot_and_cold.decay_constant("Lu-177")) * hours)
+    for reactions, start, values in (
+        ((leaving,), {plasma: there}, {"there": 100.0}),
+        ((leaving, synthesis), {}, {"made": 20.0}),
+    ):
+        model = Model("body", reactions, {"intravenous": plasma}, {"p": plasma}, start)
+        system = assemble(model, schedule.form)
+        found = simulate(system, {"out": 0.2, **values}, schedule, hours)
+        np.testing.assert_allclose(found.observables["p"], 5.0 * fall, rtol=1e-8)
+
+
 CHAIN = ("Fr-221", "Bi-213", "Tl-209", "Pb-209")
 HOURS = np.array([0.05, 0.5, 2.0, 10.0, 100.0, 500.0])
 

@@ -162,10 +162,4 @@ def test_the_library_lists_models_only() -> None:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", library_names())
 def test_each_model_of_the_library_is_shown(name: str, form: str) -> None:
-    try:
-        text = show(name, form)
-    except InputError as error:
-        if "needs" not in str(error):
-            raise
-        pytest.skip(f"{error}")
-    assert len(text) > 100
+    assert len(show(name, form)) > 100

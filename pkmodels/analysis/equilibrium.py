@@ -90,9 +90,9 @@ def steady_states(model: Model) -> SteadyStates:
 
     0 = dx/dt together with total = sum of amounts for every conserved total, solved
     by elimination (`pkmodels.analysis.elimination`) for parameters and totals in
-    general, that is, positive and in no special relation. Nothing is given meanwhile, and inputs
-    have the value that they have outside a schedule's windows. Whether a steady state
-    is stable is not asked.
+    general, that is, positive and in no special relation. Nothing is given meanwhile,
+    and inputs have the value that they have outside a schedule's windows. Whether a
+    steady state is stable is not asked.
 
     Parameters
     ----------
