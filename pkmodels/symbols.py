@@ -1,5 +1,6 @@
 """The symbols of a model: amounts, parameters and inputs, each with its unit."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -14,84 +15,78 @@ LIGAND = "ligand"
 NO_LIGAND = ""
 
 
-class Amount(sympy.Symbol):
+class _SymbolWithUnit(sympy.Symbol):
+    """A symbol that is told from others by its unit and further details, too."""
+
+    unit: str
+    __slots__ = ("unit",)
+
+    def _details(self) -> tuple[Any, ...]:
+        return (self.unit,)
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), *self._details())
+
+    def __getnewargs_ex__(self) -> Any:
+        return (self.name, *self._details()), {}
+
+
+class Amount(_SymbolWithUnit):
     """Moles of one form of one ligand (or of a receptor) in one place.
 
     Read for a label instead of for all ligand, the same symbol is its activity.
     """
 
-    unit: str
     ligand: str
-    __slots__ = ("ligand", "unit")
+    __slots__ = ("ligand",)
 
     def __new__(cls, name: str, unit: str, ligand: str = LIGAND) -> "Amount":
         """Make the symbol; equal names, units and ligands give equal symbols."""
         return _symbol(cls, name, unit=unit, ligand=ligand)
 
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.unit, self.ligand)
-
-    def __getnewargs_ex__(self) -> Any:
-        """Pickle by what made it."""
-        return (self.name, self.unit, self.ligand), {}
+    def _details(self) -> tuple[Any, ...]:
+        return (self.unit, self.ligand)
 
 
-class Parameter(sympy.Symbol):
+class Parameter(_SymbolWithUnit):
     """A positive constant of a model."""
 
-    unit: str
-    __slots__ = ("unit",)
+    __slots__ = ()
 
     def __new__(cls, name: str, unit: str) -> "Parameter":
         """Make the symbol; equal names and units give equal symbols."""
         return _symbol(cls, name, unit=unit)
 
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.unit)
 
-    def __getnewargs_ex__(self) -> Any:
-        """Pickle by what made it."""
-        return (self.name, self.unit), {}
-
-
-class Input(sympy.Symbol):
+class Input(_SymbolWithUnit):
     """What a schedule sets for a while: piecewise constant in time, known, >= 0.
 
     Outside the windows of the schedule it has the value `otherwise`.
     """
 
-    unit: str
     otherwise: float
-    __slots__ = ("otherwise", "unit")
+    __slots__ = ("otherwise",)
 
     def __new__(cls, name: str, unit: str, otherwise: float) -> "Input":
         """Make the symbol; equal names, units and values give equal symbols."""
+        if not (math.isfinite(otherwise) and otherwise >= 0.0):
+            raise ModelError(
+                f"input {name!r}: otherwise is {otherwise}; it must be finite and >= 0"
+            )
         return _symbol(cls, name, unit=unit, otherwise=float(otherwise))
 
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.unit, self.otherwise)
-
-    def __getnewargs_ex__(self) -> Any:
-        """Pickle by what made it."""
-        return (self.name, self.unit, self.otherwise), {}
+    def _details(self) -> tuple[Any, ...]:
+        return (self.unit, self.otherwise)
 
 
-class Reading(sympy.Symbol):
+class Reading(_SymbolWithUnit):
     """What an observable may know of the label that it is read for."""
 
-    unit: str
-    __slots__ = ("unit",)
+    __slots__ = ()
 
     def __new__(cls, name: str, unit: str) -> "Reading":
         """Make the symbol; equal names and units give equal symbols."""
         return _symbol(cls, name, unit=unit)
-
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.unit)
-
-    def __getnewargs_ex__(self) -> Any:
-        """Pickle by what made it."""
-        return (self.name, self.unit), {}
 
 
 def _symbol(cls: Any, name: str, **details: Any) -> Any:

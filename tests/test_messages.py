@@ -3,6 +3,7 @@
 import re
 from contextlib import AbstractContextManager
 
+import numpy as np
 import pytest
 import sympy
 
@@ -11,8 +12,16 @@ from pkmodels.definition import Model, Route
 from pkmodels.errors import InputError, ModelError
 from pkmodels.reactions import Reaction, flow
 from pkmodels.schedule import Schedule, Window
-from pkmodels.symbols import Amount, Parameter, amounts, parameters, receptors
+from pkmodels.symbols import (
+    Amount,
+    Parameter,
+    amounts,
+    inputs,
+    parameters,
+    receptors,
+)
 from pkmodels.system import assemble
+from pkmodels.trajectory import simulate
 
 PLASMA, KIDNEY, BOUND = amounts("plasma kidney bound", unit="nmol")
 (RECEPTOR,) = receptors("receptor", unit="nmol")
@@ -161,5 +170,14 @@ def test_an_activity_above_carrier_free() -> None:
 
 
 def test_an_input_that_the_model_lacks() -> None:
+    dose = GIVEN.administrations
+    scheduled = Schedule(dose, (Window("blok", 0.0, 2.0, 1.0),))
+    (block,) = inputs("block", unit="1", otherwise=0.0)
+    gate = model(flow("in", PLASMA, KIDNEY, UPTAKE * (1 - block) * PLASMA))
+    system = assemble(gate, scheduled.form)
+    with pytest.raises(InputError, match="'blok'.*did you mean 'block'"):
+        simulate(system, {"uptake": 0.1}, scheduled, np.ones(1))
+    with pytest.raises(ModelError, match="input 'block': otherwise is -1; it must be"):
+        inputs("block", unit="1", otherwise=-1)
     with pytest.raises(InputError, match="input 'block' has two values from 1 h"):
         Schedule((), (Window("block", 0.0, 2.0, 1.0), Window("block", 1.0, 3.0, 1.0)))

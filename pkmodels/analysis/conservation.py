@@ -58,35 +58,6 @@ class MassBalance:
         return f"{self.ligand or 'no ligand'}: {said or 'conserved by every reaction'}"
 
 
-def net_changes(reaction: Reaction) -> dict[Amount, int]:
-    """Return by how many molecules a reaction changes each amount.
-
-    n = n_products - n_reactants, where that is not 0.
-
-    Parameters
-    ----------
-    reaction : Reaction
-        The reaction.
-
-    Returns
-    -------
-    dict of Amount to int
-
-    Examples
-    --------
-    >>> from pkmodels.symbols import Amount
-    >>> enzyme, drug = Amount("enzyme", "nmol", ""), Amount("drug", "nmol")
-    >>> sides = ((enzyme, 1), (drug, 1)), ((enzyme, 1),)
-    >>> net_changes(Reaction("degradation", *sides, enzyme * drug))
-    {drug: -1}
-    """
-    net: dict[Amount, int] = {}
-    for sign, side in ((-1, reaction.reactants), (1, reaction.products)):
-        for amount, count in side:
-            net[amount] = net.get(amount, 0) + sign * int(count)
-    return {amount: count for amount, count in net.items() if count}
-
-
 def conserved_totals(model: Model) -> tuple[sympy.Expr, ...]:
     """Return independent totals of amounts that no reaction changes.
 
@@ -125,7 +96,7 @@ def conserved_totals(model: Model) -> tuple[sympy.Expr, ...]:
     states = model.amounts
     place = {amount: position for position, amount in enumerate(states)}
     changes = _distinct(
-        {place[amount]: count for amount, count in net_changes(reaction).items()}
+        {place[amount]: count for amount, count in reaction.net_counts().items()}
         for reaction in model.reactions
     )
     wanted = len(states) - len(_echelon(changes))
@@ -178,7 +149,7 @@ def mass_balance(model: Model) -> tuple[MassBalance, ...]:
 
 
 def _sort(reaction: Reaction, kind: str) -> str:
-    net = net_changes(reaction)
+    net = reaction.net_counts()
     leaving, arriving = (
         sum(amount in net for amount in side) for side in reaction.of_ligand(kind)
     )

@@ -10,7 +10,6 @@ from pkmodels.analysis.conservation import (
     MassBalance,
     conserved_totals,
     mass_balance,
-    net_changes,
 )
 from pkmodels.analysis.equilibrium import SteadyStates, steady_states
 from pkmodels.analysis.numerators import by_denominator
@@ -274,8 +273,8 @@ def usage(model: Model) -> Usage:
     rates = _rates(model, live)
     effective = _effective(model, rates)
     inside = {s for reaction in model.reactions for s in reaction.rate.free_symbols}
-    emptied = {a for r in model.reactions for a, n in net_changes(r).items() if n < 0}
-    filled = {a for r in live for a, n in net_changes(r).items() if n > 0}
+    emptied = {a for r in model.reactions for a, n in r.net_counts().items() if n < 0}
+    filled = {a for r in live for a, n in r.net_counts().items() if n > 0}
     filled |= {route.amount for _, route in model.all_routes()}
     return Usage(
         outside_rates=tuple(p for p in model.parameters if p not in inside),
@@ -315,7 +314,7 @@ def _can_happen(reaction: Reaction, filled: set[Amount]) -> bool:
 def _rates(model: Model, live: Iterable[Reaction]) -> dict[Amount, sympy.Expr]:
     terms: dict[Amount, list[sympy.Expr]] = {amount: [] for amount in model.amounts}
     for reaction in live:
-        for amount, count in net_changes(reaction).items():
+        for amount, count in reaction.net_counts().items():
             terms[amount].append(count * reaction.rate)
     return {amount: sympy.expand(sympy.Add(*parts)) for amount, parts in terms.items()}
 

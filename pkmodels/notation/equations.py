@@ -120,20 +120,12 @@ def _rate_labels(model: Model) -> tuple[str, ...]:
     return tuple(f"{stem}{number}" for number, _ in enumerate(names, start=1))
 
 
-def _net_counts(model: Model, amount: Amount) -> list[int]:
-    """Return the net stoichiometry of an amount in each reaction."""
-    return [
-        sum(n for a, n in reaction.products if a == amount)
-        - sum(n for a, n in reaction.reactants if a == amount)
-        for reaction in model.reactions
-    ]
-
-
 def _named_terms(
     model: Model, amount: Amount, labels: Iterable[str], times: str
 ) -> list[str]:
     """Return the signed terms of an equation, gains before losses."""
-    counts = zip(_net_counts(model, amount), labels, strict=True)
+    net = [reaction.net_counts().get(amount, 0) for reaction in model.reactions]
+    counts = zip(net, labels, strict=True)
     return [
         ("-" if n < 0 else "") + (f"{abs(n)}{times}" if abs(n) > 1 else "") + label
         for n, label in sorted(counts, key=lambda pair: pair[0] < 0)
