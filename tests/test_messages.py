@@ -175,7 +175,7 @@ def test_an_input_that_the_model_lacks() -> None:
     (block,) = inputs("block", unit="1", otherwise=0.0)
     gate = model(flow("in", PLASMA, KIDNEY, UPTAKE * (1 - block) * PLASMA))
     system = assemble(gate, scheduled.form)
-    with pytest.raises(InputError, match="'blok'.*did you mean 'block'"):
+    with pytest.raises(InputError, match=r"'blok'.*did you mean 'block'"):
         simulate(system, {"uptake": 0.1}, scheduled, np.ones(1))
     with pytest.raises(ModelError, match="input 'block': otherwise is -1; it must be"):
         inputs("block", unit="1", otherwise=-1)
