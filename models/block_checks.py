@@ -1,12 +1,12 @@
 """What every block asks of its arguments, before it makes a reaction of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sympy
 
 from pkmodels.dimensions import check_unit
 from pkmodels.errors import ModelError
-from pkmodels.symbols import NO_LIGAND, Amount
+from pkmodels.symbols import NO_LIGAND, Amount, amounts_in
 
 # Of what may saturate: only moles of all ligand do.
 MOLES = "nmol"
@@ -65,6 +65,71 @@ name two amounts
     _check_amounts(what, {**ligands, **receptors}, unit)
     for argument, (expression, expected) in quantities.items():
         check_unit(f"{what}: {argument}", sympy.sympify(expression), expected)
+
+
+def competition(
+    block: str,
+    name: str,
+    amount: Amount,
+    competitors: Sequence[tuple[sympy.Expr, sympy.Expr]],
+) -> sympy.Expr:
+    """Return sum_j c_j / K_j, by how much others load a transporter that saturates.
+
+    Parameters
+    ----------
+    block : str
+        Which block it is.
+    name : str
+        What its reactions' names begin with.
+    amount : Amount
+        What the block itself transports.
+    competitors : sequence of (sympy expression, sympy expression)
+        The concentration of each other ligand at the transporter and its half
+        saturation, nmol/L.
+
+    Returns
+    -------
+    sympy expression
+        Without unit; 0 where nothing competes.
+
+    Raises
+    ------
+    ModelError
+        When an entry is no pair or in another unit, its concentration holds `amount`,
+        or its half saturation is 0 or holds an amount.
+
+    Examples
+    --------
+    >>> from pkmodels.symbols import amounts, parameters
+    >>> (plasma,) = amounts("plasma", unit="nmol")
+    >>> (rival,) = amounts("rival", unit="nmol", ligand="AMD3100")
+    >>> (v,), (half,) = parameters("v", unit="L"), parameters("half", unit="nmol/L")
+    >>> competition("leak", "skin", plasma, ((rival / v, half),))
+    rival/(half*v)
+    """
+    terms = []
+    for i, entry in enumerate(competitors):
+        what = f"block {block} {name!r}: competitors[{i}]"
+        if not (isinstance(entry, (tuple, list)) and len(entry) == 2):
+            raise ModelError(
+                f"{what} is {entry!r}, which is no pair: write ((concentration, "
+                "half_saturation),)"
+            )
+        concentration, half = map(sympy.sympify, entry)
+        check_unit(f"{what}: its concentration", concentration, "nmol/L")
+        check_unit(f"{what}: its half saturation", half, "nmol/L")
+        if amount in amounts_in(concentration):
+            raise ModelError(
+                f"{what}: its concentration {concentration} holds {amount}, which the "
+                "block itself transports: name the other ligands only"
+            )
+        if half == 0 or amounts_in(half):
+            raise ModelError(
+                f"{what}: its half saturation is {half}, which is no constant above 0: "
+                "write (concentration, half_saturation), in this order"
+            )
+        terms.append(concentration / half)
+    return sympy.Add(*terms)
 
 
 def _check_kinds(

@@ -9,6 +9,10 @@ Any number of ligands compete for one receptor pool when each is given a `bindin
 the same amount of free receptor: it is used up by all of them. An agonist internalizes
 with its receptor (`internalization_and_release`), an antagonist may stay bound; an
 endogenous ligand such as CXCL12 is made and lost besides (`ligand_turnover`).
+
+A transporter or enzyme that saturates is no amount: ligands share one only where each
+names the others among its `competitors` (`filtration_with_saturable_reabsorption`,
+`michaelis_menten_elimination`).
 """
 
 from pkmodels.models.elimination_blocks import (

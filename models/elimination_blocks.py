@@ -1,8 +1,10 @@
 """Blocks of elimination: filtration, reabsorption, excretion, metabolism."""
 
+from collections.abc import Sequence
+
 import sympy
 
-from pkmodels.models.block_checks import MOLES, check_arguments
+from pkmodels.models.block_checks import MOLES, check_arguments, competition
 from pkmodels.reactions import Reaction, flow
 from pkmodels.symbols import Amount
 
@@ -99,20 +101,27 @@ def filtration_with_saturable_reabsorption(
     half_saturation: sympy.Expr,
     competitive: bool,
     block: sympy.Expr = sympy.S.Zero,
+    competitors: Sequence[tuple[sympy.Expr, sympy.Expr]] = (),
 ) -> tuple[Reaction, ...]:
     """Return glomerular filtration and carrier-mediated reabsorption that saturates.
 
-    With the concentrations p = plasma / volume and c = tubule / tubular_volume:
+    With p = plasma / volume, x = c / K of the concentration c = tubule / tubular_volume
+    and s = sum_j c_j / K_j of the other ligands at the transporter, the `competitors`:
 
         plasma -> tubule   filtration_rate p
-        tubule -> kidney   T_m (1 - b) c / (K + c), blocked without competition
-                           T_m (1 - b) c / (K + (1 - b) c), blocked by a competitor
+        tubule -> kidney   T_m (1 - b) x / (1 + x + s), blocked without competition
+                           T_m (1 - b) x / (1 + (1 - b) (x + s)), blocked by one of them
         tubule -> urine    tubular_flow c
 
     where T_m is the transport maximum, K the concentration of half saturation and b the
     block. Once the tubule is steady, excreted = filtered - reabsorbed. Both blocks
     leave 1 - b of the reabsorption of a trace of ligand; a large load of ligand
-    displaces a competitor, 1 / (1 - b) being its factor on K, but no other block.
+    displaces what blocks by competition, whose factor on K is 1 / (1 - b) while nothing
+    else competes, but no other block.
+
+    Two ligands share T_m only where each one's block names the other among its
+    `competitors` (and K, T_m where they are equal are one symbol). Otherwise, as after
+    `pkmodels.variants.for_ligand` and merging, each has the whole of a T_m by itself.
 
     The fluid in the tubule is an amount of its own, so that no more is reabsorbed than
     was filtered, whatever the values.
@@ -138,6 +147,9 @@ def filtration_with_saturable_reabsorption(
         Whether what blocks competes with the ligand for the carrier.
     block : sympy expression
         b, in [0, 1]: an `Input` that is above 0 while amino acids are infused.
+    competitors : sequence of (sympy expression, sympy expression)
+        Of each other ligand at the transporter, the concentration in tubular fluid and
+        the half saturation, nmol/L.
 
     Returns
     -------
@@ -152,8 +164,9 @@ def filtration_with_saturable_reabsorption(
     References
     ----------
     Shannon and Fisher, Am J Physiol 1938;122:765-774 (transport maximum); Rolleman et
-    al., Eur J Nucl Med Mol Imaging 2010;37:1018-1031 (amino acids). The tubular fluid
-    as one mixed space is this project's simplification.
+    al., Eur J Nucl Med Mol Imaging 2010;37:1018-1031 (amino acids); Segel, Enzyme
+    Kinetics, Wiley 1975 (competing substrates). The tubular fluid as one mixed space is
+    this project's simplification.
 
     Examples
     --------
@@ -188,10 +201,13 @@ def filtration_with_saturable_reabsorption(
         ligand=places,
         unit=MOLES,
     )
-    free = 1 - block
-    seen = free * tubule if competitive else tubule
+    others = competition(
+        "filtration_with_saturable_reabsorption", name, tubule, competitors
+    )
+    free, half = 1 - block, half_saturation * tubular_volume
+    load = tubule + half * others
     reabsorbed = transport_maximum * free * tubule
-    reabsorbed = reabsorbed / (half_saturation * tubular_volume + seen)
+    reabsorbed = reabsorbed / (half + (free * load if competitive else load))
     filtered = filtration_rate * plasma / volume
     excreted = tubular_flow * tubule / tubular_volume
     return (
@@ -273,10 +289,18 @@ def michaelis_menten_elimination(
     volume: sympy.Expr,
     maximum_rate: sympy.Expr,
     half_saturation: sympy.Expr,
+    competitors: Sequence[tuple[sympy.Expr, sympy.Expr]] = (),
 ) -> tuple[Reaction, ...]:
     """Return elimination that saturates, with c = source / volume.
 
-    source -> product at V_max c / (K_m + c): V_max / K_m is the clearance of a trace.
+    source -> product at V_max x / (1 + x + s), where x = c / K_m and s = sum_j c_j /
+    K_j of other ligands, the `competitors`: where there are none, V_max c / (K_m + c).
+    V_max / K_m is the clearance of a trace; one competitor alone makes K_m seem
+    K_m (1 + c_j / K_j).
+
+    Two ligands share the enzyme only where each one's block names the other among its
+    `competitors`. Otherwise, as after `pkmodels.variants.for_ligand` and merging, each
+    has the whole of a V_max by itself.
 
     Parameters
     ----------
@@ -292,6 +316,9 @@ def michaelis_menten_elimination(
         V_max, nmol/h.
     half_saturation : sympy expression
         K_m, nmol/L.
+    competitors : sequence of (sympy expression, sympy expression)
+        Of each other ligand at the enzyme, the concentration and the half saturation,
+        nmol/L.
 
     Returns
     -------
@@ -306,7 +333,8 @@ def michaelis_menten_elimination(
     References
     ----------
     Michaelis and Menten, Biochem Z 1913;49:333-369; its solution: Schnell and Mendoza,
-    J Theor Biol 1997;187:207-212.
+    J Theor Biol 1997;187:207-212; of competing substrates: Segel, Enzyme Kinetics,
+    Wiley 1975.
 
     Examples
     --------
@@ -331,5 +359,7 @@ def michaelis_menten_elimination(
         ligand={"source": source, "product": product},
         unit=MOLES,
     )
-    rate = maximum_rate * source / (half_saturation * volume + source)
+    others = competition("michaelis_menten_elimination", name, source, competitors)
+    half = half_saturation * volume
+    rate = maximum_rate * source / (half + source + half * others)
     return (flow(f"{name}_elimination", source, product, rate),)

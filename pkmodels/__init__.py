@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pkmodels.compiled import CompiledSystem, compile_system
     from pkmodels.composition import merge
     from pkmodels.decision import Burden, safe_activity
-    from pkmodels.definition import Fate, Model, Route
+    from pkmodels.definition import Fate, Model
     from pkmodels.dosimetry import absorbed_dose
     from pkmodels.errors import (
         FitRefusedError,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pkmodels.notation.graph import graph_svg
     from pkmodels.nuclides import Nuclide, nuclide
     from pkmodels.reactions import Reaction, flow
+    from pkmodels.routes import Route
     from pkmodels.schedule import Schedule, Window
     from pkmodels.symbols import amounts, inputs, parameters, receptors
     from pkmodels.system import System, assemble
@@ -55,7 +56,7 @@ _MODULE_OF = {
     "Prior": "values",
     "Quantity": "measurements",
     "Reaction": "reactions",
-    "Route": "definition",
+    "Route": "routes",
     "Schedule": "schedule",
     "SolveError": "errors",
     "SteadyState": "administrations",

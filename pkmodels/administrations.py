@@ -4,10 +4,23 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pkmodels.errors import InputError
+from pkmodels.errors import InputError, check_kind, suggest
 from pkmodels.nuclides import nuclide
+from pkmodels.symbols import FREE_LABEL
+from pkmodels.units import NMOL_PER_UMOL
 
 INTRAVENOUS = "intravenous"
+
+
+_NUMBERS = (
+    "time_h",
+    "duration_h",
+    "activity_MBq",
+    "free_label_fraction",
+    "ligand_nmol",
+    "ligand_mass_ug",
+    "molar_mass_g_per_mol",
+)
 
 
 class Delivery(StrEnum):
@@ -60,7 +73,8 @@ class Administration:
         Activity of the whole syringe at `time_h`, MBq, >= 0. During an infusion
         the label in the syringe decays, unless `delivered` says otherwise.
     ligand_mass_ug : float or None
-        Mass of all ligand as a patient's file states it, ug, > 0; no model reads it.
+        Mass of all ligand, labelled or not, ug, > 0; models read it where the molar
+        mass is given, too.
     ligand_nmol : float or None
         Amount of all ligand, labelled or not, nmol, > 0; None when unknown, which
         only a model in which nothing saturates accepts.
@@ -71,6 +85,9 @@ class Administration:
     free_label_fraction : float
         Fraction of the activity that no ligand carries, 0 to 1. It is given to the
         model's ligand `free_label_name(label)`.
+    molar_mass_g_per_mol : float or None
+        Molar mass of the ligand, g/mol, > 0: with `ligand_mass_ug` it gives
+        `ligand_nmol`.
     steady_state : SteadyState or None
         Whether it was repeated for ever before.
     modelled : bool
@@ -98,29 +115,25 @@ class Administration:
     route: str = INTRAVENOUS
     delivered: Delivery = Delivery.DECAYING
     free_label_fraction: float = 0.0
+    molar_mass_g_per_mol: float | None = None
     steady_state: SteadyState | None = None
     modelled: bool = False
     holds_rate: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers, and the activity against the amount of ligand."""
+        self._check_kinds()
         for field in ("time_h", "duration_h", "activity_MBq", "free_label_fraction"):
             value = getattr(self, field)
             if not (math.isfinite(value) and value >= 0.0):
                 raise InputError(
                     f"{self.described()}: {field} is {value}; it must be >= 0"
                 )
+        self._convert_mass()
         if self.free_label_fraction > 1.0:
             raise InputError(
                 f"{self.described()}: free_label_fraction is "
                 f"{self.free_label_fraction}; it must be from 0 to 1"
-            )
-        if self.ligand_nmol is not None and not (
-            math.isfinite(self.ligand_nmol) and self.ligand_nmol > 0.0
-        ):
-            raise InputError(
-                f"{self.described()}: ligand_nmol is {self.ligand_nmol}; it must be "
-                "> 0, or None when unknown"
             )
         if self.label is None and self.activity_MBq > 0.0:
             raise InputError(
@@ -138,6 +151,49 @@ class Administration:
                 "duration_h: state both, or leave holds_rate out"
             )
         self._check_carrier_free()
+
+    def _check_kinds(self) -> None:
+        check_kind("the ligand of an administration", self.ligand, str, "give its name")
+        names = [("label", self.label), ("route", self.route)]
+        for field, value in names:
+            if value is not None:
+                what = f"{field} of an administration of {self.ligand}"
+                check_kind(what, value, str, "give its name")
+        if self.steady_state is not None:
+            remedy = "write SteadyState(interval_h)"
+            what = f"steady_state of an administration of {self.ligand}"
+            check_kind(what, self.steady_state, SteadyState, remedy)
+        if self.delivered not in set(Delivery):
+            raise InputError(
+                f"delivered of an administration of {self.ligand} is "
+                f"{self.delivered!r}: {suggest(str(self.delivered), list(Delivery))}"
+            )
+        object.__setattr__(self, "delivered", Delivery(self.delivered))
+        for field in _NUMBERS:
+            value = getattr(self, field)
+            if value is not None:
+                what = f"{field} of an administration of {self.ligand}"
+                check_kind(what, value, (int, float), "give a number")
+
+    def _convert_mass(self) -> None:
+        for field in ("ligand_nmol", "ligand_mass_ug", "molar_mass_g_per_mol"):
+            value = getattr(self, field)
+            if value is not None and not (math.isfinite(value) and value > 0.0):
+                raise InputError(
+                    f"{self.described()}: {field} is {value}; it must be > 0, or None "
+                    "when unknown"
+                )
+        if self.ligand_mass_ug is None or self.molar_mass_g_per_mol is None:
+            return
+        nmol = self.ligand_mass_ug / self.molar_mass_g_per_mol * NMOL_PER_UMOL
+        stated = self.ligand_nmol
+        if stated is not None and not math.isclose(stated, nmol, rel_tol=1e-3):
+            raise InputError(
+                f"{self.described()}: ligand_nmol is {stated:g}, but "
+                f"{self.ligand_mass_ug:g} ug of {self.molar_mass_g_per_mol:g} g/mol "
+                f"are {nmol:.4g} nmol: keep one of them"
+            )
+        object.__setattr__(self, "ligand_nmol", nmol if stated is None else stated)
 
     def _check_carrier_free(self) -> None:
         if self.label is None or self.ligand_nmol is None:
@@ -184,7 +240,7 @@ def free_label_name(label: str) -> str:
     >>> free_label_name("Lu-177")
     'free Lu'
     """
-    return f"free {nuclide(label).name.split('-')[0]}"
+    return FREE_LABEL + nuclide(label).name.split("-")[0]
 
 
 def repeat(

@@ -7,12 +7,12 @@ from typing import Any
 import sympy
 
 from pkmodels.administrations import Administration, free_label_name
-from pkmodels.definition import Route
 from pkmodels.errors import InputError, suggest
 from pkmodels.inflows import Portion
 from pkmodels.nuclides import nuclide
+from pkmodels.routes import Route
 from pkmodels.schedule import Schedule
-from pkmodels.symbols import LIGAND, Parameter
+from pkmodels.symbols import Parameter, name_in_model
 from pkmodels.system import System
 
 
@@ -82,6 +82,12 @@ def portions(
         decay = nuclide(a.label).decay_constant_per_h
         for ligand, activity in shares.items():
             to = route_of(system, schedule, ligand, a.route)
+            own_length = to.duration_h is not None or to.rate_per_h is not None
+            if a.modelled and to != route and own_length:
+                raise InputError(
+                    f"{a.described()}: its length is that of the route of {a.ligand}, "
+                    f"but the route of {ligand} has another: leave it out there"
+                )
             state = _labelled_state(system, schedule, to, (ligand, a.label))
             if activity > 0.0 and state is not None:
                 found.append(_portion(to, values, a, state, activity, length, decay))
@@ -158,17 +164,15 @@ def model_ligand(system: System, schedule: Schedule, ligand: str) -> str:
     >>> model_ligand(system, schedule, "dotatate")
     'ligand'
     """
-    known = {route.amount.ligand for _, _, route in system.routes}
-    given = [who for who, _ in schedule.form.routes if who not in known]
-    unnamed = list(dict.fromkeys(given))
-    if ligand in known:
-        return ligand
-    if LIGAND in known and len(unnamed) == 1:
-        return LIGAND
-    raise InputError(
-        f"{system.name!r} was not assembled for the ligand {ligand!r}: "
-        f"{suggest(ligand, sorted(known))}; assemble it with the schedule's form"
-    )
+    found = name_in_model(system.ligands, ligand)
+    given = dict.fromkeys(who for who, _ in schedule.form.routes)
+    alike = [who for who in given if name_in_model(system.ligands, who) == found]
+    if found is None or len(alike) > 1:
+        raise InputError(
+            f"{system.name!r} was not assembled for {' and '.join(alike) or ligand!r}: "
+            f"{suggest(ligand, system.ligands)}; assemble it with the schedule's form"
+        )
+    return found
 
 
 def check_labels(system: System, schedule: Schedule, label: str | None) -> None:

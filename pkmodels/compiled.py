@@ -13,11 +13,11 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
 from pkmodels.administrations import Delivery  # noqa: E402
-from pkmodels.definition import Route  # noqa: E402
 from pkmodels.errors import InputError, ModelError  # noqa: E402
 from pkmodels.kernels import linear  # noqa: E402
 from pkmodels.kernels.printing import jax_matrix  # noqa: E402
 from pkmodels.nuclides import nuclide  # noqa: E402
+from pkmodels.routes import Route  # noqa: E402
 from pkmodels.schedule import Schedule  # noqa: E402
 from pkmodels.system import System  # noqa: E402
 

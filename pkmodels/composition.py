@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
 import sympy
 
-from pkmodels.definition import DaughterEntry, Fate, Model, Route, RouteEntry, described
+from pkmodels.definition import DaughterEntry, Fate, Model, RouteEntry
 from pkmodels.errors import ModelError, suggest
-from pkmodels.symbols import Amount
+from pkmodels.routes import Route
+from pkmodels.symbols import Amount, described
 
 
 def merge(name: str, *models: Model, shared: Collection[str] = ()) -> Model:

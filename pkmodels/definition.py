@@ -6,16 +6,19 @@ from enum import StrEnum
 
 import sympy
 
-from pkmodels.errors import ModelError, suggest
+from pkmodels.errors import ModelError, check_kind, suggest
+from pkmodels.nuclides import nuclides
 from pkmodels.reactions import Reaction
+from pkmodels.routes import Route
 from pkmodels.symbols import (
-    LIGAND,
     NO_LIGAND,
     Amount,
     Input,
     Parameter,
     Reading,
     amounts_in,
+    described,
+    name_in_model,
     symbols_in,
 )
 
@@ -25,49 +28,6 @@ class Fate(StrEnum):
 
     WITH_LIGAND = "stays with the ligand"
     IN_PLACE = "stays in the compartment"
-
-
-@dataclass(frozen=True)
-class Route:
-    """Where a dose arrives, how late and how much of it.
-
-    Parameters
-    ----------
-    amount : Amount
-        What it adds to.
-    lag_h : sympy expression
-        Time from the administration to the arrival, h, of parameters.
-    bioavailability : sympy expression
-        Fraction that arrives, of parameters.
-    duration_h, rate_per_h : sympy expression or None
-        Length (h) or rate (of ligand, nmol/h) of what arrives where the administration
-        leaves it to the model (at most one of them): of parameters.
-    """
-
-    amount: Amount
-    lag_h: sympy.Expr = sympy.S.Zero
-    bioavailability: sympy.Expr = sympy.S.One
-    duration_h: sympy.Expr | None = None
-    rate_per_h: sympy.Expr | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a route with both a duration and a rate."""
-        if self.duration_h is not None and self.rate_per_h is not None:
-            raise ModelError(
-                f"route into {self.amount}: a modelled duration and a modelled rate "
-                "exclude each other: keep one"
-            )
-
-    @property
-    def expressions(self) -> tuple[sympy.Expr, ...]:
-        """Every expression of parameters in it."""
-        found = (
-            self.lag_h,
-            self.bioavailability,
-            self.duration_h,
-            self.rate_per_h,
-        )
-        return tuple(sympy.sympify(e) for e in found if e is not None)
 
 
 # How a route is written in a model: plainly, with details, or one for each ligand.
@@ -111,9 +71,11 @@ class Model:
     daughters: Mapping[str, DaughterEntry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check names and symbols."""
+        """Check kinds, names and symbols."""
+        _check_kinds(self)
         _check_names(self)
         _check_symbols(self)
+        _check_daughters(self)
         _check_filled(self)
 
     @property
@@ -151,6 +113,14 @@ class Model:
         for _, route in self.all_routes():
             yield from route.expressions
 
+    def sources(self) -> tuple[Amount, ...]:
+        """Return what doses, the start and daughters that are set free fill."""
+        found = {route.amount: None for _, route in self.all_routes()}
+        found |= {a: None for a, e in self.start.items() if sympy.sympify(e) != 0}
+        entries = self.daughters.values()
+        freed = (a for e in entries if not isinstance(e, Fate) for a in e.values())
+        return tuple({**found, **dict.fromkeys(freed)})
+
     def all_routes(self) -> Iterator[tuple[str, Route]]:
         """Yield the name of each route with its details, one for each ligand."""
         for name, entry in self.routes.items():
@@ -177,8 +147,8 @@ class Model:
             When the model lacks the ligand or the route.
         """
         known = self.ligands
-        wanted = LIGAND if LIGAND in known and ligand not in known else ligand
-        if wanted not in known:
+        wanted = name_in_model(known, ligand)
+        if wanted is None:
             raise ModelError(
                 f"model {self.name!r} has no ligand {ligand!r}: "
                 f"{suggest(ligand, known)}"
@@ -203,9 +173,63 @@ class Model:
         lines = [f"model {self.name}"]
         lines += [f"  {reaction}" for reaction in self.reactions]
         lines += [f"  starts with {a} = {e}" for a, e in self.start.items()]
-        lines += [f"  dose by {name} -> {r.amount}" for name, r in self.all_routes()]
+        lines += [f"  dose by {name} -> {route}" for name, route in self.all_routes()]
         lines += [f"  observed {name} = {e}" for name, e in self.observables.items()]
+        for daughter, entry in self.daughters.items():
+            if isinstance(entry, Fate):
+                lines.append(f"  {daughter} {entry}")
+            else:
+                freed = ", ".join(f"{a} -> {b}" for a, b in entry.items())
+                lines.append(f"  {daughter} is set free: {freed}")
         return "\n".join(lines)
+
+
+def _check_kinds(model: Model) -> None:
+    where = f"of model {model.name!r}"
+    check_kind("the name of a model", model.name, str, "write it in quotes")
+    remedy = "write (reaction, reaction), with a star before a block: (*binding(...),)"
+    check_kind(f"reactions {where}", model.reactions, (tuple, list), remedy)
+    for reaction in model.reactions:
+        check_kind(f"a reaction {where}", reaction, Reaction, remedy)
+    object.__setattr__(model, "reactions", tuple(model.reactions))
+    for part in ("routes", "observables", "start", "daughters"):
+        value = getattr(model, part)
+        check_kind(f"{part} {where}", value, Mapping, "write {name: ...}")
+    for name, entry in model.routes.items():
+        for one in entry if isinstance(entry, tuple) else (entry,):
+            remedy = "write the amount itself, or Route(amount, ...)"
+            check_kind(f"route {name!r} {where}", one, (Amount, Route), remedy)
+    for amount in model.start:
+        remedy = "write the amount itself, {receptor: sites}"
+        check_kind(f"a start {where}", amount, Amount, remedy)
+    expressions = {**model.observables, **{str(a): e for a, e in model.start.items()}}
+    for name, expression in expressions.items():
+        remedy = "write an expression of amounts and parameters, without quotes"
+        kinds = (sympy.Expr, int, float)
+        check_kind(f"{name!r} {where}", expression, kinds, remedy)
+
+
+def _check_daughters(model: Model) -> None:
+    known, amounts = nuclides(), set(model.amounts)
+    for daughter, entry in model.daughters.items():
+        where = f"daughters[{daughter!r}] of model {model.name!r}"
+        if daughter not in known:
+            raise ModelError(
+                f"{where} is no known radionuclide: {suggest(daughter, known)}"
+            )
+        remedy = "write Fate.WITH_LIGAND, Fate.IN_PLACE or {amount: amount}"
+        check_kind(where, entry, (Fate, Mapping), remedy)
+        if isinstance(entry, Fate):
+            continue
+        for amount in (*entry, *entry.values()):
+            if amount not in amounts:
+                raise ModelError(f"{where}: {amount} is in no reaction of the model")
+        for target in entry.values():
+            if target.ligand == NO_LIGAND:
+                raise ModelError(
+                    f"{where} is set free in {target}, which holds no ligand: make an "
+                    "amount of it, amounts(..., ligand='free Bi')"
+                )
 
 
 def _check_names(model: Model) -> None:
@@ -227,34 +251,6 @@ def _check_names(model: Model) -> None:
             )
     pairs = [f"{name} ({route.amount.ligand})" for name, route in model.all_routes()]
     _refuse_repeats(model.name, "route", pairs)
-
-
-def described(symbol: sympy.Symbol) -> str:
-    """Say what a symbol is, with its unit.
-
-    Parameters
-    ----------
-    symbol : Amount, Parameter, Input or Reading
-        The symbol.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> described(Parameter("uptake", "1/h"))
-    'a parameter in 1/h'
-    >>> described(Amount("bound", "nmol", "pentixather"))
-    'an amount of pentixather in nmol'
-    """
-    if isinstance(symbol, Amount):
-        return f"an amount of {symbol.ligand or 'no ligand'} in {symbol.unit}"
-    if isinstance(symbol, Input):
-        return f"an input in {symbol.unit}, otherwise {symbol.otherwise:g}"
-    if isinstance(symbol, Parameter):
-        return f"a parameter in {symbol.unit}"
-    return f"a reading in {getattr(symbol, 'unit', 'no unit')}"
 
 
 def _refuse_repeats(model: str, kind: str, names: list[str]) -> None:

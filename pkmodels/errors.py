@@ -25,6 +25,39 @@ class FitRefusedError(PkmodelsError, RuntimeError):
     """A fit that failed its checks: nothing may be reported from it."""
 
 
+def check_kind(
+    what: str, value: object, kinds: type | tuple[type, ...], remedy: str
+) -> None:
+    """Refuse a value of the wrong kind.
+
+    Parameters
+    ----------
+    what : str
+        What the value is for.
+    value : object
+        What was given.
+    kinds : type or tuple of types
+        What it may be.
+    remedy : str
+        What to write instead.
+
+    Raises
+    ------
+    InputError
+        When it is none of them.
+
+    Examples
+    --------
+    >>> check_kind("the name", 5, str, "write it in quotes")
+    Traceback (most recent call last):
+    pkmodels.errors.InputError: the name is 5 (int): write it in quotes
+    """
+    if not isinstance(value, kinds):
+        shown = repr(value)
+        short = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        raise InputError(f"{what} is {short} ({type(value).__name__}): {remedy}")
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Say which known name is nearest, and list the known ones.
 

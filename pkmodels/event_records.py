@@ -3,7 +3,7 @@
 References
 ----------
 NONMEM Users Guide Part VI, PREDPP, chapter V (event records); Part VIII, Help Guide
-(ADDL, EVID, RATE, SS data items). DUR, a duration in the table, is that of rxode2.
+(ADDL, CMT, EVID, RATE, SS data items). DUR, a duration in the table, is that of rxode2.
 """
 
 import math
@@ -191,6 +191,14 @@ def _check_record(record: Record) -> None:
         refuse(r, "EVID", r.event, f"which is none of {known}")
     if r.time_h < 0.0:
         refuse(r, "TIME", r.time_h, "before 0: count from the subject's first event")
+    if r.event in (OBSERVATION, OTHER) and (r.compartment or 0) < 0:
+        refuse(
+            r,
+            "CMT",
+            r.compartment,
+            "which turns a compartment off, and none can be here: drop the row, or let "
+            "the model empty it",
+        )
     doses = {
         "AMT": r.amount,
         "RATE": r.rate,

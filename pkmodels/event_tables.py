@@ -26,6 +26,7 @@ from pkmodels.event_records import (
 )
 from pkmodels.schedule import Schedule
 
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 _CHANGES = (DOSE, RESET, RESET_AND_DOSE)
 
 
@@ -92,8 +93,8 @@ def read_event_table(
     Raises
     ------
     InputError
-        When a column is unknown or a row means nothing, naming file, line, column and
-        value.
+        When columns are not separated by commas, a column is unknown or a row means
+        nothing, naming file, line, column and value.
 
     Examples
     --------
@@ -116,6 +117,7 @@ def read_event_table(
     if not lines:
         raise InputError(f"{file}: is empty: write a header and one event to a line")
     header = [name.strip() for name in lines[0][1]]
+    _check_separator(str(file), header)
     rows = []
     for number, row in lines[1:]:
         if len(row) != len(header):
@@ -209,6 +211,16 @@ def _subjects(
         last = record.identifier
         groups.setdefault(last, []).append(record)
     return tuple(_subject(records, routes, ligand, kept) for records in groups.values())
+
+
+def _check_separator(source: str, header: Sequence[str]) -> None:
+    for separator, name in _OTHER_SEPARATORS.items():
+        parts = [part.strip().upper() for part in header[0].split(separator)]
+        if len(header) == 1 and len(set(parts) & set(COLUMNS)) > 1:
+            raise InputError(
+                f"{source}: the columns are separated by {name}: separate them by "
+                "commas, and write decimals with a point"
+            )
 
 
 def _check_columns(source: str, header: Sequence[str], kept: Sequence[str]) -> None:

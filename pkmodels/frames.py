@@ -7,7 +7,13 @@ import numpy as np
 
 from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import InputError, SolveError
-from pkmodels.readings import Sample, choose_label, observe
+from pkmodels.readings import (
+    Sample,
+    choose_label,
+    observe,
+    parents_of,
+    unfollowed_daughters,
+)
 from pkmodels.schedule import Schedule
 from pkmodels.system import System
 from pkmodels.timeline import lower
@@ -67,7 +73,12 @@ def frame_means(
     """
     system = checked(system, parameters, schedule)
     chosen = choose_label(schedule, label)
-    frames = np.asarray(frames_h, dtype=np.float64).reshape(-1, 2)
+    frames = np.asarray(frames_h, dtype=np.float64)
+    if frames.ndim != 2 or frames.shape[1] != 2:
+        raise InputError(
+            f"frames_h has the shape {frames.shape}: give one row of start and end for "
+            "each frame"
+        )
     for start, end in frames:
         if not 0.0 <= start < end:
             raise InputError(
@@ -75,18 +86,22 @@ def frame_means(
                 "and end after it starts"
             )
     states_of = label_of_states(system, chosen)
-    jumps = lower(system, parameters, schedule, states_of).boundaries_h
+    boundaries = lower(system, parameters, schedule, states_of).boundaries_h
+    # What was given counts from its start on, though it may arrive later.
+    jumps = np.union1d(boundaries, [a.time_h for a in schedule.administrations])
     means = _means(
         lambda times: sample(system, parameters, schedule, chosen, times), frames, jumps
     )
-    observables, unread = observe(system, chosen, parameters, means)
+    observed = observe(system, chosen, parameters, means)
     return Trajectory(
         times_h=frames.mean(axis=1),
         label=chosen,
         amounts={str(amount): mean for amount, mean in means.shown.items()},
-        observables=observables,
+        observables=observed.curves,
+        units=observed.units,
         time_integrals={},
-        unread=unread,
+        unread={**observed.unread, **unfollowed_daughters(schedule)},
+        fed_by=parents_of(schedule, chosen),
     )
 
 

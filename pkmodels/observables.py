@@ -5,7 +5,6 @@ the label's activity there, and `ADMINISTERED` and `UNDECAYED` for the activity 
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 import sympy
 
@@ -15,11 +14,9 @@ from pkmodels.symbols import (
     ADMINISTERED,
     COUNTED_DECAYS,
     DECAY_CONSTANT,
-    NO_LIGAND,
     REFERENCE_DENSITY,
     UNDECAYED,
     Amount,
-    amounts_in,
 )
 
 
@@ -323,71 +320,3 @@ def counts(
     expected = efficiency * decays * COUNTED_DECAYS
     check_unit("counts:", expected, "1")
     return expected
-
-
-@lru_cache(maxsize=256)
-def unreadable(expression: sympy.Expr) -> str | None:
-    """Say why an observable cannot be read for a label, if it cannot.
-
-    A label's activity may stand for an amount only where the expression, less its
-    value without any ligand, is in proportion to the amounts or to their ratios.
-
-    Parameters
-    ----------
-    expression : sympy expression
-        The observable.
-
-    Returns
-    -------
-    str or None
-        The reason, or None where it can be read.
-
-    Examples
-    --------
-    >>> from pkmodels.symbols import amounts, receptors
-    >>> tumour, flank = amounts("tumour flank", unit="nmol")
-    >>> unreadable(tumour / flank) is None
-    True
-    >>> unreadable(tumour**2)
-    'it is not in proportion to the amounts in it'
-    >>> (receptor,) = receptors("receptor", unit="nmol")
-    >>> unreadable(tumour / (tumour + receptor))
-    'it holds receptor, which carries no label'
-    """
-    scaled = amounts_in(expression)
-    for symbol in scaled:
-        if symbol.ligand == NO_LIGAND:
-            return f"it holds {symbol}, which carries no label"
-    if not scaled:
-        return "it holds no amount"
-    factor = sympy.Dummy("factor", positive=True)
-    given = [s for s in expression.free_symbols if s in (ADMINISTERED, UNDECAYED)]
-    larger = expression.subs(
-        {s: factor * s for s in (*scaled, *given)}, simultaneous=True
-    )
-    if sympy.simplify(larger - expression) == 0:
-        return None
-    empty = expression.subs(dict.fromkeys(scaled, 0))
-    if sympy.simplify(larger - empty - factor * (expression - empty)) == 0:
-        return None
-    return "it is not in proportion to the amounts in it"
-
-
-def needs_label(expression: sympy.Expr) -> bool:
-    """Say whether an observable has a meaning for a label only.
-
-    Parameters
-    ----------
-    expression : sympy expression
-        The observable.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> needs_label(DECAY_CONSTANT * Amount("cells", "nmol"))
-    True
-    """
-    return not expression.free_symbols.isdisjoint({DECAY_CONSTANT, COUNTED_DECAYS})

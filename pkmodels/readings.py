@@ -1,6 +1,5 @@
 """What a label shows: its activity in each amount, and the observables made of it."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -8,17 +7,23 @@ import numpy as np
 import sympy
 
 from pkmodels.chains import decay_chain, effective_parents, has_followed_daughters
+from pkmodels.dimensions import unit_of
 from pkmodels.errors import InputError, suggest
+from pkmodels.given import Given
 from pkmodels.kernels.printing import numpy_function
-from pkmodels.nuclides import nuclide
-from pkmodels.observables import needs_label, unreadable
+from pkmodels.nuclides import STABLE_DAUGHTERS, nuclide, nuclides
+from pkmodels.readability import (
+    is_of_ligand,
+    label_unit,
+    needs_label,
+    unreadable,
+)
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import (
     ADMINISTERED,
     COUNTED_DECAYS,
     DECAY_CONSTANT,
     LIGAND,
-    NO_LIGAND,
     REFERENCE_DENSITY,
     UNDECAYED,
     Amount,
@@ -26,26 +31,30 @@ from pkmodels.symbols import (
     symbols_in,
 )
 from pkmodels.system import System
-from pkmodels.units import DECAYS_PER_MBQ_H, REFERENCE_DENSITY_G_PER_L
+from pkmodels.units import (
+    DECAYS_PER_MBQ_H,
+    REFERENCE_DENSITY_G_PER_L,
+    Unit,
+)
 
 
 @dataclass(frozen=True)
-class Given:
-    """What had been given of a label (MBq), or of ligand (nmol), at some times.
+class Observed:
+    """The observables of a system for one label.
 
     Parameters
     ----------
-    administered : (n_times,) array
-        As it was when given, each administration counted whole from its start.
-    undecayed : (n_times,) array
-        The same, less its decay since.
-    decay_constant_per_h : float
-        Of the label, 1/h; 0 for the ligand.
+    curves : mapping of str to (n_times,) array
+        Each that can be read; NaN where 0 is divided by 0, as before the first dose.
+    units : mapping of str to str
+        Their units.
+    unread : mapping of str to str
+        The reason for each other one.
     """
 
-    administered: np.ndarray
-    undecayed: np.ndarray
-    decay_constant_per_h: float
+    curves: Mapping[str, np.ndarray]
+    units: Mapping[str, str]
+    unread: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -131,46 +140,6 @@ def choose_label(schedule: Schedule, label: str | None) -> str:
     return label
 
 
-def given_by(schedule: Schedule, label: str, times_h: np.ndarray) -> Given:
-    """Return what had been given of a label until some times.
-
-    Parameters
-    ----------
-    schedule : Schedule
-        What was given.
-    label : str
-        A label, or `LIGAND`.
-    times_h : (n_times,) array
-        Times, h.
-
-    Returns
-    -------
-    Given
-        NaN where `label` is `LIGAND` and not one ligand in known amounts was given.
-
-    Examples
-    --------
-    >>> from pkmodels.administrations import Administration
-    >>> schedule = Schedule((Administration(0.0, 0.0, "dotatate", "Y-90", 100.0),))
-    >>> print(given_by(schedule, "Y-90", np.array([0.0, 64.1])).undecayed)
-    [100.  50.]
-    """
-    times = np.asarray(times_h, dtype=np.float64)
-    rate = 0.0 if label == LIGAND else nuclide(label).decay_constant_per_h
-    administered, undecayed = np.zeros(times.shape), np.zeros(times.shape)
-    for a in schedule.administrations:
-        if label == LIGAND:
-            known = len(schedule.ligands) == 1 and a.ligand_nmol is not None
-            amount = a.ligand_nmol if known else math.nan
-        else:
-            amount = a.activity_MBq if a.label == label else 0.0
-        elapsed = times - a.time_h
-        whole = np.where(elapsed >= 0.0, amount, 0.0)
-        administered += whole
-        undecayed += whole * np.exp(-rate * np.maximum(elapsed, 0.0))
-    return Given(administered, undecayed, rate)
-
-
 def activities(
     system: System,
     schedule: Schedule,
@@ -254,11 +223,11 @@ def _shares(schedule: Schedule, label: str) -> dict[str, float]:
 
 def observe(
     system: System, label: str, parameters: Mapping[str, float], sample: Sample
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+) -> Observed:
     """Return the observables of a system, and why others cannot be read.
 
-    What holds an amount that is no ligand, as an occupancy, is read of the ligand
-    whatever the label.
+    An occupancy (`is_of_ligand`) is read of the ligand whatever
+    the label.
 
     Parameters
     ----------
@@ -273,10 +242,7 @@ def observe(
 
     Returns
     -------
-    observables : dict of str to (n_times,) array
-        NaN where 0 is divided by 0, as before the first dose.
-    unread : dict of str to str
-        The reason for each observable that is left out.
+    Observed
 
     Examples
     --------
@@ -288,16 +254,16 @@ def observe(
     >>> (blood, kidney), one = system.amounts, np.ones(1)
     >>> values = {str(parameter): 1.0 for parameter in system.parameters}
     >>> sample = Sample({kidney: 5 * one}, {}, {}, Given(one, one, 0.1))
-    >>> curves, unread = observe(system, "Lu-177", values, sample)
-    >>> curves["kidney"].tolist(), unread
-    ([5.0], {})
+    >>> found = observe(system, "Lu-177", values, sample)
+    >>> found.curves["kidney"].tolist(), found.units, found.unread
+    ([5.0], {'kidney': 'MBq'}, {})
     """
     given, zero = sample.given, np.zeros(sample.given.administered.shape)
-    observables: dict[str, np.ndarray] = {}
+    curves: dict[str, np.ndarray] = {}
+    units: dict[str, str] = {}
     unread: dict[str, str] = {}
     for name, reading in zip(system.observables, system.readings, strict=True):
-        of_receptor = any(a.ligand == NO_LIGAND for a in amounts_in(reading))
-        of_ligand = of_receptor or label == LIGAND
+        of_ligand = label == LIGAND or is_of_ligand(reading)
         reason = _reason(reading, label, sample, of_ligand)
         if reason is not None:
             unread[name] = reason
@@ -319,26 +285,90 @@ def observe(
                 known[symbol] = named[symbol.name]
         with np.errstate(divide="ignore", invalid="ignore"):
             (values,) = numpy_function(symbols, (reading,))([known[s] for s in symbols])
-        observables[name] = np.broadcast_to(values, zero.shape)
-    return observables, unread
+        curves[name] = np.broadcast_to(values, zero.shape)
+        units[name] = str(_unit(reading, of_ligand))
+    return Observed(curves, units, unread)
+
+
+def _unit(reading: sympy.Expr, of_ligand: bool) -> Unit:
+    """Return the unit of a reading: of a label, amounts are its activity."""
+    unit = unit_of(reading) if of_ligand else label_unit(reading)
+    assert unit is not None
+    return unit
+
+
+def parents_of(schedule: Schedule, label: str) -> tuple[str, ...]:
+    """Return the labels given that decay into one.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        What was given.
+    label : str
+        What is read.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from pkmodels.administrations import Administration
+    >>> dose = Administration(0.0, 0.0, "x", "Ac-225", 8.0)
+    >>> parents_of(Schedule((dose,)), "Bi-213")
+    ('Ac-225',)
+    """
+    return tuple(
+        parent
+        for parent in schedule.labels
+        if has_followed_daughters(parent)
+        and any(member.name == label for member in decay_chain(parent)[1:])
+    )
+
+
+def unfollowed_daughters(schedule: Schedule) -> dict[str, str]:
+    """Say which radioactive daughters of the labels are not followed.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        What was given.
+
+    Returns
+    -------
+    dict of str to str
+        The reason for each.
+
+    Examples
+    --------
+    >>> from pkmodels.administrations import Administration
+    >>> dose = Administration(0.0, 0.0, "x", "Ra-223", 4.0)
+    >>> unfollowed_daughters(Schedule((dose,)))
+    {'Rn-219': 'a radioactive daughter of Ra-223 that is not in the table'}
+    """
+    found = {}
+    for label in schedule.labels:
+        for name, _ in nuclide(label).daughters:
+            if name not in nuclides() and name not in STABLE_DAUGHTERS:
+                found[name] = (
+                    f"a radioactive daughter of {label} that is not in the table"
+                )
+    return found
 
 
 def _reason(
     reading: sympy.Expr, label: str, sample: Sample, of_ligand: bool
 ) -> str | None:
     """Say why an observable cannot be read, if it cannot."""
+    relative = reading.has(ADMINISTERED, UNDECAYED)
+    if relative and np.isnan(sample.given.administered).any():
+        return "what was given until then is not known as one amount"
     if not of_ligand:
-        relative = reading.has(ADMINISTERED, UNDECAYED)
         if relative and not sample.given.administered.any():
             return f"{label} was not administered"
         return unreadable(reading)
     if needs_label(reading):
         return "it needs a label"
-    if (
-        reading.has(ADMINISTERED, UNDECAYED)
-        and np.isnan(sample.given.administered).any()
-    ):
-        return "what was given is not a known amount of one ligand"
     missing = [str(a) for a in amounts_in(reading) if a not in sample.ligand]
     if missing:
         return f"the amount of ligand in {', '.join(missing)} is not followed"

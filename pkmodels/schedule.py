@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from pkmodels.administrations import Administration, Delivery, free_label_name
 from pkmodels.chains import has_followed_daughters
-from pkmodels.errors import InputError
+from pkmodels.errors import InputError, check_kind
 from pkmodels.nuclides import nuclide
 
 # Equal to rounding: two syringes drawn from one vial.
@@ -74,7 +74,15 @@ class Schedule:
     resets_h: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse windows of one input that overlap."""
+        """Refuse what is no tuple, and windows of one input that overlap."""
+        kinds = {"administrations": Administration, "windows": Window}
+        for field, kind in {**kinds, "resets_h": (int, float)}.items():
+            given = getattr(self, field)
+            remedy = "write a tuple, (one,) for one"
+            check_kind(f"{field} of a schedule", given, (tuple, list), remedy)
+            for entry in given:
+                check_kind(f"an entry of {field}", entry, kind, remedy)
+            object.__setattr__(self, field, tuple(given))
         ordered = sorted(self.windows, key=lambda w: (w.name, w.start_h))
         for one, other in pairwise(ordered):
             if one.name == other.name and other.start_h < one.end_h:
@@ -185,8 +193,9 @@ def _label_forms(schedule: Schedule) -> list[LabelForm]:
 def _same_fraction(schedule: Schedule, ligand: str, label: str) -> bool:
     """Whether all of a ligand carries a label in one ratio, but for decay."""
     given = [a for a in schedule.administrations if a.ligand == ligand]
-    if not given:  # a free label has no amount of ligand
-        return False
+    free = [a for a in schedule.administrations if a.free_label_fraction > 0.0]
+    if not given or any(free_label_name(str(a.label)) == ligand for a in free):
+        return False  # a free label has no amount of ligand
     rate = nuclide(label).decay_constant_per_h
     ratios = []
     for a in given:

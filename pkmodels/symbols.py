@@ -2,17 +2,22 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import sympy
 
-from pkmodels.errors import ModelError
+from pkmodels.errors import ModelError, check_kind
 from pkmodels.units import parse_unit
 
 # The ligand of a model that is written for one, whichever it may be.
 LIGAND = "ligand"
 # What is no ligand: receptors, transporters, binding proteins.
 NO_LIGAND = ""
+
+
+# A label that no ligand carries is a ligand of its own, "free Lu".
+FREE_LABEL = "free "
 
 
 class _SymbolWithUnit(sympy.Symbol):
@@ -90,12 +95,14 @@ class Reading(_SymbolWithUnit):
 
 
 def _symbol(cls: Any, name: str, **details: Any) -> Any:
+    check_kind(f"{cls.__name__.lower()} name", name, str, "write it in quotes")
     if not name.isidentifier():
         raise ModelError(
             f"{cls.__name__.lower()} name {name!r} is not an identifier: use letters, "
             "digits and underscores, starting with a letter"
         )
-    parse_unit(details["unit"])
+    # One spelling of each unit, so that 1/h and h^-1 make equal symbols.
+    details["unit"] = str(parse_unit(details["unit"]))
     symbol = sympy.Symbol.__xnew__(cls, name, nonnegative=True)
     for field, value in details.items():
         setattr(symbol, field, value)
@@ -283,3 +290,63 @@ def inputs(names: str, *, unit: str, otherwise: float) -> tuple[Input, ...]:
     0.0
     """
     return tuple(Input(name, unit, otherwise) for name in _split(names))
+
+
+def name_in_model(known: Iterable[str], ligand: str) -> str | None:
+    """Return by which name a model knows a ligand.
+
+    A model that names no ligand, but for free labels, takes any by the name `LIGAND`.
+
+    Parameters
+    ----------
+    known : iterable of str
+        The model's ligands.
+    ligand : str
+        The ligand.
+
+    Returns
+    -------
+    str or None
+        None where it has no place in the model.
+
+    Examples
+    --------
+    >>> name_in_model(("ligand", "free Lu"), "dotatate")
+    'ligand'
+    >>> name_in_model(("ligand", "AMD3100"), "AMD-3100") is None
+    True
+    """
+    names = set(known)
+    if ligand in names:
+        return ligand
+    unnamed = all(n == LIGAND or n.startswith(FREE_LABEL) for n in names)
+    takes_any = LIGAND in names and unnamed and not ligand.startswith(FREE_LABEL)
+    return LIGAND if takes_any else None
+
+
+def described(symbol: sympy.Symbol) -> str:
+    """Say what a symbol is, with its unit.
+
+    Parameters
+    ----------
+    symbol : Amount, Parameter, Input or Reading
+        The symbol.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> described(Parameter("uptake", "1/h"))
+    'a parameter in 1/h'
+    >>> described(Amount("bound", "nmol", "pentixather"))
+    'an amount of pentixather in nmol'
+    """
+    if isinstance(symbol, Amount):
+        return f"an amount of {symbol.ligand or 'no ligand'} in {symbol.unit}"
+    if isinstance(symbol, Input):
+        return f"an input in {symbol.unit}, otherwise {symbol.otherwise:g}"
+    if isinstance(symbol, Parameter):
+        return f"a parameter in {symbol.unit}"
+    return f"a reading in {getattr(symbol, 'unit', 'no unit')}"

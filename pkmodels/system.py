@@ -1,18 +1,32 @@
 """Assembled systems: a model and the form of a schedule, turned into equations."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import sympy
 
-from pkmodels.definition import Fate, Model, Route, rates_of_change
-from pkmodels.dimensions import check_unit, unit_of
-from pkmodels.errors import ModelError
-from pkmodels.reactions import Reaction
+from pkmodels.definition import Fate, Model, rates_of_change
+from pkmodels.errors import ModelError, check_kind, suggest
+from pkmodels.reactions import Reaction, running, without
+from pkmodels.routes import Route
 from pkmodels.schedule import LabelForm, ScheduleForm
-from pkmodels.symbols import LIGAND, Amount, Input, Parameter, amounts_in
-from pkmodels.tracers import DecayConstant, LabelEquations, Tracer, label_equations
+from pkmodels.symbols import (
+    LIGAND,
+    NO_LIGAND,
+    Amount,
+    Input,
+    Parameter,
+    amounts_in,
+    name_in_model,
+)
+from pkmodels.tracers import (
+    DecayConstant,
+    LabelEquations,
+    Tracer,
+    label_equations,
+    moves_molecules,
+    transports,
+)
+from pkmodels.wellposed import check_filled, check_units
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,8 @@ class System:
     ----------
     name : str
         Name of the model.
+    ligands : tuple of str
+        The ligands of the model, given or not.
     amounts : tuple of Amount
         The amounts of ligand and receptor, in order.
     tracers : tuple of Tracer
@@ -38,6 +54,8 @@ class System:
         The parameters, in order.
     inputs : tuple of Input
         The inputs, in order.
+    reactions : tuple of Reaction
+        Those that run; none of their rates may be negative.
     derivatives : tuple of sympy expression
         dx/dt of each amount, without decay, then of each tracer, with it.
     start : tuple of sympy expression
@@ -62,10 +80,12 @@ class System:
     """
 
     name: str
+    ligands: tuple[str, ...]
     amounts: tuple[Amount, ...]
     tracers: tuple[Tracer, ...]
     parameters: tuple[Parameter, ...]
     inputs: tuple[Input, ...]
+    reactions: tuple[Reaction, ...]
     derivatives: tuple[sympy.Expr, ...]
     start: tuple[sympy.Expr, ...]
     decay_constants: tuple[DecayConstant, ...]
@@ -76,6 +96,13 @@ class System:
     routes: tuple[tuple[str, str, Route], ...]
     labels: tuple[LabelForm, ...]
     has_infusions: bool
+
+    def __str__(self) -> str:
+        """Print the equations, one line a state."""
+        lines = [f"system {self.name}, time in h"]
+        pairs = zip(self.states, self.derivatives, strict=True)
+        lines += [f"  d {state}/dt = {rate}" for state, rate in pairs]
+        return "\n".join(lines)
 
     @property
     def states(self) -> tuple[Amount, ...]:
@@ -110,15 +137,18 @@ def assemble(model: Model, form: ScheduleForm) -> System:
     >>> assemble(organ_exchange.model(("kidney",)), form).matrix is not None
     True
     """
+    _check_kinds(model, form)
     check_units(model)
+    check_filled(model)
     names = _ligands_of(model, form)
     found = [(names[who], name, model.route(name, who)) for who, name in form.routes]
     routes = tuple(dict.fromkeys(found))
     form = replace(form, labels=_labels_in(model, form, names))
-    live, reactions = _running(model, _seeds(model, form, routes))
+    filled, reactions = running(model.reactions, _seeds(model, form, routes))
+    live = tuple(amount for amount in model.amounts if amount in filled)
     rates = rates_of_change(live, reactions)
     matrix = None
-    if not model.start and not any(label.chain for label in form.labels):
+    if _may_be_linear(model, form, reactions):
         matrix = linear_matrix(live, tuple(rates.values()))
     readings = _readings(model, live)
     labels: tuple[LabelEquations, ...] = ()
@@ -133,10 +163,12 @@ def assemble(model: Model, form: ScheduleForm) -> System:
         _refuse_unknown_amounts(model, form, routes, amounts)
     return System(
         name=model.name,
+        ligands=model.ligands,
         amounts=amounts,
         tracers=tuple(t for label in labels for t in label.tracers),
         parameters=model.parameters,
         inputs=model.inputs,
+        reactions=reactions,
         derivatives=(
             *(rates[amount] for amount in amounts),
             *(rate for label in labels for rate in label.derivatives),
@@ -153,57 +185,6 @@ def assemble(model: Model, form: ScheduleForm) -> System:
         labels=form.labels if matrix is None else (),
         has_infusions=form.infusions,
     )
-
-
-def check_units(model: Model) -> None:
-    """Refuse a model whose units do not fit.
-
-    Each rate is in the unit of what it moves per hour, each start in that of its
-    amount, lags and durations are in h, and every sum adds like to like.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-
-    Raises
-    ------
-    ModelError
-        Naming the reaction or observable, the unit expected and the one found.
-
-    Examples
-    --------
-    >>> from pkmodels.models import organ_exchange
-    >>> check_units(organ_exchange.model(("kidney",)))
-    """
-    where = f"model {model.name!r}: "
-    for reaction in model.reactions:
-        what = f"{where}reaction {reaction.name!r}: the rate"
-        participants = [a for a, _ in (*reaction.reactants, *reaction.products)]
-        for amount in participants:
-            if amount.unit != participants[0].unit:
-                raise ModelError(
-                    f"{where}reaction {reaction.name!r} turns {participants[0]} "
-                    f"({participants[0].unit}) into {amount} ({amount.unit}): give "
-                    "both one unit"
-                )
-        check_unit(what, reaction.rate, f"({participants[0].unit})/h")
-    for name, expression in model.observables.items():
-        try:
-            unit_of(sympy.sympify(expression))
-        except ModelError as error:
-            raise ModelError(f"{where}observable {name!r}: {error}") from error
-    for amount, expression in model.start.items():
-        check_unit(f"{where}the start of {amount},", expression, amount.unit)
-    for name, route in model.all_routes():
-        what = f"{where}route {name!r}:"
-        check_unit(f"{what} the lag", route.lag_h, "h")
-        check_unit(f"{what} the bioavailability", route.bioavailability, "1")
-        if route.duration_h is not None:
-            check_unit(f"{what} the duration", route.duration_h, "h")
-        if route.rate_per_h is not None:
-            unit = f"({route.amount.unit})/h"
-            check_unit(f"{what} the rate", route.rate_per_h, unit)
 
 
 def linear_matrix(
@@ -251,19 +232,40 @@ def linear_matrix(
     return sympy.ImmutableMatrix(sympy.SparseMatrix(*shape, entries))
 
 
+def _check_kinds(model: Model, form: ScheduleForm) -> None:
+    check_kind(
+        "the model", model, Model, "assemble(model, schedule.form) takes a Model"
+    )
+    check_kind("the form", form, ScheduleForm, "assemble(model, schedule.form)")
+
+
+def _may_be_linear(
+    model: Model, form: ScheduleForm, reactions: tuple[Reaction, ...]
+) -> bool:
+    """Say whether one set of linear equations can serve ligand and labels alike."""
+    for label in form.labels:
+        transports(reactions, label.ligand)  # refuses what a label cannot follow
+    if model.start or any(label.chain for label in form.labels):
+        return False
+    return not form.labels or all(moves_molecules(r) for r in reactions)
+
+
 def _labels_in(
     model: Model, form: ScheduleForm, names: dict[str, str]
 ) -> tuple[LabelForm, ...]:
     """Return the labels by the model's names of the ligands."""
-    own = {amount.ligand for amount in model.start}
+    own, converted = {amount.ligand for amount in model.start}, set()
     for reaction in model.reactions:
         made = {amount.ligand for amount, _ in reaction.products}
-        own |= made - {amount.ligand for amount, _ in reaction.reactants}
+        lost = {amount.ligand for amount, _ in reaction.reactants}
+        own |= made - lost
+        if made - lost - {NO_LIGAND}:
+            converted |= lost
     labels = []
     for label in form.labels:
         ligand = names[label.ligand]
-        # What the body has or makes of the ligand carries no label.
-        same = label.proportional and ligand not in own
+        # What the body has or makes carries no label; a metabolite has its own ratio.
+        same = label.proportional and ligand not in own and ligand not in converted
         labels.append(replace(label, ligand=ligand, proportional=same))
     return tuple(labels)
 
@@ -271,8 +273,8 @@ def _labels_in(
 def _seeds(
     model: Model, form: ScheduleForm, routes: tuple[tuple[str, str, Route], ...]
 ) -> list[Amount]:
-    """Return the amounts that doses, and daughters set free, arrive in."""
-    seeds = [route.amount for _, _, route in routes]
+    """Return what is there, and what doses and daughters set free arrive in."""
+    seeds = [*model.start, *(route.amount for _, _, route in routes)]
     if any(label.chain for label in form.labels):
         entries = model.daughters.values()
         seeds += [a for e in entries if not isinstance(e, Fate) for a in e.values()]
@@ -282,40 +284,24 @@ def _seeds(
 def _ligands_of(model: Model, form: ScheduleForm) -> dict[str, str]:
     """Say which of the model's ligands each given one is."""
     given = [*(ligand for ligand, _ in form.routes), *(x.ligand for x in form.labels)]
-    unnamed = list(dict.fromkeys(who for who in given if who not in model.ligands))
+    names: dict[str, str] = {}
+    for ligand in given:
+        found = name_in_model(model.ligands, ligand)
+        if found is None:
+            raise ModelError(
+                f"model {model.name!r} has no ligand {ligand!r}: "
+                f"{suggest(ligand, model.ligands)}; make amounts of it, "
+                f"amounts(..., ligand={ligand!r}), and a route"
+            )
+        names[ligand] = found
+    unnamed = [ligand for ligand, found in names.items() if found == LIGAND]
     if len(unnamed) > 1:
         raise ModelError(
-            f"model {model.name!r} has no ligands {', '.join(unnamed)}; it has "
-            f"{', '.join(model.ligands)}: make amounts of them, "
+            f"model {model.name!r} is written for one ligand and cannot be given "
+            f"{' and '.join(unnamed)}: make amounts of each, "
             f"amounts(..., ligand={unnamed[0]!r})"
         )
-    return {who: who if who in model.ligands else LIGAND for who in given}
-
-
-def _running(
-    model: Model, seeds: Iterable[Amount]
-) -> tuple[tuple[Amount, ...], tuple[Reaction, ...]]:
-    """Return the amounts that can ever be filled, and the reactions that then run."""
-    live = {*seeds, *model.start}
-    rates = {reaction: reaction.rate for reaction in model.reactions}
-    while True:
-        before = len(live)
-        for reaction in model.reactions:
-            empty = [a for a in amounts_in(reaction.rate) if a not in live]
-            rates[reaction] = _without(reaction.rate, empty)
-            if rates[reaction] != 0:
-                live |= {amount for amount, _ in reaction.products}
-        if len(live) == before:
-            break
-    reactions = tuple(
-        replace(reaction, rate=rate) for reaction, rate in rates.items() if rate != 0
-    )
-    return tuple(amount for amount in model.amounts if amount in live), reactions
-
-
-def _without(expression: sympy.Expr, empty: Iterable[Amount]) -> sympy.Expr:
-    replaced: Any = expression.xreplace(dict.fromkeys(empty, sympy.S.Zero))
-    return replaced
+    return names
 
 
 def _readings(model: Model, live: tuple[Amount, ...]) -> tuple[sympy.Expr, ...]:
@@ -323,7 +309,7 @@ def _readings(model: Model, live: tuple[Amount, ...]) -> tuple[sympy.Expr, ...]:
     for name, expression in model.observables.items():
         expression = sympy.sympify(expression)
         empty = [a for a in amounts_in(expression) if a not in live]
-        reading = _without(expression, empty)
+        reading = without(expression, empty)
         if reading.has(sympy.nan, sympy.zoo):
             raise ModelError(
                 f"model {model.name!r}: observable {name!r} divides by what this "
@@ -374,5 +360,5 @@ def _refuse_unknown_amounts(
         raise ModelError(
             f"model {model.name!r} is not linear: what {', '.join(sorted(given))} does "
             "depends on how much of it there is: state ligand_nmol of every "
-            "administration"
+            "administration (or ligand_mass_ug and molar_mass_g_per_mol)"
         )

@@ -20,6 +20,7 @@ from pkmodels.segments import (
     filled_segments,
     segment_at,
 )
+from pkmodels.symbols import Parameter
 from pkmodels.system import System, linear_matrix
 
 # Of an infusion that never ends; any length has the same solution.
@@ -128,7 +129,7 @@ def lower(
     values = dict(zip(system.parameters, numbers.tolist(), strict=True))
     given = sorted(schedule.administrations, key=lambda a: a.time_h)
     brought = [portions(system, values, schedule, a, label) for a in given]
-    start = [evaluated(e, values) for e in system.start] + [0.0] * len(system.tracers)
+    start = _start(system, values)
     ends = _ends(given, schedule.resets_h)
     inflows: list[Inflow] = []
     repeated: list[tuple[Administration, list[Inflow]]] = []
@@ -254,6 +255,17 @@ def input_values(
         first, last = (_not_before(t, times) for t in (window.start_h, window.end_h))
         found[window.name][first & ~last] = window.value
     return found
+
+
+def _start(system: System, values: Mapping[Parameter, float]) -> list[float]:
+    start = [evaluated(expression, values) for expression in system.start]
+    for amount, value in zip(system.amounts, start, strict=True):
+        if value < 0.0:
+            raise InputError(
+                f"{amount} of {system.name!r} starts with {value:g} nmol: its start "
+                "must be >= 0"
+            )
+    return start + [0.0] * len(system.tracers)
 
 
 def _not_before(time_h: float, times: np.ndarray) -> np.ndarray:

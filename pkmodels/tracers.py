@@ -16,7 +16,7 @@ from pkmodels.definition import Fate, Model
 from pkmodels.errors import ModelError, suggest
 from pkmodels.reactions import Reaction
 from pkmodels.schedule import LabelForm
-from pkmodels.symbols import Amount, Parameter
+from pkmodels.symbols import NO_LIGAND, Amount, Parameter
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ def transports(reactions: tuple[Reaction, ...], ligand: str) -> tuple[Transport,
         leaving, arriving = reaction.of_ligand(ligand)
         if not leaving:
             continue
+        arriving = arriving or _converted(reaction)
         targets: tuple[Amount | None, ...] = arriving or (None,) * len(leaving)
         one_kind = len(set(leaving)) == 1 or len(set(targets)) == 1
         if len(targets) != len(leaving) or not one_kind:
@@ -131,12 +132,58 @@ def transports(reactions: tuple[Reaction, ...], ligand: str) -> tuple[Transport,
     return tuple(found)
 
 
+def _converted(reaction: Reaction) -> tuple[Amount, ...]:
+    """Return where molecules arrive as another ligand: a metabolite keeps the label."""
+    before = {amount.ligand for amount, _ in reaction.reactants}
+    return tuple(
+        amount
+        for amount, count in reaction.products
+        for _ in range(count)
+        if amount.ligand not in before and amount.ligand != NO_LIGAND
+    )
+
+
+def moves_molecules(reaction: Reaction) -> bool:
+    """Say whether a reaction moves one molecule, or takes it away, and nothing else.
+
+    Its equations are then those of a label on the molecule, too.
+
+    Parameters
+    ----------
+    reaction : Reaction
+        The reaction.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from pkmodels.reactions import flow
+    >>> from pkmodels.symbols import amounts, parameters
+    >>> plasma, kidney = amounts("plasma kidney", unit="nmol")
+    >>> (rate,) = parameters("rate", unit="1/h")
+    >>> moves_molecules(flow("uptake", plasma, kidney, rate * plasma))
+    True
+    >>> moves_molecules(flow("induction", None, kidney, rate * plasma))
+    False
+    """
+    sides = (reaction.reactants, reaction.products)
+    molecules = [[a for a, n in side for _ in range(n)] for side in sides]
+    ligand = all(a.ligand != NO_LIGAND for side in molecules for a in side)
+    leaving, arriving = molecules
+    return ligand and len(leaving) == 1 and len(arriving) <= 1
+
+
 def _per_molecule(reaction: Reaction, source: Amount) -> sympy.Expr:
     factors = list(sympy.Mul.make_args(reaction.rate))
     for position, factor in enumerate(factors):
         base, exponent = factor.as_base_exp()
-        if base == source and (exponent - 1).is_nonnegative:
-            factors[position] = source ** (exponent - 1)
+        # A power that is not known is taken as at least 1, as of a Hill rate.
+        rest = base / source
+        follows = base.has(source) and not rest.has(source)
+        if follows and not (exponent - 1).is_negative:
+            factors[position] = base ** (exponent - 1) * rest
             return sympy.Mul(*factors)
     quotient = sympy.cancel(sympy.together(reaction.rate) / source)
     if not quotient.subs(source, 0).is_finite:
@@ -229,6 +276,7 @@ def label_equations(
     for amount in live:
         if amount.ligand == form.ligand:
             state_of((head[0], amount, True))
+            _reach(reactions, (head[0], amount, True), state_of)
     for (name, parents), constant in zip(members, constants, strict=True):
         for parent, branching in parents:
             for tracer in [t for t in states.values() if t.nuclide == parent]:

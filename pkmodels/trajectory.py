@@ -14,12 +14,21 @@ from pkmodels.compiled import (
     not_plain,
     unsolvable,
 )
-from pkmodels.errors import InputError, SolveError, suggest
+from pkmodels.errors import InputError, SolveError, check_kind, suggest
+from pkmodels.given import given_by
 from pkmodels.kernels.printing import jax_matrix
 from pkmodels.kernels.reference import integrate
 from pkmodels.nuclides import nuclide
-from pkmodels.readings import Sample, activities, choose_label, given_by, observe
+from pkmodels.readings import (
+    Sample,
+    activities,
+    choose_label,
+    observe,
+    parents_of,
+    unfollowed_daughters,
+)
 from pkmodels.schedule import Schedule
+from pkmodels.soundness import refuse_impossible
 from pkmodels.symbols import LIGAND, Amount
 from pkmodels.system import System
 from pkmodels.timeline import check_parameters, input_values, lower
@@ -38,21 +47,27 @@ class Trajectory:
     amounts : mapping of str to (n_times,) array
         Activity of the label (MBq) in each amount, or amount of the ligand (nmol).
     observables : mapping of str to (n_times,) array
-        What can be measured, in the unit of its expression with MBq for nmol; NaN
-        where it is 0 / 0, as before the first dose.
+        What can be measured; NaN where it is 0 / 0, as before the first dose.
+    units : mapping of str to str
+        Their units: of a label those of its activity, MBq for nmol.
     time_integrals : mapping of str to float
         Of each observable of a label from 0 to infinity, MBq h, where the solution is
         exact; else empty.
     unread : mapping of str to str
-        Why each other observable of the model is not among them.
+        Why each other observable of the model is not among them, and which radioactive
+        daughters are not followed.
+    fed_by : tuple of str
+        The labels given that decay into the one that is read.
     """
 
     times_h: np.ndarray
     label: str
     amounts: Mapping[str, np.ndarray]
     observables: Mapping[str, np.ndarray]
+    units: Mapping[str, str]
     time_integrals: Mapping[str, float]
     unread: Mapping[str, str]
+    fed_by: tuple[str, ...] = ()
 
 
 # What a label shows in each amount, and the amounts of all ligand, at some times.
@@ -66,6 +81,7 @@ def simulate(
     times_h: np.ndarray,
     *,
     label: str | None = None,
+    before: np.ndarray | None = None,
 ) -> Trajectory:
     """Simulate what one label, or the ligand itself, shows at some times.
 
@@ -85,6 +101,9 @@ def simulate(
     label : str or None
         The radionuclide to read, a daughter of one, or ``"ligand"`` for all ligand;
         None where there is only one label, and for the ligand where there is none.
+    before : (n_times,) array of bool or None
+        Where a time is also that of a dose, whether the value just before it is wanted
+        (a trough); None for none.
 
     Returns
     -------
@@ -95,7 +114,7 @@ def simulate(
     InputError
         When a parameter, an input or the label is missing or unknown.
     SolveError
-        When the solution is not finite.
+        When the solution is not finite, or negative, or a reaction runs backwards.
 
     Examples
     --------
@@ -113,15 +132,17 @@ def simulate(
     system = checked(system, parameters, schedule)
     chosen = choose_label(schedule, label)
     times = np.asarray(times_h, dtype=np.float64)
-    found = sample(system, parameters, schedule, chosen, times)
-    observables, unread = observe(system, chosen, parameters, found)
+    found = sample(system, parameters, schedule, chosen, times, before)
+    observed = observe(system, chosen, parameters, found)
     return Trajectory(
         times_h=times,
         label=chosen,
         amounts={str(amount): curve for amount, curve in found.shown.items()},
-        observables=observables,
+        observables=observed.curves,
+        units=observed.units,
         time_integrals=_time_integrals(system, parameters, schedule, chosen),
-        unread=unread,
+        unread={**observed.unread, **unfollowed_daughters(schedule)},
+        fed_by=parents_of(schedule, chosen),
     )
 
 
@@ -146,17 +167,23 @@ def collected(trajectory: Trajectory, amount: str) -> np.ndarray:
     Raises
     ------
     InputError
-        When the trajectory has no such amount.
+        When the trajectory has no such amount, or is of a daughter, which arises in the
+        vessel, too.
 
     Examples
     --------
     >>> times, urine = np.array([0.0, 10.0, 20.0]), np.array([0.0, 4.0, 6.0])
-    >>> curve = Trajectory(times, "ligand", {"urine": urine}, {}, {}, {})
+    >>> curve = Trajectory(times, "ligand", {"urine": urine}, {}, {}, {}, {})
     >>> print(collected(curve, "urine"))
     [4. 2.]
     """
     if amount not in trajectory.amounts:
         raise InputError(f"no amount {amount!r}: {suggest(amount, trajectory.amounts)}")
+    if trajectory.fed_by:
+        raise InputError(
+            f"{trajectory.label} also arises from {', '.join(trajectory.fed_by)} in "
+            "what was collected before: collect the label that was given"
+        )
     rate = 0.0
     if trajectory.label != LIGAND:
         rate = nuclide(trajectory.label).decay_constant_per_h
@@ -198,6 +225,10 @@ def checked(
     >>> checked(system, values, given) is system
     True
     """
+    remedy = "write assemble(model, schedule.form)"
+    check_kind("the system", system, (System, CompiledSystem), remedy)
+    check_kind("the parameters", parameters, Mapping, "write {name: value}")
+    check_kind("the schedule", schedule, Schedule, "write Schedule((dose,))")
     found = system.system if isinstance(system, CompiledSystem) else system
     check_parameters(found, parameters)
     _check_form(found, schedule)
@@ -210,6 +241,7 @@ def sample(
     schedule: Schedule,
     label: str,
     times_h: np.ndarray,
+    before: np.ndarray | None = None,
 ) -> Sample:
     """Return all that observables are made of, at some times.
 
@@ -221,6 +253,8 @@ def sample(
         What is read, as `choose_label` returns it.
     times_h : (n_times,) array
         Times, h, >= 0.
+    before : (n_times,) array of bool or None
+        Where the value before what happens at the very time is wanted.
 
     Returns
     -------
@@ -229,7 +263,7 @@ def sample(
     Raises
     ------
     SolveError
-        When the solution is not finite.
+        When the solution is not finite, or negative, or a reaction runs backwards.
 
     Examples
     --------
@@ -242,9 +276,12 @@ def sample(
     >>> sample(system, values, given, "Lu-177", np.zeros(1)).given.administered
     array([100.])
     """
-    shown, ligand = _solve(system, parameters, schedule, label, times_h)
-    given = given_by(schedule, label, times_h)
-    return Sample(shown, ligand, input_values(system, schedule, times_h), given)
+    shown, ligand = _solve(system, parameters, schedule, label, times_h, before)
+    given = given_by(schedule, label, times_h, before)
+    inputs = input_values(system, schedule, times_h)
+    found = Sample(shown, ligand, inputs, given)
+    refuse_impossible(system, parameters, times_h, found)
+    return found
 
 
 def _check_form(system: System, schedule: Schedule) -> None:
@@ -264,20 +301,16 @@ def _solve(
     schedule: Schedule,
     label: str,
     times: np.ndarray,
+    before: np.ndarray | None,
 ) -> _Shown:
     """Return what the label shows in each amount, and the amounts of all ligand."""
-    if _is_exact(system, schedule):
+    if _is_exact(system, schedule) and before is None:
         values = np.array([parameters[str(p)] for p in system.parameters])
         doses = _doses(schedule, label)
         states = np.asarray(compile_system(system).solve(values, doses, times))
     else:
         line = lower(system, parameters, schedule, label_of_states(system, label))
-        states = integrate(line, times)
-    if not np.isfinite(states).all():
-        raise SolveError(
-            f"the solution of {system.name!r} is not finite at "
-            f"{dict(parameters)}: check the sizes of the rates"
-        )
+        states = integrate(line, times, before)
     if system.matrix is not None:
         shown = {amount: states[:, i] for i, amount in enumerate(system.amounts)}
         return shown, shown if label == LIGAND else {}

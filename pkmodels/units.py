@@ -20,6 +20,9 @@ JOULE_PER_MEV = 1.602176634e-13
 # 1 MeV in 1 g is 1.602176634e-10 Gy; 1 MBq h is 3.6e9 decays.
 GY_G_PER_MEV_MBQ_H = JOULE_PER_MEV * 1e3 * 1e6 * SECONDS_PER_HOUR
 
+# 1 ug over 1 g/mol is 1 umol.
+NMOL_PER_UMOL = 1e3
+
 # 1 MBq h is 1e6 x 3600 decays.
 DECAYS_PER_MBQ_H = 1e6 * SECONDS_PER_HOUR
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import sympy
 
-from pkmodels.definition import Fate, Model, Route, RouteEntry
+from pkmodels.definition import Fate, Model, RouteEntry
 from pkmodels.dimensions import check_unit
 from pkmodels.errors import ModelError, suggest
 from pkmodels.reactions import Reaction
+from pkmodels.routes import Route
 from pkmodels.symbols import LIGAND, NO_LIGAND, Amount, Input, Parameter
 
 _NO_NAMES: Mapping[str, str] = {}

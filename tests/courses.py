@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from pkmodels.administrations import Administration
-from pkmodels.definition import Model, Route
+from pkmodels.definition import Model
 from pkmodels.kernels.reference import integrate
 from pkmodels.reactions import Reaction, flow
+from pkmodels.routes import Route
 from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import amounts, inputs, parameters, receptors
 from pkmodels.system import assemble

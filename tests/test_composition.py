@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pbpk12_model import model as pbpk12
 
 from pkmodels.composition import merge
-from pkmodels.definition import Fate, Model, Route, derivatives
+from pkmodels.definition import Fate, Model, derivatives
 from pkmodels.errors import ModelError
 from pkmodels.reactions import flow
+from pkmodels.routes import Route
 from pkmodels.symbols import Amount, Input, Parameter, amounts, parameters
 
 PLASMA, KIDNEY, LIVER, URINE = amounts("plasma kidney liver urine", unit="nmol")

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import sympy
@@ -9,18 +10,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
-from pkmodels.definition import Model, Route, derivatives
+from pkmodels.definition import Model, derivatives
 from pkmodels.errors import InputError, ModelError
+from pkmodels.notation.equation_parser import parse_equations
 from pkmodels.notation.equations import (
     equations_text,
     latex,
     latex_sections,
-    parse_equations,
 )
 from pkmodels.notation.formula_parser import parse_formula
 from pkmodels.notation.formulas import formula_text
 from pkmodels.notation.typesetting import formula_latex, name_latex, text_latex
 from pkmodels.reactions import Reaction, flow
+from pkmodels.routes import Route
 from pkmodels.symbols import amounts, inputs, parameters
 
 # Names that SymPy, Python or the notation itself use for something else.
@@ -182,6 +184,20 @@ def test_equations_read_as_a_pharmacologist_writes_them() -> None:
     ]
 
 
+def test_plain_numbers_are_printed_as_they_stand() -> None:
+    route = Route(PLASMA, lag_h=0.5, bioavailability=0.75)  # type: ignore[arg-type]
+    model = replace(
+        binding_model(),
+        start={RECEPTOR: 20.0},
+        routes={"by_vein": route},
+        observables={"nothing": 0},
+    )
+    text = equations_text(model)
+    assert "\n  receptor = 20.0\n" in text
+    assert "\n  by by_vein into plasma, bioavailability 0.75, lag in h 0.5\n" in text
+    assert text.endswith("\n  nothing = 0")
+
+
 def test_a_rate_called_like_a_parameter_gets_a_name_of_its_own() -> None:
     model = binding_model(filtration="filtration")
     text = equations_text(model)
@@ -329,12 +345,15 @@ def test_latex_can_be_set_line_by_line(model: Model) -> None:
         assert line.count("&") == 1, line
 
 
+def width_when_set(line: str) -> float:
+    """The width of a line of LaTeX, in points, as Matplotlib sets it."""
+    one = line.replace("&", "").replace("\\\\\n", "").replace(r"\ ", r"\,")
+    width, *_ = MathTextParser("path").parse(f"${one}$", dpi=72)
+    return width
+
+
 @pytest.mark.parametrize("substituted", [False, True])
 def test_a_renderer_accepts_the_latex(substituted: bool) -> None:
-    parser = MathTextParser("path")
     for lines in latex_sections(binding_model(), substituted=substituted).values():
         for line in lines:
-            one = line.replace("&", "").replace("\\\\\n", "").replace(r"\ ", r"\,")
-            width, *_ = parser.parse(f"${one}$", dpi=72)
-            assert math.isfinite(width)
-            assert width > 0.0
+            assert 0.0 < width_when_set(line) < math.inf

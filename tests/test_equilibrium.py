@@ -85,6 +85,24 @@ def test_closed_binding_settles_at_the_root_of_its_quadratic():
     assert found.states[0].where == ()
 
 
+def test_what_is_too_long_to_read_is_described_and_still_held():
+    secretion = flow("secretion", None, LIGAND, GIVEN)
+    found = steady_states(model_of(*BINDING))
+    values = {a: str(e) for a, e in found.states[0].values.items()}
+    size = sum(map(len, values.values()))
+    assert size > 500
+    assert str(found.states[0]) == (
+        f"{', '.join(map(str, values))} = roots of a quadratic ({size:,} characters; "
+        "steady_states(model).states holds them)"
+    )
+    # A state that is short enough is printed whole, however many amounts it has.
+    assert "characters" not in str(steady_states(model_of(*RECYCLING)))
+    assert (
+        max(map(len, str(steady_states(model_of(*TURNOVER, secretion))).split("\n")))
+        < 301
+    )
+
+
 def test_an_enzyme_uses_up_its_substrate():
     found = steady_states(michaelis_menten())
     totals = totals_of(found)

@@ -94,6 +94,8 @@ def test_resets() -> None:
     subject = one(dose(), {"TIME": 5, "EVID": 3}, dose(TIME=7, EVID=4))
     assert subject.schedule.resets_h == (5.0, 7.0)
     assert [a.time_h for a in subject.schedule.administrations] == [0.0, 7.0]
+    # NONMEM's help: a reset event ignores CMT.
+    assert one(dose(), {"TIME": 5, "EVID": 3, "CMT": -1}).schedule.resets_h == (5.0,)
     wiped = one(dose(), dose(TIME=5), {"TIME": 5, "EVID": 3})
     assert [a.time_h for a in wiped.schedule.administrations] == [0.0]
 
@@ -152,6 +154,14 @@ def test_files(tmp_path: Path) -> None:
         ("ID,TIM,AMT\n1,0,5\n", "events.csv: has no column TIME: did you mean 'TIM'?"),
         ("ID,TIME,time\n1,0,5\n", "events.csv: column TIME is there twice: drop one"),
         (
+            "ID;TIME;AMT\n1;0,5;3\n",
+            "events.csv: the columns are separated by semicolons: separate them by "
+            "commas, and write decimals with a point",
+        ),
+        ("id\ttime\tamt\n1\t0\t3\n", "events.csv: the columns are separated by tabs"),
+        ("ID  TIME AMT\n1 0 3\n", "events.csv: the columns are separated by spaces"),
+        ("ID,TIME;AMT\n1,0;3\n", "events.csv: has no column TIME: did you mean"),
+        (
             "ID,TIME,AMT\n1,0\n",
             "events.csv, line 2: has 2 values and the header 3: mend the commas",
         ),
@@ -207,6 +217,14 @@ WHERE = "row 1 of the event table, column "
         (dose(AMT=0, RATE=5, SS=1, ADDL=1), "ADDL: is 1, but an infusion without end"),
         (dose(CMT=3), "CMT: is 3, and no route is named for it; routes has 1 (oral)"),
         ({"TIME": 0, "AMT": 5}, "CMT: is missing, and no route is named for it"),
+        (
+            {"TIME": 0, "EVID": 2, "CMT": -1},
+            "CMT: is -1, which turns a compartment off, and none can be here: drop the",
+        ),
+        (
+            {"TIME": 0, "EVID": 0, "CMT": -2},
+            "CMT: is -2, which turns a compartment off",
+        ),
         (dose(MDV=0), "MDV: is 0, but EVID 1 observes nothing: write 1"),
         (dose(MDV=2), "MDV: is 2, it is 0 (observed) or 1 (missing)"),
         ({"TIME": 0, "EVID": 0, "MDV": 0}, "MDV: is 0, but DV is missing: write MDV 1"),

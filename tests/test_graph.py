@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pkmodels.definition import Model
+from pkmodels.definition import Fate, Model
 from pkmodels.models import organ_exchange
 from pkmodels.notation.graph import graph_svg
 from pkmodels.notation.graph_drawing import text_width
 from pkmodels.reactions import Reaction, flow
+from pkmodels.routes import Route
 from pkmodels.symbols import amounts, inputs, parameters, receptors
 
 NUMBER = re.compile(r"-?[\d.]+")
@@ -182,13 +184,44 @@ def fifteen_compartments() -> Model:
     )
 
 
+def with_bismuth(model: Model) -> Model:
+    """Let all of the first ligand lose its bismuth, and dose it late and in part."""
+    bismuth, kidney = amounts("bismuth kidney_bismuth", unit="nmol", ligand="free Bi")
+    (k,) = parameters("k", unit="1/h")
+    (lag,) = parameters("absorption_lag", unit="h")
+    (fraction,) = parameters("absorbed", unit="1")
+    carriers = [a for a in model.amounts if a.ligand == model.ligands[0]]
+    fate = {**dict.fromkeys(carriers, bismuth), kidney: kidney, bismuth: bismuth}
+    moves = (
+        flow("bismuth_uptake", bismuth, kidney, k * bismuth),
+        flow("bismuth_loss", kidney, None, k * kidney),
+    )
+    return replace(
+        model,
+        name=f"{model.name}_with_bismuth",
+        reactions=(*model.reactions, *moves),
+        routes={"skin": Route(carriers[0], lag_h=lag, bioavailability=fraction)},
+        daughters={
+            "Fr-221": Fate.WITH_LIGAND,
+            "Bi-213": fate,
+            "Tl-209": Fate.IN_PLACE,
+        },
+        start={a: 1 for a in model.amounts if a.ligand != model.ligands[0]},
+    )
+
+
 FIFTEEN = fifteen_compartments()
 ORGANS = organ_exchange.model(
     tuple("kidney_left kidney_right liver spleen red_marrow tumour lung bone".split())
 )
 
 
-@pytest.mark.parametrize("model", [FIFTEEN, ORGANS], ids=lambda m: m.name)
+ALPHA = with_bismuth(FIFTEEN)
+
+
+@pytest.mark.parametrize(
+    "model", [FIFTEEN, ORGANS, ALPHA, with_bismuth(ORGANS)], ids=lambda m: m.name
+)
 def test_no_labels_overlap_and_no_line_crosses_one(model: Model) -> None:
     svg = graph_svg(model)
     texts, boxes = text_boxes(svg), compartment_boxes(svg)
@@ -226,6 +259,21 @@ def test_everything_of_the_model_is_drawn_and_explained() -> None:
     assert {"AMD3100", "changes the rate", "react or arise together"} <= set(texts)
     # Two that influence reabsorption without taking part, and one in the legend.
     assert svg.count('stroke-dasharray="4 3" marker-end') == 2 + 1
+
+
+def test_how_a_dose_arrives_stands_at_its_arrow() -> None:
+    boxes = {box.what: box for box in text_boxes(graph_svg(ALPHA))}
+    dose, fraction, lag, amount = (
+        boxes[text]
+        for text in (
+            "dose: skin",
+            "bioavailability: absorbed",
+            "lag (h): absorption_lag",
+            "plasma",
+        )
+    )
+    assert dose.bottom <= fraction.top < fraction.bottom <= lag.top < amount.top
+    assert "bioavailability" not in graph_svg(FIFTEEN)
 
 
 def test_arrows_run_from_what_leaves_to_what_arrives() -> None:

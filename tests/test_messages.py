@@ -8,9 +8,10 @@ import pytest
 import sympy
 
 from pkmodels.administrations import Administration
-from pkmodels.definition import Model, Route
+from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
 from pkmodels.reactions import Reaction, flow
+from pkmodels.routes import Route
 from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import (
     Amount,
@@ -154,7 +155,8 @@ def test_an_administration_of_a_ligand_that_the_model_lacks() -> None:
     )
     with said(
         ModelError,
-        "model 'm' has no ligand 'pentixather': known: AMD3100",
+        "model 'm' has no ligand 'pentixather': known: AMD3100; make amounts of it, "
+        "amounts(..., ligand='pentixather'), and a route",
     ):
         assemble(blocking, GIVEN.form)
 

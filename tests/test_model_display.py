@@ -20,7 +20,10 @@ from pkmodels.reactions import flow
 from pkmodels.symbols import amounts, inputs, parameters
 from pkmodels.values import Certainty, Value
 
-VALUES = {"loss": Value(0.1, RATE_UNIT, "made up", Certainty.JUDGEMENT)}
+VALUES = {
+    "loss": Value(0.1, RATE_UNIT, "made up", Certainty.JUDGEMENT),
+    "uptake": 0.25,
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,9 @@ def broken():
 
 def ill_posed():
     return Model("empty", (), {}, {})
+
+
+spleen = organ(Choice("spleen"))
 '''
 
 
@@ -79,6 +85,7 @@ def test_a_file_s_model_is_shown_in_every_form(file: Path) -> None:
     assert ElementTree.fromstring(shown["graph"]).tag.endswith("svg")
     assert "## Assumptions\n\nA made-up organ." in shown["supplement"]
     assert "| `loss` | 1/h | 0.1 | judgement | made up |" in shown["supplement"]
+    assert "| `uptake` | 1/h | 0.25 |  | not stated |" in shown["supplement"]
     assert shown["table"].splitlines() == [
         "amount  unit  ligand  start",
         "------  ----  ------  ------",
@@ -87,7 +94,7 @@ def test_a_file_s_model_is_shown_in_every_form(file: Path) -> None:
         "",
         "parameter  unit  value",
         "---------  ----  ------------------------",
-        "uptake     1/h",
+        "uptake     1/h   0.25 (source not stated)",
         "loss       1/h   0.1 (judgement: made up)",
         "before     nmol",
         "",
@@ -101,14 +108,42 @@ def test_a_function_is_chosen_by_name(file: Path) -> None:
     assert "d liver/dt" in show(f"{file}:liver", "equations")
 
 
+def test_so_is_a_model(file: Path) -> None:
+    assert "d spleen/dt" in show(f"{file}:spleen", "equations")
+    file.write_text(FILE.replace("def model()", "def function()"), "utf-8")
+    with file.open("a", encoding="utf-8") as more:
+        more.write("model = function()\n")
+    assert "d kidney/dt" in show(str(file), "equations")
+
+
+@pytest.mark.parametrize("form", ["table", "supplement"])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ('{"loss": "0.1"}', r"the value of 'loss' is '0.1' \(str\): write a Value"),
+        ("[0.1]", r"the mapping of values is \[0.1\] \(list\): write {'uptake'"),
+        (
+            '{"loss": Value(6.0, "h", "made up", Certainty.JUDGEMENT)}',
+            "the value of 'loss' is in h, the parameter in 1/h: convert the value",
+        ),
+    ],
+)
+def test_values_that_are_none_are_refused(
+    file: Path, form: str, values: str, message: str
+) -> None:
+    file.write_text(f"{FILE}\n\nVALUES = {values}\n", "utf-8")
+    with pytest.raises(InputError, match=message):
+        show(str(file), form)
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
         (
             "livr",
-            "no function 'livr': did you mean 'liver'. Known: model, liver",
+            "no function and no model 'livr': did you mean 'liver'. Known: model, ",
         ),
-        ("Model", "there is no function 'Model': did you mean 'model'"),
+        ("Model", "no function and no model 'Model': did you mean 'model'"),
         ("organ", "organ needs choice: write a function without arguments"),
         ("number", "number returns 7, which is no Model: return one"),
         ("broken", "broken fails, by ZeroDivisionError: division by zero: mend it"),
@@ -131,7 +166,7 @@ def test_an_ill_posed_model_says_so_itself(file: Path) -> None:
     [
         ("def model(:\n", "organ.py, line 1: invalid syntax: mend the file"),
         ("import no_such_module\n", "fails when it is loaded, by ModuleNotFoundError"),
-        ("x = 1\n", "there is no function 'model': known: none"),
+        ("x = 1\n", "no function and no model 'model': known: none"),
     ],
 )
 def test_files_that_cannot_be_loaded_are_refused(

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pkmodels.definition import Model, Route
+from pkmodels.definition import Model
 from pkmodels.event_tables import Subject, subjects_of
 from pkmodels.kernels.reference import functions_of, integrate
 from pkmodels.reactions import flow
+from pkmodels.routes import Route
 from pkmodels.schedule import ScheduleForm
 from pkmodels.symbols import amounts, parameters
 from pkmodels.system import System, assemble

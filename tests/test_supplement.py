@@ -1,17 +1,21 @@
 """The Markdown supplement: complete, and read by a Markdown parser as it is meant."""
 
+import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import sympy
 from markdown_it import MarkdownIt
 from test_graph import FIFTEEN
 
-from pkmodels.definition import Fate, Model, Route
+from pkmodels.definition import Fate, Model
 from pkmodels.errors import InputError
 from pkmodels.models import organ_exchange
 from pkmodels.notation.supplement import supplement
 from pkmodels.reactions import flow
+from pkmodels.routes import Route
 from pkmodels.symbols import amounts, parameters
 from pkmodels.values import Certainty, Value, log_normal
 
@@ -92,6 +96,12 @@ def test_every_part_of_the_model_has_its_row() -> None:
     }
 
 
+@pytest.mark.parametrize("number", [0.3, 3, np.float32(0.5), sympy.Rational(1, 4)])
+def test_the_source_of_a_plain_number_is_not_stated(number: float) -> None:
+    rows = tables(supplement(MODEL, {**VALUES, "loss": number}))["Parameters"]
+    assert rows[2] == ["loss", "1/h", f"{float(number):g}", "", "not stated"]
+
+
 def test_columns_that_would_be_empty_are_left_out() -> None:
     found = tables(supplement(MODEL))
     assert found["Parameters"][0] == ["parameter", "unit"]
@@ -126,6 +136,19 @@ def test_assumptions_come_first_without_their_indentation() -> None:
     [
         ({"uptak": VALUES["uptake"]}, {}, "'uptak', which is no parameter .* 'uptake'"),
         ({"lag": VALUES["uptake"]}, {}, "'lag' is in 1/h, the parameter in h: convert"),
+        (
+            {"lag": "0.5"},
+            {},
+            r"of 'lag' is '0.5' \(str\): write a Value, a Prior or a n",
+        ),
+        ({"lag": None}, {}, r"value of 'lag' is None \(NoneType\): write a Value"),
+        ({"lag": True}, {}, r"value of 'lag' is True \(bool\): write a Value"),
+        ({"lag": math.nan}, {}, "value of 'lag' is nan, which is not finite: write"),
+        (
+            [0.5],
+            {},
+            r"the mapping of values is \[0.5\] \(list\): write {'uptake': 0.1}",
+        ),
         ({}, {"bloood": "?"}, "'bloood', which is not in model .* 'blood'"),
     ],
 )

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import sympy
 
-from pkmodels.definition import Model, Route, derivatives
+from pkmodels.definition import Model, derivatives
 from pkmodels.errors import ModelError, suggest
 from pkmodels.models import organ_exchange
 from pkmodels.reactions import Reaction, flow
+from pkmodels.routes import Route
 from pkmodels.schedule import ScheduleForm
 from pkmodels.symbols import (
     Amount,

@@ -7,8 +7,9 @@ import pytest
 from courses import BINDING, BINDING_VALUES, ONE_COMPARTMENT, PLASMA, VALUES, K, bolus
 
 from pkmodels.administrations import Administration, Delivery, SteadyState
-from pkmodels.definition import Model, Route
+from pkmodels.definition import Model
 from pkmodels.errors import InputError
+from pkmodels.routes import Route
 from pkmodels.schedule import Schedule, ScheduleForm, Window
 from pkmodels.symbols import parameters
 from pkmodels.system import System, assemble

@@ -8,10 +8,11 @@ from block_curves import settled
 from pbpk12_model import model as pbpk12
 
 from pkmodels.composition import merge
-from pkmodels.definition import Fate, Model, Route, derivatives
+from pkmodels.definition import Fate, Model, derivatives
 from pkmodels.errors import ModelError
 from pkmodels.models import blocks, organ_exchange
 from pkmodels.reactions import Reaction, flow
+from pkmodels.routes import Route
 from pkmodels.symbols import Amount, Parameter, amounts, inputs, parameters, receptors
 from pkmodels.variants import for_ligand, prefixed, renamed, with_parameters
 

@@ -21,6 +21,9 @@ from pkmodels.symbols import Amount, Parameter
 # Steady states (of parts that do not touch each other, combined) that are listed.
 STATE_LIMIT = 64
 
+# Characters that a state is printed in, and that an expression has in a longer one.
+_LINE_LENGTH, _EXPRESSION_LENGTH = 300, 80
+
 
 @dataclass(frozen=True)
 class SteadyState:
@@ -43,13 +46,45 @@ class SteadyState:
         return tuple(a for a, value in self.values.items() if value == a)
 
     def __str__(self) -> str:
-        """Print on one line."""
-        said = ", ".join(f"{a} = {e}" for a, e in self.values.items() if a != e)
+        """Print on one line; what is too long to read is only described."""
+        written = [f"{a} = {e}" for a, e in self.values.items() if a != e]
+        where = [f"{e} >= 0" for e in self.where]
+        if sum(map(len, [*written, *where])) > _LINE_LENGTH:
+            written, where = self._shortened()
+        said = ", ".join(written)
         if self.undetermined:
             said += f"; any {', '.join(map(str, self.undetermined))}"
-        if self.where:
-            said += "; where " + " and ".join(f"{e} >= 0" for e in self.where)
+        if where:
+            said += "; where " + " and ".join(where)
         return said.removeprefix("; ")
+
+    def _shortened(self) -> tuple[list[str], list[str]]:
+        """Return the values and conditions, those that are long described together."""
+        texts = {a: str(e) for a, e in self.values.items() if a != e}
+        long = {a: t for a, t in texts.items() if len(t) > _EXPRESSION_LENGTH}
+        written = [f"{a} = {t}" for a, t in texts.items() if a not in long]
+        if long:
+            one, size = len(long) == 1, sum(map(len, long.values()))
+            kinds = ("a ratio of polynomials", "ratios of polynomials")
+            if any(_has_root(self.values[a]) for a in long):
+                kinds = ("a root of a quadratic", "roots of a quadratic")
+            written.append(
+                f"{', '.join(map(str, long))} = {kinds[0] if one else kinds[1]} "
+                f"({size:,} characters; steady_states(model).states holds "
+                f"{'it' if one else 'them'})"
+            )
+        conditions = [str(e) for e in self.where]
+        where = [f"{t} >= 0" for t in conditions if len(t) <= _EXPRESSION_LENGTH]
+        hidden = len(conditions) - len(where)
+        if hidden:
+            where.append(f"{hidden} more condition{'s' * (hidden > 1)} (.where)")
+        return written, where
+
+
+def _has_root(expression: sympy.Expr) -> bool:
+    # The discriminant of a quadratic is a sum; roots of single parameters are not.
+    roots = (p for p in expression.atoms(sympy.Pow) if p.exp == sympy.S.Half)
+    return any(root.base.is_Add for root in roots)
 
 
 @dataclass(frozen=True)

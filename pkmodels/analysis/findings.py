@@ -13,8 +13,8 @@ from pkmodels.analysis.conservation import (
 )
 from pkmodels.analysis.equilibrium import SteadyStates, steady_states
 from pkmodels.analysis.numerators import by_denominator
-from pkmodels.definition import Fate, Model, derivatives
-from pkmodels.reactions import Reaction
+from pkmodels.definition import Model, derivatives
+from pkmodels.reactions import Reaction, running
 from pkmodels.symbols import Amount, Parameter
 
 
@@ -268,8 +268,7 @@ def usage(model: Model) -> Usage:
     amounts without effect on an observable: urine
     amounts that nothing empties: urine
     """
-    reachable = _reachable(model)
-    live = [r for r in model.reactions if _can_happen(r, reachable)]
+    reachable, live = running(model.reactions, model.sources())
     rates = _rates(model, live)
     effective = _effective(model, rates)
     inside = {s for reaction in model.reactions for s in reaction.rate.free_symbols}
@@ -283,32 +282,6 @@ def usage(model: Model) -> Usage:
         unobserved=tuple(a for a in model.amounts if a not in effective),
         sinks=tuple(a for a in model.amounts if a in filled and a not in emptied),
     )
-
-
-def _reachable(model: Model) -> set[Amount]:
-    """Amounts that doses, the start and reactions, one after another, can fill."""
-    found = {route.amount for _, route in model.all_routes()}
-    found |= {a for a, start in model.start.items() if sympy.sympify(start) != 0}
-    released = [e.items() for e in model.daughters.values() if not isinstance(e, Fate)]
-    waiting = list(model.reactions)
-    while True:
-        happening = [r for r in waiting if _can_happen(r, found)]
-        more = {amount for r in happening for amount, _ in r.products}
-        more |= {
-            into for pairs in released for source, into in pairs if source in found
-        }
-        if more <= found:
-            return found
-        found |= more
-        waiting = [r for r in waiting if r not in happening]
-
-
-def _can_happen(reaction: Reaction, filled: set[Amount]) -> bool:
-    if any(amount not in filled for amount, _ in reaction.reactants):
-        return False
-    held = reaction.rate.free_symbols
-    empty: Any = {s: 0 for s in held if isinstance(s, Amount) and s not in filled}
-    return reaction.rate.subs(empty) != 0
 
 
 def _rates(model: Model, live: Iterable[Reaction]) -> dict[Amount, sympy.Expr]:

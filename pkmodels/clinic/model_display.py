@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from sympy import sympify
+
 import pkmodels.models
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, PkmodelsError, suggest
 from pkmodels.notation.equations import equations_text, latex
 from pkmodels.notation.formulas import formula_text
 from pkmodels.notation.graph import graph_svg
+from pkmodels.notation.parameter_values import Known, check_values, value_texts
 from pkmodels.notation.supplement import supplement
-from pkmodels.values import Prior, Value
 
-_DEFAULT_FUNCTION = "model"
+_DEFAULT_NAME = "model"
 _VALUES = "VALUES"
 _LOADED_NAME = "shown_model_file"
 
@@ -48,11 +50,10 @@ def _supplement(model: Model, module: ModuleType) -> str:
 
 def _table(model: Model, module: ModuleType) -> str:
     values = _values_of(module)
+    check_values(model.parameters, values)
     amounts = [
-        (a.name, a.unit, a.ligand or "none", formula_text(model.start[a]))
-        if a in model.start
-        else (a.name, a.unit, a.ligand or "none", "0")
-        for a in model.amounts
+        (a.name, a.unit, a.ligand or "none", formula_text(sympify(start)))
+        for a, start in ((a, model.start.get(a, 0)) for a in model.amounts)
     ]
     parameters = [
         (p.name, p.unit, _described(values.get(p.name))) for p in model.parameters
@@ -82,10 +83,10 @@ def show(name: str, form: str) -> str:
     Parameters
     ----------
     name : str
-        A model of the library, or ``file.py:function``, or ``file.py`` where its
-        function is called ``model``. The function takes no arguments. The module may
-        have ``VALUES``, a mapping of parameter names to Value or Prior, and its
-        docstring opens the supplement.
+        A model of the library, or ``file.py:name``, or ``file.py`` where the name is
+        ``model``: of a Model, or of a function that returns one and takes no
+        arguments. The module may have ``VALUES``, a mapping of parameter names to
+        Value, Prior or number, and its docstring opens the supplement.
     form : str
         ``chemistry``, ``equations`` (plain text), ``latex``, ``graph`` (SVG),
         ``table`` (amounts and parameters with units and values) or ``supplement``
@@ -98,8 +99,8 @@ def show(name: str, form: str) -> str:
     Raises
     ------
     InputError
-        When there is no such form, model, file or function, or it does not return a
-        model.
+        When there is no such form, model, file or function, it does not return a model,
+        or ``VALUES`` holds what is no value.
     ModelError
         When the model is ill-posed.
 
@@ -111,14 +112,14 @@ def show(name: str, form: str) -> str:
     """
     if form not in FORMS:
         raise InputError(f"no form {form!r}: {suggest(form, FORMS)}")
-    file, function = _file_and_function(name)
+    file, model_name = _file_and_name(name)
     if file is None:
         module = _library_module(name)
-        model = _made(module, _DEFAULT_FUNCTION, name)
+        model = _made(module, _DEFAULT_NAME, name)
     else:
         with _importable(file.parent):
             module = _loaded(file)
-            model = _made(module, function, f"{file}:{function}")
+            model = _made(module, model_name, f"{file}:{model_name}")
     return FORMS[form](model, module).rstrip("\n")
 
 
@@ -136,7 +137,7 @@ def library_names() -> tuple[str, ...]:
     """
     names = [found.name for found in pkgutil.iter_modules(pkmodels.models.__path__)]
     return tuple(
-        name for name in names if hasattr(_module_of_library(name), _DEFAULT_FUNCTION)
+        name for name in names if hasattr(_module_of_library(name), _DEFAULT_NAME)
     )
 
 
@@ -149,17 +150,17 @@ def _library_module(name: str) -> ModuleType:
     if name not in known:
         raise InputError(
             f"no model {name!r}: {suggest(name, known)}; a model of your own is shown "
-            "by file.py:function"
+            "by file.py:name"
         )
     return _module_of_library(name)
 
 
-def _file_and_function(name: str) -> tuple[Path | None, str]:
-    """Take ``file.py:function`` apart; no file where the name has none."""
+def _file_and_name(name: str) -> tuple[Path | None, str]:
+    """Take ``file.py:name`` apart; no file where there is none."""
     head, _, tail = name.rpartition(":")
     if head.endswith(".py"):
-        return Path(head), tail or _DEFAULT_FUNCTION
-    return (Path(name) if name.endswith(".py") else None), _DEFAULT_FUNCTION
+        return Path(head), tail or _DEFAULT_NAME
+    return (Path(name) if name.endswith(".py") else None), _DEFAULT_NAME
 
 
 @contextmanager
@@ -202,16 +203,19 @@ def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _made(module: ModuleType, function: str, shown: str) -> Model:
-    found = getattr(module, function, None)
+def _made(module: ModuleType, name: str, shown: str) -> Model:
+    found = getattr(module, name, None)
+    if isinstance(found, Model):
+        return found
     if not inspect.isfunction(found):
         own = [
             name
             for name, value in vars(module).items()
-            if inspect.isfunction(value) and value.__module__ == module.__name__
+            if isinstance(value, Model)
+            or (inspect.isfunction(value) and value.__module__ == module.__name__)
         ]
         raise InputError(
-            f"{shown}: there is no function {function!r}: {suggest(function, own)}"
+            f"{shown}: there is no function and no model {name!r}: {suggest(name, own)}"
         )
     required = [
         name
@@ -238,18 +242,19 @@ def _made(module: ModuleType, function: str, shown: str) -> Model:
     return made
 
 
-def _values_of(module: ModuleType) -> Mapping[str, Value | Prior]:
+def _values_of(module: ModuleType) -> Mapping[str, Known]:
     return getattr(module, _VALUES, {})
 
 
-def _described(value: Value | Prior | float | None) -> str:
-    if isinstance(value, int | float):
-        return f"{value:.12g} (source not stated)"
+def _described(value: Known | None) -> str:
     if value is None:
         return ""
-    if isinstance(value, Prior):
-        return str(value)
-    return f"{value.value:.12g} ({value.certainty}: {value.source})"
+    number, certainty, source = value_texts(value)
+    return (
+        f"{number} ({certainty}: {source})"
+        if certainty
+        else f"{number} (source {source})"
+    )
 
 
 def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,8 +9,7 @@ from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.errors import suggest
 from pkmodels.models.values import LIGANDS
 from pkmodels.nuclides import nuclide
-
-_NMOL_PER_UMOL = 1000.0
+from pkmodels.units import NMOL_PER_UMOL
 
 # Organs that may not be passed over in silence, by the name that waives them.
 CRITICAL_ORGANS = {"kidneys": "kidney", "red_marrow": "red_marrow"}
@@ -65,7 +64,7 @@ def _carrier_free_problem(administration: Administration) -> Iterator[str]:
     mass_ug = administration.ligand_mass_ug
     if ligand is None or mass_ug is None or administration.label is None:
         return
-    amount_nmol = mass_ug / ligand.molar_mass_g_per_mol.value * _NMOL_PER_UMOL
+    amount_nmol = mass_ug / ligand.molar_mass_g_per_mol.value * NMOL_PER_UMOL
     label = nuclide(administration.label)
     highest_MBq = amount_nmol * label.carrier_free_MBq_per_nmol
     if administration.activity_MBq > highest_MBq:

@@ -1,28 +1,29 @@
 """Equations: a model as differential equations, in plain text and in LaTeX."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import count
+from textwrap import wrap
 
 import sympy
 
-from pkmodels.definition import Model, Route, derivatives
-from pkmodels.errors import InputError, suggest
-from pkmodels.notation.formula_parser import parse_formula
+from pkmodels.definition import Model, derivatives
+from pkmodels.notation.daughters import freed_in_place, releases, staying
+from pkmodels.notation.doses import route_details
 from pkmodels.notation.formulas import formula_text, join_terms, ordered_terms
 from pkmodels.notation.typesetting import formula_latex, name_latex, text_latex
+from pkmodels.routes import Route
 from pkmodels.symbols import Amount
 
 # Longer sums continue on the next line.
 _TEXT_WIDTH = 88
 _LATEX_RATES_PER_LINE, _LATEX_FORMULAS_PER_LINE = 4, 2
 
-_EQUATION = re.compile(r"d (\S+)/dt *= *(.*)", re.DOTALL)
-_RATE = re.compile(r"(\S+) *= *(.*)", re.DOTALL)
-
-_EQUATIONS, _RATES = "equations", "rates"
+EQUATIONS, RATES = "equations", "rates"
 _STARTS, _INPUTS, _DOSES, _OBSERVED = "start", "inputs", "doses", "observed"
-_HEADINGS = (_EQUATIONS, _RATES, _STARTS, _INPUTS, _DOSES, _OBSERVED)
+_DAUGHTERS = "daughters"
+# What the text has, in this order.
+HEADINGS = (EQUATIONS, RATES, _STARTS, _INPUTS, _DOSES, _OBSERVED, _DAUGHTERS)
 
 
 def equations_text(model: Model, *, substituted: bool = False) -> str:
@@ -59,8 +60,8 @@ def equations_text(model: Model, *, substituted: bool = False) -> str:
     """
     names = _symbol_names(model)
 
-    def written(expression: sympy.Basic) -> str:
-        return formula_text(expression, names)
+    def written(expression: object) -> str:
+        return formula_text(sympy.sympify(expression), names)
 
     if substituted:
         equations = {a: written(e) for a, e in derivatives(model).items()}
@@ -75,11 +76,11 @@ def equations_text(model: Model, *, substituted: bool = False) -> str:
             label: written(reaction.rate)
             for label, reaction in zip(labels, model.reactions, strict=True)
         }
-    lines = [f"{_EQUATIONS} of {model.name}, time in h, without physical decay"]
+    lines = [f"{EQUATIONS} of {model.name}, time in h, without physical decay"]
     lines += _aligned({f"d {a}/dt": text for a, text in equations.items()})
     if rates:
         named = zip(_aligned(rates), rates, model.reactions, strict=True)
-        lines += [_RATES]
+        lines += [RATES]
         lines += [line + _remark(r.name, label) for line, label, r in named]
     if model.start:
         lines += [f"{_STARTS} (0 where not stated)"]
@@ -93,6 +94,8 @@ def equations_text(model: Model, *, substituted: bool = False) -> str:
     if model.observables:
         lines += [_OBSERVED]
         lines += _aligned({n: written(e) for n, e in model.observables.items()})
+    if model.daughters:
+        lines += [f"{_DAUGHTERS}, where their parent decays", *_daughter_lines(model)]
     return "\n".join(lines)
 
 
@@ -156,19 +159,36 @@ def _wrapped(line: str) -> str:
 
 def _route_text(name: str, route: Route) -> str:
     details = [f"by {name} into {route.amount}"]
-    details += [f"{what} {formula_text(e)}" for what, e in _route_details(route)]
+    details += [
+        f"{_with_unit(what, unit)} {formula_text(e)}"
+        for what, unit, e in route_details(route)
+    ]
     return ", ".join(details)
 
 
-def _route_details(route: Route) -> Iterator[tuple[str, sympy.Expr]]:
-    if route.bioavailability != 1:
-        yield "bioavailability", route.bioavailability
-    if route.lag_h != 0:
-        yield "lag in h", route.lag_h
-    if route.duration_h is not None:
-        yield "duration in h", route.duration_h
-    if route.rate_per_h is not None:
-        yield f"rate in {route.amount.unit}/h", route.rate_per_h
+def _with_unit(what: str, unit: str) -> str:
+    return f"{what} in {unit}" if unit else what
+
+
+def _daughter_lines(model: Model) -> list[str]:
+    texts = [f"{daughter} {fate}" for daughter, fate in staying(model)]
+    for release in releases(model):
+        sources = ", ".join(map(str, release.sources))
+        daughters = ", ".join(release.daughters)
+        texts.append(f"{daughters} set free from {sources} into {release.target}")
+    for daughter, amounts in freed_in_place(model).items():
+        texts.append(f"{daughter} set free in {', '.join(map(str, amounts))}")
+    return [
+        f"  {line}"
+        for text in texts
+        for line in wrap(
+            text,
+            _TEXT_WIDTH - 2,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
 
 
 def latex(model: Model, *, substituted: bool = False) -> str:
@@ -185,7 +205,8 @@ def latex(model: Model, *, substituted: bool = False) -> str:
     Returns
     -------
     str
-        Equations, rates, starts, inputs, doses and observables, in this order.
+        Equations, rates, starts, inputs, doses, observables and daughters, in this
+        order.
 
     Raises
     ------
@@ -221,8 +242,8 @@ def latex_sections(
     Returns
     -------
     dict of str to tuple of str
-        The lines of ``equations``, ``rates``, ``start``, ``inputs``, ``doses`` and
-        ``observed``, those that the model has.
+        The lines of ``equations``, ``rates``, ``start``, ``inputs``, ``doses``,
+        ``observed`` and ``daughters``, those that the model has.
 
     Raises
     ------
@@ -245,11 +266,11 @@ def latex_sections(
         for amount in model.amounts
     }
     sections = {
-        _EQUATIONS: [
+        EQUATIONS: [
             rf"\frac{{d\,{name_latex(a.name)}}}{{dt}} &= {_broken(terms, size)}"
             for a, terms in sums.items()
         ],
-        _RATES: [
+        RATES: [
             f"{rates[r.name]} &= {formula_latex(r.rate)}"
             for r in model.reactions
             if not substituted
@@ -267,6 +288,7 @@ def latex_sections(
             f"{text_latex(_spaced(name))} &= {formula_latex(sympy.sympify(e))}"
             for name, e in model.observables.items()
         ],
+        _DAUGHTERS: _daughters_latex(model),
     }
     return {name: tuple(lines) for name, lines in sections.items() if lines}
 
@@ -288,104 +310,28 @@ def _route_latex(name: str, route: Route) -> str:
     target = rf"{text_latex(f'dose by {_spaced(name)}')} &\to "
     details = [name_latex(route.amount.name)]
     details += [
-        rf"{text_latex(what)}\ {formula_latex(e)}" for what, e in _route_details(route)
+        rf"{text_latex(_with_unit(what, unit))}\ {formula_latex(e)}"
+        for what, unit, e in route_details(route)
     ]
     return target + r",\ ".join(details)
 
 
-def parse_equations(text: str, model: Model) -> dict[Amount, sympy.Expr]:
-    """Read back the differential equations that `equations_text` writes.
-
-    Parameters
-    ----------
-    text : str
-        The equations, with or without named rates; starts, doses and observables
-        are passed over.
-    model : Model
-        Says what each name stands for; its reactions are not looked at.
-
-    Returns
-    -------
-    dict of Amount to sympy expression
-        dx/dt of each amount.
-
-    Raises
-    ------
-    InputError
-        When a line is no equation, a name is unknown, an amount has no equation or
-        two, or a rate is defined twice.
-
-    Examples
-    --------
-    >>> from pkmodels.models import organ_exchange
-    >>> model = organ_exchange.model(("kidney",))
-    >>> parse_equations(equations_text(model), model) == derivatives(model)
-    True
-    """
-    sections = _sections(text)
-    symbols = {s.name: s for s in (*model.amounts, *model.parameters, *model.inputs)}
-    rates: dict[str, sympy.Expr] = {}
-    for line in sections[_RATES]:
-        name, formula = _taken_apart(_RATE, line, "NAME = FORMULA")
-        if name in rates:
-            raise InputError(f"rate {name!r} is defined twice: keep one")
-        rates[name] = parse_formula(formula, symbols)
-    known = {amount.name: amount for amount in model.amounts}
-    found: dict[Amount, sympy.Expr] = {}
-    for line in sections[_EQUATIONS]:
-        name, formula = _taken_apart(_EQUATION, line, "d NAME/dt = FORMULA")
-        if name not in known:
-            raise InputError(
-                f"equation of {name!r}, which is no amount of model {model.name!r}: "
-                f"{suggest(name, known)}"
-            )
-        if known[name] in found:
-            raise InputError(f"{name!r} has two equations: keep one")
-        found[known[name]] = (
-            _sum_of_rates(formula, rates) if rates else parse_formula(formula, symbols)
+def _daughters_latex(model: Model) -> list[str]:
+    lines = [rf"{text_latex(d)} &\ {text_latex(fate)}" for d, fate in staying(model)]
+    for release in releases(model):
+        target = name_latex(release.target.name)
+        lines.append(
+            rf"{text_latex(', '.join(release.daughters))} &\ "
+            rf"{text_latex('set free from')}\ {_listed(release.sources)} \to {target}"
         )
-    missing = [name for name, amount in known.items() if amount not in found]
-    if missing:
-        raise InputError(
-            f"no equation for {', '.join(missing)}: add d {missing[0]}/dt = ..."
-        )
-    return found
+    for daughter, amounts in freed_in_place(model).items():
+        where = rf"{text_latex('set free in')}\ {_listed(amounts)}"
+        lines.append(rf"{text_latex(daughter)} &\ {where}")
+    return lines
 
 
-def _sections(text: str) -> dict[str, list[str]]:
-    """Return the lines under each heading, what was wrapped joined again."""
-    sections: dict[str, list[str]] = {name: [] for name in _HEADINGS}
-    current = _EQUATIONS
-    without_remarks = (line.split("#")[0] for line in text.splitlines())
-    for line in filter(str.strip, without_remarks):
-        if not line.startswith(" "):
-            heading = re.split(r"\W", line, maxsplit=1)[0]
-            if heading not in sections:
-                nearest = suggest(heading, _HEADINGS)
-                raise InputError(f"heading {line!r} is unknown: {nearest}")
-            current = heading
-        elif line.startswith("   ") and sections[current]:
-            sections[current][-1] += " " + line.strip()
-        else:
-            sections[current].append(line.strip())
-    return sections
-
-
-def _taken_apart(pattern: re.Pattern[str], line: str, form: str) -> tuple[str, str]:
-    match = pattern.fullmatch(line)
-    if match is None:
-        raise InputError(f"{line!r} is no equation: write {form}")
-    return match[1], match[2]
-
-
-def _sum_of_rates(formula: str, rates: Mapping[str, sympy.Expr]) -> sympy.Expr:
-    """Return the sum in the order of the rates, so that floats add up alike."""
-    names = {name: sympy.Symbol(name) for name in rates}
-    total = parse_formula(formula, names)
-    coefficients = {name: total.coeff(symbol) for name, symbol in names.items()}
-    remainder = total - sum(coefficients[name] * names[name] for name in names)
-    if remainder != 0:
-        raise InputError(
-            f"{formula!r} is no sum of rates: write the formula below, under rates"
-        )
-    return sympy.Add(*(coefficients[name] * rate for name, rate in rates.items()))
+def _listed(amounts: tuple[Amount, ...]) -> str:
+    """List amounts, a few on each line."""
+    names, size = [name_latex(a.name) for a in amounts], _LATEX_RATES_PER_LINE
+    chunks = [r",\ ".join(names[i : i + size]) for i in range(0, len(names), size)]
+    return ", \\\\\n&\\quad ".join(chunks)

@@ -4,7 +4,10 @@ from textwrap import wrap
 
 from sympy import Symbol, sympify
 
-from pkmodels.definition import Model, described
+from pkmodels.definition import Model
+from pkmodels.notation.daughters import freed_in_place, releases, staying
+from pkmodels.notation.doses import route_details
+from pkmodels.notation.formulas import formula_text
 from pkmodels.notation.graph_drawing import (
     DOT_SIZE,
     OUTSIDE_SIZE,
@@ -15,12 +18,13 @@ from pkmodels.notation.graph_drawing import (
     Line,
     Node,
     Shape,
+    Stroke,
     draw,
     text_height,
     text_width,
 )
 from pkmodels.reactions import Reaction
-from pkmodels.symbols import LIGAND, NO_LIGAND, Amount, Input
+from pkmodels.symbols import LIGAND, NO_LIGAND, Amount, Input, described
 
 # P. Tol, Colour Schemes, SRON/EPS/TN/09-002, issue 3.2, 2021: the "light" scheme, made
 # for filling cells with black text and distinct to colour-blind readers.
@@ -48,7 +52,8 @@ def graph_svg(model: Model) -> str:
     rounded ones are receptors and whatever else is no ligand. Each arrow passes
     through the name of its reaction, and meets others in a dot where several amounts
     react or arise. Dashed arrows start at what changes a rate without taking part,
-    thick ones are doses. Radioactive decay is not drawn.
+    thick ones are doses, dotted ones lead from where a label decays to where its
+    radioactive daughter is set free. No other decay is drawn.
 
     Parameters
     ----------
@@ -77,11 +82,9 @@ def graph_svg(model: Model) -> str:
         more_nodes, more_arrows = _process(number, reaction)
         nodes += more_nodes
         arrows += more_arrows
-    doses = sorted({(name, str(r.amount)) for name, r in model.all_routes()})
-    for name, amount in doses:
-        key = f"dose {name} {amount}"
-        nodes.append(_label(key, (f"dose: {name}",), Shape.DOSE))
-        arrows.append(Arrow(key, _key(amount), thick=True))
+    for more_nodes, more_arrows in (_doses(model), _releases(model)):
+        nodes += more_nodes
+        arrows += more_arrows
     legend = _legend(model, nodes, arrows)
     return draw(Drawing(model.name, tuple(nodes), tuple(arrows), legend))
 
@@ -104,6 +107,11 @@ def _compartments(model: Model) -> list[Node]:
         if seen:
             note = "observed" if seen == [amount.name] else f"seen in {', '.join(seen)}"
             notes += wrap(note, _NOTE_CHARACTERS)
+        notes += [
+            f"{daughter} set free here"
+            for daughter, amounts in freed_in_place(model).items()
+            if amount in amounts
+        ]
         lines = (
             Line(amount.name, _NAME_SIZE),
             *(Line(note, _NOTE_SIZE, faint=True) for note in notes),
@@ -172,7 +180,41 @@ def _process(number: int, reaction: Reaction) -> tuple[list[Node], list[Arrow]]:
     taking_part = {amount for amount, _ in (*reaction.reactants, *reaction.products)}
     for symbol in sorted(reaction.rate.free_symbols - taking_part, key=str):
         if isinstance(symbol, Amount | Input):
-            arrows.append(Arrow(_key(str(symbol)), key, dashed=True))
+            arrows.append(Arrow(_key(str(symbol)), key, stroke=Stroke.DASHED))
+    return nodes, arrows
+
+
+def _doses(model: Model) -> tuple[list[Node], list[Arrow]]:
+    nodes, arrows = [], []
+    for number, (name, route) in enumerate(model.all_routes()):
+        key = f"dose {number}"
+        notes = [
+            f"{what} ({unit}): {formula_text(e)}"
+            if unit
+            else f"{what}: {formula_text(e)}"
+            for what, unit, e in route_details(route)
+        ]
+        nodes.append(_label(key, (f"dose: {name}", *notes), Shape.DOSE))
+        arrows.append(Arrow(key, _key(str(route.amount)), stroke=Stroke.THICK))
+    return nodes, arrows
+
+
+def _releases(model: Model) -> tuple[list[Node], list[Arrow]]:
+    """Return one name for all that set the same daughters free in one amount."""
+    nodes, arrows = [], []
+    for number, release in enumerate(releases(model)):
+        key = f"release {number}"
+        daughters, target = ", ".join(release.daughters), release.target
+        hint = (
+            f"{daughters}, set free by decay in {', '.join(map(str, release.sources))}"
+        )
+        nodes.append(_label(key, (daughters,), Shape.LABEL, hint))
+        dotted = Stroke.DOTTED
+        arrows += [
+            Arrow(_key(str(source)), key, pointed=False, stroke=dotted)
+            for source in release.sources
+        ]
+        arrows.append(Arrow(key, _key(str(target)), stroke=dotted))
     return nodes, arrows
 
 
@@ -196,6 +238,14 @@ def _legend(
         )
         if shape in shapes
     ]
-    if any(arrow.dashed for arrow in arrows):
-        entries.append(LegendEntry("changes the rate", None))
+    strokes = {arrow.stroke for arrow in arrows}
+    entries += [
+        LegendEntry(meaning, stroke)
+        for stroke, meaning in (
+            (Stroke.DASHED, "changes the rate"),
+            (Stroke.DOTTED, "decay sets the daughter free"),
+        )
+        if stroke in strokes
+    ]
+    entries += [LegendEntry(f"{name} {fate}", None) for name, fate in staying(model)]
     return tuple(entries)

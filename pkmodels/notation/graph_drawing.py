@@ -62,6 +62,15 @@ class Shape(StrEnum):
     OUTSIDE = "outside"
 
 
+class Stroke(StrEnum):
+    """How a line between two nodes is drawn."""
+
+    PLAIN = "plain"
+    THICK = "thick"
+    DASHED = "dashed"
+    DOTTED = "dotted"
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of text, its size in points."""
@@ -94,16 +103,15 @@ class Arrow:
     tail: str
     head: str
     pointed: bool = True
-    dashed: bool = False
-    thick: bool = False
+    stroke: Stroke = Stroke.PLAIN
 
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """What a mark of the drawing means: a node's shape, or a dashed line."""
+    """What a mark of the drawing means; without a mark, what is not drawn."""
 
     meaning: str
-    shape: Shape | None
+    mark: Shape | Stroke | None
     fill: str = "none"
 
 
@@ -245,7 +253,7 @@ def _laid_out(drawing: Drawing) -> _Layout:
             size["shape"] = "circle"
         graph.add_node(node.key, **size)
     for number, arrow in enumerate(drawing.arrows):
-        weight = "1" if arrow.dashed else "4"
+        weight = "4" if arrow.stroke in (Stroke.PLAIN, Stroke.THICK) else "1"
         graph.add_edge(
             arrow.tail, arrow.head, key=str(number), arrowhead="none", weight=weight
         )
@@ -278,9 +286,12 @@ def _laid_out(drawing: Drawing) -> _Layout:
 def _arrow_svg(arrow: Arrow, path: tuple[Point, ...]) -> str:
     (x, y), *others = path
     curve = " ".join(f"{a:.2f},{b:.2f}" for a, b in others)
-    style = ' stroke-dasharray="4 3"' if arrow.dashed else ""
+    style = {
+        Stroke.DASHED: ' stroke-dasharray="4 3"',
+        Stroke.DOTTED: ' stroke-dasharray="0.1 3.2" stroke-linecap="round"',
+    }.get(arrow.stroke, "")
     style += ' marker-end="url(#head)"' if arrow.pointed else ""
-    width = 2.4 if arrow.thick else 1.1
+    width = {Stroke.THICK: 2.4, Stroke.DOTTED: 1.8}.get(arrow.stroke, 1.1)
     return (
         f'<path d="M{x:.2f},{y:.2f}C{curve}" fill="none" stroke="{_INK}" '
         f'stroke-width="{width}"{style}/>'
@@ -345,20 +356,27 @@ def _legend_svg(
     x, y = 0.0, row
     for entry in entries:
         line = Line(entry.meaning, _LEGEND_SIZE, faint=True)
-        length = _SWATCH_WIDTH + 5.0 + text_width(line.text, line.size)
+        swatch = 0.0 if entry.mark is None else _SWATCH_WIDTH + 5.0
+        length = swatch + text_width(line.text, line.size)
         if x and x + length > width:
             x, y = 0.0, y + row
-        centre = x + _SWATCH_WIDTH / 2, y
-        if entry.shape is None:
-            ends = ((x, y), (x, y), (x + _SWATCH_WIDTH, y), (x + _SWATCH_WIDTH, y))
-            parts.append(_arrow_svg(Arrow("", "", dashed=True), ends))
-        else:
-            size = {
-                Shape.DOT: (DOT_SIZE, DOT_SIZE),
-                Shape.OUTSIDE: (OUTSIDE_SIZE, OUTSIDE_SIZE),
-            }.get(entry.shape, (_SWATCH_WIDTH, _SWATCH_HEIGHT))
-            parts.append(_shape_svg(entry.shape, centre, size, entry.fill))
-        at = x + _SWATCH_WIDTH + 5.0, y + 0.255 * _LEGEND_SIZE
+        parts += _mark_svg(entry, (x, y))
+        at = x + swatch, y + 0.255 * _LEGEND_SIZE
         parts.append(_text_svg(line, at, "start"))
         x += length + _LEGEND_GAP
     return parts, y + row / 2
+
+
+def _mark_svg(entry: LegendEntry, at: Point) -> list[str]:
+    """Return the mark of a legend's entry, which starts at a point."""
+    x, y = at
+    if entry.mark is None:
+        return []
+    if isinstance(entry.mark, Stroke):
+        ends = (at, at, (x + _SWATCH_WIDTH, y), (x + _SWATCH_WIDTH, y))
+        return [_arrow_svg(Arrow("", "", stroke=entry.mark), ends)]
+    size = {
+        Shape.DOT: (DOT_SIZE, DOT_SIZE),
+        Shape.OUTSIDE: (OUTSIDE_SIZE, OUTSIDE_SIZE),
+    }.get(entry.mark, (_SWATCH_WIDTH, _SWATCH_HEIGHT))
+    return [_shape_svg(entry.mark, (x + _SWATCH_WIDTH / 2, y), size, entry.fill)]

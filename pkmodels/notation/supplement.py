@@ -11,9 +11,8 @@ from pkmodels.definition import Fate, Model
 from pkmodels.errors import InputError, suggest
 from pkmodels.notation.equations import latex_sections
 from pkmodels.notation.formulas import formula_text
+from pkmodels.notation.parameter_values import Known, check_values, value_texts
 from pkmodels.symbols import Parameter
-from pkmodels.units import parse_unit
-from pkmodels.values import Family, Prior, Value
 
 _CONVENTION = (
     "Time is in h. Amounts are of all ligand, labelled or not; the physical decay of a "
@@ -23,7 +22,7 @@ _CONVENTION = (
 
 def supplement(
     model: Model,
-    values: Mapping[str, Value | Prior] | None = None,
+    values: Mapping[str, Known] | None = None,
     *,
     meanings: Mapping[str, str] | None = None,
     assumptions: str = "",
@@ -34,8 +33,9 @@ def supplement(
     ----------
     model : Model
         The model.
-    values : mapping of str to Value or Prior, optional
-        Number or prior of each parameter that has one, in the parameter's unit.
+    values : mapping of str to Value, Prior or float, optional
+        Value or prior of each parameter that has one, in the parameter's unit; the
+        source of a plain number counts as not stated.
     meanings : mapping of str to str, optional
         What an amount, a parameter or an input stands for, by its name.
     assumptions : str
@@ -50,8 +50,8 @@ def supplement(
     Raises
     ------
     InputError
-        When a value or a meaning belongs to nothing in the model, or a value has
-        another unit than its parameter.
+        When a value or a meaning belongs to nothing in the model, or a value is none
+        or has another unit than its parameter.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def supplement(
     >>> [line for line in text.splitlines() if line.startswith("#")][:3]
     ['# organ_exchange', '## Assumptions', '## Amounts']
     """
-    values, meanings = values or {}, meanings or {}
+    values, meanings = {} if values is None else values, meanings or {}
     _check(model, values, meanings)
     sections = {
         "Assumptions": "\n\n".join(filter(None, [cleandoc(assumptions), _CONVENTION])),
@@ -89,7 +89,7 @@ def supplement(
 
 
 def _check(
-    model: Model, values: Mapping[str, Value | Prior], meanings: Mapping[str, str]
+    model: Model, values: Mapping[str, Known], meanings: Mapping[str, str]
 ) -> None:
     parameters = {p.name: p for p in model.parameters}
     known = [s.name for s in (*model.amounts, *model.parameters, *model.inputs)]
@@ -99,17 +99,12 @@ def _check(
                 f"a meaning is given for {name!r}, which is not in model "
                 f"{model.name!r}: {suggest(name, known)}"
             )
-    for name, value in values.items():
+    check_values(model.parameters, values)
+    for name in values:
         if name not in parameters:
             raise InputError(
                 f"a value is given for {name!r}, which is no parameter of model "
                 f"{model.name!r}: {suggest(name, parameters)}"
-            )
-        # Numbers without a unit may say so by an empty text.
-        if parse_unit(value.unit or "1") != parse_unit(parameters[name].unit):
-            raise InputError(
-                f"the value of {name!r} is in {value.unit or '1'}, the parameter in "
-                f"{parameters[name].unit}: convert the value"
             )
 
 
@@ -149,26 +144,16 @@ def _amounts(model: Model, meanings: Mapping[str, str]) -> str:
 
 
 def _parameters(
-    model: Model, values: Mapping[str, Value | Prior], meanings: Mapping[str, str]
+    model: Model, values: Mapping[str, Known], meanings: Mapping[str, str]
 ) -> str:
     def row(parameter: Parameter) -> tuple[str, ...]:
         value = values.get(parameter.name)
-        known = () if value is None else (_number(value), value.certainty, value.source)
-        meaning = meanings.get(parameter.name, "")
-        cells = (meaning, parameter.unit, *(known or ("", "", "")))
+        known = ("", "", "") if value is None else value_texts(value)
+        cells = (meanings.get(parameter.name, ""), parameter.unit, *known)
         return (_code(parameter), *map(_cell, cells))
 
     columns = ("parameter", "meaning", "unit", "value", "how sure", "source")
     return _table(columns, map(row, model.parameters))
-
-
-def _number(value: Value | Prior) -> str:
-    if isinstance(value, Value):
-        return f"{value.value:.12g}"
-    if value.family is Family.LOG_NORMAL:
-        median, log_sd = value.parameters["median"], value.parameters["log_sd"]
-        return f"log-normal, median {median:.6g}, sd of ln {log_sd:.3g}"
-    return f"half-normal, scale {value.parameters['scale']:.6g}"
 
 
 def _reactions(model: Model) -> str:
