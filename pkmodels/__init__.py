@@ -32,9 +32,17 @@ if TYPE_CHECKING:
     from pkmodels.reactions import Reaction, flow
     from pkmodels.routes import Route
     from pkmodels.schedule import Schedule, Window
-    from pkmodels.symbols import amounts, inputs, parameters, receptors
+    from pkmodels.symbols import (
+        Amount,
+        Parameter,
+        amounts,
+        inputs,
+        parameters,
+        receptors,
+    )
     from pkmodels.system import System, assemble
     from pkmodels.trajectory import Trajectory, simulate
+    from pkmodels.units import convert
     from pkmodels.values import Prior, Value
 
     __version__: str
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
 # Each name is loaded from its module at first use, so that importing pkmodels is quick.
 _MODULE_OF = {
     "Administration": "administrations",
+    "Amount": "symbols",
     "Burden": "decision",
     "CompiledSystem": "compiled",
     "Delivery": "administrations",
@@ -52,6 +61,7 @@ _MODULE_OF = {
     "Model": "definition",
     "ModelError": "errors",
     "Nuclide": "nuclides",
+    "Parameter": "symbols",
     "PkmodelsError": "errors",
     "Prior": "values",
     "Quantity": "measurements",
@@ -69,6 +79,7 @@ _MODULE_OF = {
     "analyse": "analysis.findings",
     "assemble": "system",
     "compile_system": "compiled",
+    "convert": "units",
     "equations_text": "notation.equations",
     "flow": "reactions",
     "frame_means": "frames",
@@ -87,6 +98,7 @@ _MODULE_OF = {
 
 __all__ = [
     "Administration",
+    "Amount",
     "Burden",
     "CompiledSystem",
     "Delivery",
@@ -97,6 +109,7 @@ __all__ = [
     "Model",
     "ModelError",
     "Nuclide",
+    "Parameter",
     "PkmodelsError",
     "Prior",
     "Quantity",
@@ -114,6 +127,7 @@ __all__ = [
     "analyse",
     "assemble",
     "compile_system",
+    "convert",
     "equations_text",
     "flow",
     "frame_means",

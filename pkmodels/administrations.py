@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pkmodels.errors import InputError, check_kind, suggest
-from pkmodels.nuclides import nuclide
-from pkmodels.symbols import FREE_LABEL
+from pkmodels.nuclides import FREE_LABEL, nuclide
 from pkmodels.units import NMOL_PER_UMOL
 
 INTRAVENOUS = "intravenous"

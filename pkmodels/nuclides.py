@@ -11,6 +11,9 @@ from pkmodels.units import AVOGADRO_PER_MOL, SECONDS_PER_HOUR
 
 _HOURS_PER = {"s": 1.0 / SECONDS_PER_HOUR, "min": 1.0 / 60.0, "h": 1.0, "d": 24.0}
 
+# A label that no ligand carries is a ligand of its own, "free Lu".
+FREE_LABEL = "free "
+
 # Daughters in data/icrp107.csv that ICRP Publication 107 does not list, being stable.
 STABLE_DAUGHTERS = frozenset(
     "B-11 O-18 S-32 Ca-44 Ti-47 Ni-64 Zn-64 Zn-67 Zn-68 Y-89 Zr-90 Ru-99 Cd-111 Te-124 "

@@ -8,16 +8,13 @@ from typing import Any
 import sympy
 
 from pkmodels.errors import ModelError, check_kind
+from pkmodels.nuclides import FREE_LABEL
 from pkmodels.units import parse_unit
 
 # The ligand of a model that is written for one, whichever it may be.
 LIGAND = "ligand"
 # What is no ligand: receptors, transporters, binding proteins.
 NO_LIGAND = ""
-
-
-# A label that no ligand carries is a ligand of its own, "free Lu".
-FREE_LABEL = "free "
 
 
 class _SymbolWithUnit(sympy.Symbol):

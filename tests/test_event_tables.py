@@ -160,7 +160,7 @@ def test_files(tmp_path: Path) -> None:
         ),
         ("id\ttime\tamt\n1\t0\t3\n", "events.csv: the columns are separated by tabs"),
         ("ID  TIME AMT\n1 0 3\n", "events.csv: the columns are separated by spaces"),
-        ("ID,TIME;AMT\n1,0;3\n", "events.csv: has no column TIME: did you mean"),
+        ("ID;TIME,AMT\n1;0,3\n", "events.csv: has no column TIME: did you mean"),
         (
             "ID,TIME,AMT\n1,0\n",
             "events.csv, line 2: has 2 values and the header 3: mend the commas",

@@ -154,7 +154,7 @@ def show(
         str,
         typer.Argument(
             metavar="NAME",
-            help="A model of the library, or FILE.py:FUNCTION of your own.",
+            help="A model of the library, or FILE.py:NAME of a function or a model.",
         ),
     ],
     form: Annotated[

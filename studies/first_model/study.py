@@ -96,10 +96,11 @@ def model() -> Model:
         start={receptor: sites},
         routes={"intravenous": plasma},
         observables={
+            # Decay-corrected, so that the labels differ by what the ligand does only.
             "tumour": percent_administered(
-                region((bound, inside)), decay_corrected=False
+                region((bound, inside)), decay_corrected=True
             ),
-            "kidneys": percent_administered(kidney, decay_corrected=False),
+            "kidneys": percent_administered(kidney, decay_corrected=True),
             "occupancy": bound / (bound + receptor),
         },
     )
@@ -141,8 +142,8 @@ def simulated(name: str) -> Trajectory:
 def plot(curves: dict[str, Trajectory]) -> go.Figure:
     """Draw each observable with one line for each label."""
     titles = {
-        "tumour": "Tumour (% of administered activity)",
-        "kidneys": "Kidneys (% of administered activity)",
+        "tumour": "Tumour (%IA, decay-corrected)",
+        "kidneys": "Kidneys (%IA, decay-corrected)",
         "occupancy": "Receptors occupied (fraction)",
     }
     colours = ("#d55e00", "#0072b2", "#009e73")
