@@ -8,7 +8,7 @@ import sympy
 
 from pkmodels.errors import ModelError, check_kind, suggest
 from pkmodels.nuclides import nuclides
-from pkmodels.reactions import Reaction
+from pkmodels.reactions import Reaction, without
 from pkmodels.routes import Route
 from pkmodels.symbols import (
     NO_LIGAND,
@@ -306,7 +306,8 @@ def _check_filled(model: Model) -> None:
             filled |= set(entry.values())
     for reaction in model.reactions:
         for amount in amounts_in(reaction.rate):
-            if amount not in filled:
+            # What only slows a reaction, as a rival does, may be missing.
+            if amount not in filled and without(reaction.rate, [amount]) == 0:
                 raise ModelError(
                     f"model {model.name!r}: reaction {reaction.name!r} needs {amount}, "
                     "a compartment that is always empty: no route, no reaction and no "

@@ -1,4 +1,4 @@
-"""Frames: what a scanner shows that averages over a stretch of time."""
+"""Frames: what is averaged or collected over a stretch of time."""
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from pkmodels.compiled import CompiledSystem
-from pkmodels.errors import InputError, SolveError
+from pkmodels.errors import InputError, SolveError, suggest
+from pkmodels.nuclides import nuclide
 from pkmodels.readings import (
     Sample,
     choose_label,
@@ -15,6 +16,7 @@ from pkmodels.readings import (
     unfollowed_daughters,
 )
 from pkmodels.schedule import Schedule
+from pkmodels.symbols import LIGAND
 from pkmodels.system import System
 from pkmodels.timeline import lower
 from pkmodels.trajectory import Trajectory, checked, label_of_states, sample
@@ -103,6 +105,51 @@ def frame_means(
         unread={**observed.unread, **unfollowed_daughters(schedule)},
         fed_by=parents_of(schedule, chosen),
     )
+
+
+def collected(trajectory: Trajectory, amount: str) -> np.ndarray:
+    """Return what a collecting amount, as urine, gained between the times.
+
+    A(t_k) - A(t_(k-1)) exp(-lambda (t_k - t_(k-1))): the activity at t_k of what
+    arrived since t_(k-1), as when the vessel is changed at each time.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        With the times of the changes.
+    amount : str
+        An amount that nothing leaves.
+
+    Returns
+    -------
+    (n_times - 1,) array
+        MBq of the label, or nmol.
+
+    Raises
+    ------
+    InputError
+        When the trajectory has no such amount, or is of a daughter, which arises in the
+        vessel, too.
+
+    Examples
+    --------
+    >>> times, urine = np.array([0.0, 10.0, 20.0]), np.array([0.0, 4.0, 6.0])
+    >>> curve = Trajectory(times, "ligand", {"urine": urine}, {}, {}, {}, {})
+    >>> print(collected(curve, "urine"))
+    [4. 2.]
+    """
+    if amount not in trajectory.amounts:
+        raise InputError(f"no amount {amount!r}: {suggest(amount, trajectory.amounts)}")
+    if trajectory.fed_by:
+        raise InputError(
+            f"{trajectory.label} also arises from {', '.join(trajectory.fed_by)} in "
+            "what was collected before: collect the label that was given"
+        )
+    rate = 0.0
+    if trajectory.label != LIGAND:
+        rate = nuclide(trajectory.label).decay_constant_per_h
+    curve, elapsed = trajectory.amounts[amount], np.diff(trajectory.times_h)
+    return curve[1:] - curve[:-1] * np.exp(-rate * elapsed)
 
 
 def _means(

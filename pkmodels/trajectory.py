@@ -14,11 +14,10 @@ from pkmodels.compiled import (
     not_plain,
     unsolvable,
 )
-from pkmodels.errors import InputError, SolveError, check_kind, suggest
+from pkmodels.errors import InputError, SolveError, check_kind
 from pkmodels.given import given_by
 from pkmodels.kernels.printing import jax_matrix
 from pkmodels.kernels.reference import integrate
-from pkmodels.nuclides import nuclide
 from pkmodels.readings import (
     Sample,
     activities,
@@ -146,51 +145,6 @@ def simulate(
     )
 
 
-def collected(trajectory: Trajectory, amount: str) -> np.ndarray:
-    """Return what a collecting amount, as urine, gained between the times.
-
-    A(t_k) - A(t_(k-1)) exp(-lambda (t_k - t_(k-1))): the activity at t_k of what
-    arrived since t_(k-1), as when the vessel is changed at each time.
-
-    Parameters
-    ----------
-    trajectory : Trajectory
-        With the times of the changes.
-    amount : str
-        An amount that nothing leaves.
-
-    Returns
-    -------
-    (n_times - 1,) array
-        MBq of the label, or nmol.
-
-    Raises
-    ------
-    InputError
-        When the trajectory has no such amount, or is of a daughter, which arises in the
-        vessel, too.
-
-    Examples
-    --------
-    >>> times, urine = np.array([0.0, 10.0, 20.0]), np.array([0.0, 4.0, 6.0])
-    >>> curve = Trajectory(times, "ligand", {"urine": urine}, {}, {}, {}, {})
-    >>> print(collected(curve, "urine"))
-    [4. 2.]
-    """
-    if amount not in trajectory.amounts:
-        raise InputError(f"no amount {amount!r}: {suggest(amount, trajectory.amounts)}")
-    if trajectory.fed_by:
-        raise InputError(
-            f"{trajectory.label} also arises from {', '.join(trajectory.fed_by)} in "
-            "what was collected before: collect the label that was given"
-        )
-    rate = 0.0
-    if trajectory.label != LIGAND:
-        rate = nuclide(trajectory.label).decay_constant_per_h
-    curve, elapsed = trajectory.amounts[amount], np.diff(trajectory.times_h)
-    return curve[1:] - curve[:-1] * np.exp(-rate * elapsed)
-
-
 def checked(
     system: System | CompiledSystem, parameters: Mapping[str, float], schedule: Schedule
 ) -> System:
@@ -276,12 +230,17 @@ def sample(
     >>> sample(system, values, given, "Lu-177", np.zeros(1)).given.administered
     array([100.])
     """
-    shown, ligand = _solve(system, parameters, schedule, label, times_h, before)
-    given = given_by(schedule, label, times_h, before)
-    inputs = input_values(system, schedule, times_h)
-    found = Sample(shown, ligand, inputs, given)
-    refuse_impossible(system, parameters, times_h, found)
-    return found
+    times = np.asarray(times_h, dtype=np.float64)
+    early = np.zeros(times.shape, np.bool_) if before is None else np.asarray(before)
+    # Where something jumps, a rate may turn negative and recover before any time.
+    jumps = _jumps(system, parameters, schedule, label, times)
+    every = np.concatenate([times, jumps])
+    early = np.concatenate([early, np.zeros(jumps.shape, np.bool_)])
+    shown, ligand = _solve(system, parameters, schedule, label, every, early)
+    given = given_by(schedule, label, every, early)
+    found = Sample(shown, ligand, input_values(system, schedule, every), given)
+    refuse_impossible(system, parameters, every, found)
+    return found.with_curves(curve[: len(times)] for curve in found.curves())
 
 
 def _check_form(system: System, schedule: Schedule) -> None:
@@ -295,16 +254,31 @@ def _check_form(system: System, schedule: Schedule) -> None:
         )
 
 
+def _jumps(
+    system: System,
+    parameters: Mapping[str, float],
+    schedule: Schedule,
+    label: str,
+    times: np.ndarray,
+) -> np.ndarray:
+    """Return when something jumps up to the last time, if the solution is numeric."""
+    if _is_exact(system, schedule) or not times.size:
+        return np.zeros(0)
+    states_of = label_of_states(system, label)
+    found = lower(system, parameters, schedule, states_of).boundaries_h
+    return found[found <= times.max()]
+
+
 def _solve(
     system: System,
     parameters: Mapping[str, float],
     schedule: Schedule,
     label: str,
     times: np.ndarray,
-    before: np.ndarray | None,
+    before: np.ndarray,
 ) -> _Shown:
     """Return what the label shows in each amount, and the amounts of all ligand."""
-    if _is_exact(system, schedule) and before is None:
+    if _is_exact(system, schedule) and not before.any():
         values = np.array([parameters[str(p)] for p in system.parameters])
         doses = _doses(schedule, label)
         states = np.asarray(compile_system(system).solve(values, doses, times))

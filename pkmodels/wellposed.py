@@ -88,9 +88,9 @@ def check_filled(model: Model) -> None:
     """
     filled, kept = running(model.reactions, model.sources())
     empty = [str(amount) for amount in model.amounts if amount not in filled]
-    if empty:
-        runs = {reaction.name for reaction in kept}
-        idle = [r.name for r in model.reactions if r.name not in runs]
+    runs = {reaction.name for reaction in kept}
+    idle = [r.name for r in model.reactions if r.name not in runs]
+    if empty and idle:
         raise ModelError(
             f"model {model.name!r}: nothing ever fills {', '.join(empty)}, so that "
             f"{', '.join(idle)} never run: say start={{{empty[0]}: ...}}, a route, or "

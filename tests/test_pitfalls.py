@@ -10,7 +10,7 @@ import sympy
 from pkmodels.administrations import Administration, Delivery, SteadyState
 from pkmodels.definition import Fate, Model
 from pkmodels.errors import InputError, ModelError, SolveError
-from pkmodels.frames import frame_means
+from pkmodels.frames import collected, frame_means
 from pkmodels.models import organ_exchange
 from pkmodels.models.blocks import binding, filtration
 from pkmodels.observables import percent_administered
@@ -19,7 +19,7 @@ from pkmodels.routes import Route
 from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import Amount, Parameter, amounts, inputs, receptors
 from pkmodels.system import System, assemble
-from pkmodels.trajectory import Trajectory, collected, simulate
+from pkmodels.trajectory import Trajectory, simulate
 
 P, B, K = amounts("P B K", unit="nmol")
 (R,) = receptors("R", unit="nmol")
@@ -361,63 +361,6 @@ def test_an_estimated_hill_exponent_is_accepted() -> None:
     np.testing.assert_allclose(total, given, rtol=1e-7)
 
 
-def slip(*parts: object, **more: object) -> Model:
-    return Model("m", *parts, **more)  # pyright: ignore
-
-
-FREED = {"Bi-213": {P: R}}
-SLIPS = {
-    "with a star before a block": lambda: slip((CORE,), {"iv": P}, {}),
-    "reactions of model 'm' is Rea": lambda: slip(CORE[0], {"iv": P}, {}),
-    "route 'iv' of model 'm' is 'P'": lambda: slip(CORE, {"iv": "P"}, {}),
-    "'x' of model 'm' is 'P'": lambda: slip(CORE, {"iv": P}, {"x": "P"}),
-    "a start of model 'm' is": lambda: slip(CORE, {"iv": P}, {}, {"R": 1}),
-    "did you mean 'Bi-213'": lambda: slip(
-        CORE, {"iv": P}, {}, daughters={"Bi213": Fate.IN_PLACE}
-    ),
-    "write Fate.WITH": lambda: slip(CORE, {"iv": P}, {}, daughters={"Bi-213": "x"}),
-    "set free in R": lambda: slip(CORE, {"iv": P}, {}, daughters=FREED),
-    "write a tuple, (one,) for one": lambda: Schedule(
-        dose()  # pyright: ignore[reportArgumentType]
-    ),
-    "an entry of resets_h is 'x'": lambda: Schedule(
-        (dose(),),
-        (),
-        (24.0, "x"),  # pyright: ignore[reportArgumentType]
-    ),
-    "write SteadyState(interval_h)": lambda: dose(steady_state=24.0),
-    "label of an administration of x": lambda: Administration(
-        0.0,
-        0.0,
-        "x",
-        200.0,  # pyright: ignore[reportArgumentType]
-    ),
-    "assemble(model, schedule.form)": lambda: assemble(
-        binder(),
-        Schedule((dose(),)),  # pyright: ignore[reportArgumentType]
-    ),
-    "the system is Model(": lambda: simulate(
-        binder(),  # pyright: ignore[reportArgumentType]
-        {},
-        Schedule(()),
-        TIMES,
-    ),
-    "as a pair of an amount and how many": lambda: Reaction(
-        "r",
-        (P,),  # pyright: ignore[reportArgumentType]
-        (),
-        OUT * P,
-    ),
-}
-
-
-@pytest.mark.parametrize("said", SLIPS)
-def test_the_commonest_slips_are_named(said: str) -> None:
-    with pytest.raises((InputError, ModelError)) as error:
-        SLIPS[said]()
-    assert said in str(error.value)
-
-
 def test_a_mass_and_a_molar_mass_give_the_amount() -> None:
     """75 ug of 1347.3 g/mol are 55.7 nmol (domain: 75 ug = 56 nmol)."""
     given = Administration(
@@ -433,3 +376,34 @@ def test_a_mass_and_a_molar_mass_give_the_amount() -> None:
 def test_a_system_prints_its_equations() -> None:
     system: System = assemble(one_compartment(), Schedule((dose(),)).form)
     assert str(system) == "system one, time in h\n  d P/dt = -P*out"
+
+
+def test_a_reaction_that_runs_backwards_between_the_times_is_seen() -> None:
+    """Sites fall to a tenth of what is bound at 2 h; by 3 h binding has settled."""
+    (density,) = inputs("density", unit="1", otherwise=1.0)
+    free = SITES * density - B
+    on = Reaction("on", ((P, 1),), ((B, 1),), K_ON / V * P * free)
+    model = Model("m", (on,), {"intravenous": P}, {"bound": B})
+    values = {"V": 3.0, "k_on": 1.0, "sites": 5.0}
+    run(model, dose(nmol=500.0), values=values, times=np.array([1.0, 3.0]))
+    with pytest.raises(SolveError, match="reaction 'on' of 'm' runs backwards at 2 h"):
+        run(
+            model,
+            dose(nmol=500.0),
+            values=values,
+            times=np.array([1.0, 3.0]),
+            windows=(Window("density", 2.0, 9.0, 0.1),),
+        )
+
+
+def test_a_rival_that_is_not_there_need_not_be_filled() -> None:
+    rival = Amount("rival", "nmol", "other")
+    rate = Parameter("vmax", "nmol/h") * P / (SITES + P + rival)
+    loss = flow("rival_loss", rival, None, OUT * rival)
+    model = Model("m", (flow("out", P, None, rate),), {"intravenous": P}, {"p": P})
+    found = run(model, dose("ligand"), values={"vmax": 2.0, "sites": 5.0})
+    assert found.observables["p"][1] < 1000.0
+    with pytest.raises(
+        ModelError, match="'rival_loss' needs rival, a compartment that"
+    ):
+        Model("m", (*model.reactions, loss), {"intravenous": P}, {"p": P})

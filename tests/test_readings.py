@@ -8,7 +8,7 @@ import pytest
 from pkmodels.administrations import Administration
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
-from pkmodels.frames import frame_means
+from pkmodels.frames import collected, frame_means
 from pkmodels.observables import (
     after_wash,
     concentration,
@@ -23,7 +23,7 @@ from pkmodels.reactions import Reaction, flow
 from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import amounts, inputs, parameters, receptors
 from pkmodels.system import assemble
-from pkmodels.trajectory import Trajectory, collected, simulate
+from pkmodels.trajectory import Trajectory, simulate
 
 GALLIUM = math.log(2.0) / (67.71 / 60.0)
 LUTETIUM = math.log(2.0) / 159.528
