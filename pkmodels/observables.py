@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import sympy
 
 from pkmodels.dimensions import check_unit, unit_of
-from pkmodels.errors import ModelError
+from pkmodels.errors import ModelError, check_kind
 from pkmodels.symbols import (
     ADMINISTERED,
     COUNTED_DECAYS,
@@ -58,6 +58,7 @@ def region(
     ...        blood_volume=fraction * tumour_volume)
     bound + inside + plasma*V_tumour*blood_fraction/V_plasma
     """
+    check_kind("the amounts of a region", amounts, Iterable, "write (tumour,) for one")
     total = sympy.Add(*amounts)
     if (blood_concentration is None) != (blood_volume is None):
         raise ModelError(

@@ -219,8 +219,9 @@ def linear_matrix(
     entries: dict[tuple[int, int], sympy.Expr] = {}
     for row, expression in enumerate(expressions):
         remainder = expanded = sympy.expand(expression)
-        present = [s for s in expanded.free_symbols if s in columns]
-        for state in sorted(present, key=str):
+        for state in amounts_in(expanded):
+            if state not in columns:
+                continue
             coefficient = sympy.expand(sympy.diff(expanded, state))
             if not coefficient.free_symbols.isdisjoint(columns):
                 return None
@@ -292,6 +293,7 @@ def _ligands_of(model: Model, form: ScheduleForm) -> dict[str, str]:
                 f"model {model.name!r} has no ligand {ligand!r}: "
                 f"{suggest(ligand, model.ligands)}; make amounts of it, "
                 f"amounts(..., ligand={ligand!r}), and a route"
+                + (f", or give it as {LIGAND!r}" if LIGAND in model.ligands else "")
             )
         names[ligand] = found
     unnamed = [ligand for ligand, found in names.items() if found == LIGAND]
@@ -335,6 +337,7 @@ def _needed(
         for derivative in label.derivatives:
             needed |= rates.keys() & set(amounts_in(derivative))
     labelled = {x.ligand for x in form.labels}
+    labelled |= {t.amount.ligand for label in labels for t in label.tracers}
     for reading in readings:
         amounts = rates.keys() & set(amounts_in(reading))
         if any(amount.ligand not in labelled for amount in amounts):

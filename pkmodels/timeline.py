@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import sympy
 
 from pkmodels.administrations import Administration
 from pkmodels.arrivals import check_labels, evaluated, portions
-from pkmodels.errors import InputError, suggest
+from pkmodels.errors import InputError, check_kind, suggest
 from pkmodels.inflows import Inflow, Portion, endless_inflows, repeated_inflows, slack_h
 from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Schedule
@@ -202,6 +203,8 @@ def check_parameters(system: System, parameters: Mapping[str, float]) -> np.ndar
         raise InputError(
             f"parameter {missing[0]!r} has no value: give each of {', '.join(names)}"
         )
+    for name in names:
+        check_kind(f"parameter {name!r}", parameters[name], Real, "give a number")
     values = np.array([float(parameters[name]) for name in names])
     for name, value in zip(names, values.tolist(), strict=True):
         if not (math.isfinite(value) and value >= 0.0):

@@ -17,7 +17,7 @@ from pkmodels.compiled import (
 from pkmodels.errors import InputError, SolveError, check_kind
 from pkmodels.given import given_by
 from pkmodels.kernels.printing import jax_matrix
-from pkmodels.kernels.reference import integrate
+from pkmodels.kernels.reference import check_times, integrate
 from pkmodels.readings import (
     Sample,
     activities,
@@ -131,6 +131,12 @@ def simulate(
     system = checked(system, parameters, schedule)
     chosen = choose_label(schedule, label)
     times = np.asarray(times_h, dtype=np.float64)
+    check_times(times)
+    if before is not None and np.shape(before) != times.shape:
+        raise InputError(
+            f"before has the shape {np.shape(before)}: give one value for each of the "
+            f"{len(times)} times"
+        )
     found = sample(system, parameters, schedule, chosen, times, before)
     observed = observe(system, chosen, parameters, found)
     return Trajectory(
@@ -238,8 +244,12 @@ def sample(
     early = np.concatenate([early, np.zeros(jumps.shape, np.bool_)])
     shown, ligand = _solve(system, parameters, schedule, label, every, early)
     given = given_by(schedule, label, every, early)
-    found = Sample(shown, ligand, input_values(system, schedule, every), given)
-    refuse_impossible(system, parameters, every, found)
+    inputs = input_values(system, schedule, every, early)
+    found = Sample(shown, ligand, inputs, given)
+    nmol = sum(a.ligand_nmol or 0.0 for a in schedule.administrations)
+    activity = sum(a.activity_MBq for a in schedule.administrations)
+    largest = nmol if label == LIGAND else activity
+    refuse_impossible(system, parameters, every, found, largest, nmol)
     return found.with_curves(curve[: len(times)] for curve in found.curves())
 
 

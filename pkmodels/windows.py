@@ -11,7 +11,10 @@ from pkmodels.system import System
 
 
 def input_values(
-    system: System, schedule: Schedule, times_h: np.ndarray
+    system: System,
+    schedule: Schedule,
+    times_h: np.ndarray,
+    before: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the value of each input of a system at some times.
 
@@ -23,6 +26,8 @@ def input_values(
         Its windows hold from their start until just before their end.
     times_h : (n_times,) array
         Times, h.
+    before : (n_times,) array of bool or None
+        Where the value just before a change at the very time is wanted.
 
     Returns
     -------
@@ -54,15 +59,22 @@ def input_values(
     times = np.asarray(times_h, dtype=np.float64)
     found = {i.name: np.full(times.shape, i.otherwise) for i in system.inputs}
     for window in schedule.windows:
-        first, last = (_not_before(t, times) for t in (window.start_h, window.end_h))
+        edges = (window.start_h, window.end_h)
+        first, last = (_not_before(edge, times, before) for edge in edges)
         found[window.name][first & ~last] = window.value
     return found
 
 
-def _not_before(time_h: float, times: np.ndarray) -> np.ndarray:
+def _not_before(
+    time_h: float, times: np.ndarray, before: np.ndarray | None
+) -> np.ndarray:
     if math.isinf(time_h):
         return np.full(times.shape, time_h < 0.0)
-    return times >= time_h - slack_h(time_h)
+    slack = slack_h(time_h)
+    reached = times >= time_h - slack
+    return (
+        reached if before is None else reached & ~(before & (times <= time_h + slack))
+    )
 
 
 def _check_windows(system: System, schedule: Schedule) -> None:

@@ -9,15 +9,15 @@ import sympy
 
 from pkmodels.administrations import Administration, Delivery, SteadyState
 from pkmodels.definition import Fate, Model
-from pkmodels.errors import InputError, ModelError, SolveError
+from pkmodels.errors import InputError, ModelError
 from pkmodels.frames import collected, frame_means
 from pkmodels.models import organ_exchange
-from pkmodels.models.blocks import binding, filtration
+from pkmodels.models.blocks import binding
 from pkmodels.observables import percent_administered
 from pkmodels.reactions import Reaction, flow
 from pkmodels.routes import Route
 from pkmodels.schedule import Schedule, Window
-from pkmodels.symbols import Amount, Parameter, amounts, inputs, receptors
+from pkmodels.symbols import Amount, Parameter, amounts, receptors
 from pkmodels.system import System, assemble
 from pkmodels.trajectory import Trajectory, simulate
 
@@ -226,42 +226,6 @@ def test_nothing_is_relative_to_what_was_given_for_ever() -> None:
     }
 
 
-def test_a_fraction_above_one_is_no_solution() -> None:
-    fraction = Parameter("fraction", "1")
-    (block,) = inputs("block", unit="1", otherwise=0.0)
-    model = Model(
-        "kidney",
-        filtration(
-            "kidney",
-            P,
-            K,
-            None,
-            volume=V,
-            filtration_rate=Parameter("gfr", "L/h"),
-            reabsorbed_fraction=fraction,
-            block=block,
-        ),
-        {"intravenous": P},
-        {"kidney": K},
-    )
-    values = {"V": 3.0, "gfr": 6.0, "fraction": 0.05}
-    assert run(model, dose(), values=values).observables["kidney"][1] > 0.0
-    with pytest.raises(SolveError, match="'kidney_excretion' of 'kidney' runs back"):
-        run(model, dose(), values={**values, "fraction": 5.0})
-    with pytest.raises(SolveError, match="'kidney_reabsorption' of 'kidney' runs"):
-        run(model, dose(), values=values, windows=(Window("block", 0.0, 4.0, 50.0),))
-    exchange = {
-        "blood_half_time": 1.0,
-        "fraction_kidney": 2.0,
-        "biological_half_life_kidney": 60.0,
-    }
-    with pytest.raises(SolveError, match="'elimination' of 'organ_exchange' runs back"):
-        run(organ_exchange.model(("kidney",)), dose(), values=exchange)
-    less = Model("less", CORE, {"intravenous": P}, {}, {R: SITES - 2 * SITES})
-    with pytest.raises(InputError, match="R of 'less' starts with -5 nmol"):
-        run(less, dose())
-
-
 def test_free_label_adds_to_what_is_given_as_such() -> None:
     free = Amount("F", "nmol", "free Lu")
     model = Model(
@@ -376,34 +340,3 @@ def test_a_mass_and_a_molar_mass_give_the_amount() -> None:
 def test_a_system_prints_its_equations() -> None:
     system: System = assemble(one_compartment(), Schedule((dose(),)).form)
     assert str(system) == "system one, time in h\n  d P/dt = -P*out"
-
-
-def test_a_reaction_that_runs_backwards_between_the_times_is_seen() -> None:
-    """Sites fall to a tenth of what is bound at 2 h; by 3 h binding has settled."""
-    (density,) = inputs("density", unit="1", otherwise=1.0)
-    free = SITES * density - B
-    on = Reaction("on", ((P, 1),), ((B, 1),), K_ON / V * P * free)
-    model = Model("m", (on,), {"intravenous": P}, {"bound": B})
-    values = {"V": 3.0, "k_on": 1.0, "sites": 5.0}
-    run(model, dose(nmol=500.0), values=values, times=np.array([1.0, 3.0]))
-    with pytest.raises(SolveError, match="reaction 'on' of 'm' runs backwards at 2 h"):
-        run(
-            model,
-            dose(nmol=500.0),
-            values=values,
-            times=np.array([1.0, 3.0]),
-            windows=(Window("density", 2.0, 9.0, 0.1),),
-        )
-
-
-def test_a_rival_that_is_not_there_need_not_be_filled() -> None:
-    rival = Amount("rival", "nmol", "other")
-    rate = Parameter("vmax", "nmol/h") * P / (SITES + P + rival)
-    loss = flow("rival_loss", rival, None, OUT * rival)
-    model = Model("m", (flow("out", P, None, rate),), {"intravenous": P}, {"p": P})
-    found = run(model, dose("ligand"), values={"vmax": 2.0, "sites": 5.0})
-    assert found.observables["p"][1] < 1000.0
-    with pytest.raises(
-        ModelError, match="'rival_loss' needs rival, a compartment that"
-    ):
-        Model("m", (*model.reactions, loss), {"intravenous": P}, {"p": P})

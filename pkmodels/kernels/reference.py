@@ -161,7 +161,7 @@ def integrate(
     [10.  5.]
     """
     times = np.asarray(times_h, dtype=np.float64)
-    _check_times(times)
+    check_times(times)
     early = np.zeros(times.shape, np.bool_) if before is None else np.asarray(before)
     segments, boundaries = timeline.segments, timeline.boundaries_h
     place = np.array([segment_at(boundaries, time) for time in times.tolist()], int)
@@ -184,7 +184,23 @@ def integrate(
     return states
 
 
-def _check_times(times: np.ndarray) -> None:
+def check_times(times: np.ndarray) -> None:
+    """Refuse what is no list of times.
+
+    Parameters
+    ----------
+    times : (n_times,) array
+        Times, h.
+
+    Raises
+    ------
+    InputError
+        When it has another shape, or a time is negative or not finite.
+
+    Examples
+    --------
+    >>> check_times(np.array([0.0, 24.0]))
+    """
     wrong = times[~(np.isfinite(times) & (times >= 0.0))]
     if times.ndim != 1 or wrong.size:
         shown = f"one is {wrong[0]:g} h" if wrong.size else f"shape {times.shape}"
