@@ -8,6 +8,7 @@ arrives. That is linear in the labels, with coefficients of all ligand, labelled
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import sympy
 
@@ -216,6 +217,8 @@ class LabelEquations:
 
 # A tracer is told apart by its nuclide, its amount and whether it moves.
 _Key = tuple[str | None, Amount, bool]
+# Where the molecules of a ligand go from each amount.
+_Leaving = Callable[[str], Mapping[Amount, list[Transport]]]
 
 
 def label_equations(
@@ -268,6 +271,13 @@ def label_equations(
     states: dict[_Key, Tracer] = {}
     terms: dict[_Key, list[sympy.Expr]] = {}
 
+    @cache
+    def leaving(ligand: str) -> dict[Amount, list[Transport]]:
+        found: dict[Amount, list[Transport]] = {}
+        for transport in transports(reactions, ligand):
+            found.setdefault(transport.source, []).append(transport)
+        return found
+
     def state_of(key: _Key) -> list[sympy.Expr]:
         if key not in states:
             states[key], terms[key] = _tracer(slot, *key), []
@@ -276,7 +286,7 @@ def label_equations(
     for amount in live:
         if amount.ligand == form.ligand:
             state_of((head[0], amount, True))
-            _reach(reactions, (head[0], amount, True), state_of)
+            _reach(leaving, (head[0], amount, True), state_of)
     for (name, parents), constant in zip(members, constants, strict=True):
         for parent, branching in parents:
             for tracer in [t for t in states.values() if t.nuclide == parent]:
@@ -284,10 +294,10 @@ def label_equations(
                 share = sympy.S.One if branching == 1.0 else sympy.Float(branching)
                 feed = share * constant.symbol * tracer.symbol
                 state_of(key).append(feed)
-                _reach(reactions, key, state_of)
+                _reach(leaving, key, state_of)
         for key in [k for k in states if k[0] == name]:
             terms[key].append(-constant.symbol * states[key].symbol)
-    _add_transports(reactions, states, terms)
+    _add_transports(leaving, states, terms)
     derivatives = tuple(sympy.Add(*terms[key]) for key in states)
     return LabelEquations(tuple(states.values()), derivatives, constants)
 
@@ -320,39 +330,33 @@ def _place(model: Model, daughter: str, parent: Tracer) -> _Key:
     return (daughter, fate[parent.amount], True)
 
 
-def _reach(
-    reactions: tuple[Reaction, ...], start: _Key, state_of: Callable[[_Key], object]
-) -> None:
+def _reach(leaving: _Leaving, start: _Key, state_of: Callable[[_Key], object]) -> None:
     """Make a state wherever a moving tracer can get to."""
     name, amount, moves = start
     pending, seen = [amount] if moves else [], {amount}
     while pending:
         source = pending.pop()
-        for transport in transports(reactions, source.ligand):
+        for transport in leaving(source.ligand).get(source, []):
             target = transport.target
-            if transport.source == source and target is not None:
-                if target not in seen:
-                    seen.add(target)
-                    pending.append(target)
-                    state_of((name, target, True))
+            if target is not None and target not in seen:
+                seen.add(target)
+                pending.append(target)
+                state_of((name, target, True))
 
 
 def _add_transports(
-    reactions: tuple[Reaction, ...],
+    leaving: _Leaving,
     states: Mapping[_Key, Tracer],
     terms: Mapping[_Key, list[sympy.Expr]],
 ) -> None:
-    ligands = dict.fromkeys(amount.ligand for _, amount, _ in states)
-    moves = [t for ligand in ligands for t in transports(reactions, ligand)]
     for key, tracer in states.items():
         if not tracer.moves:
             continue
-        for transport in moves:
-            if transport.source == tracer.amount:
-                flux = transport.coefficient * tracer.symbol
-                terms[key].append(-flux)
-                if transport.target is not None:
-                    terms[(key[0], transport.target, True)].append(flux)
+        for transport in leaving(tracer.amount.ligand).get(tracer.amount, []):
+            flux = transport.coefficient * tracer.symbol
+            terms[key].append(-flux)
+            if transport.target is not None:
+                terms[(key[0], transport.target, True)].append(flux)
 
 
 def _tracer(slot: int, nuclide: str | None, amount: Amount, moves: bool) -> Tracer:
