@@ -226,8 +226,7 @@ def observe(
 ) -> Observed:
     """Return the observables of a system, and why others cannot be read.
 
-    An occupancy (`is_of_ligand`) is read of the ligand whatever
-    the label.
+    An occupancy (`is_of_ligand`) is read of the ligand whatever the label.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from pkmodels.arrivals import route_of
 from pkmodels.compiled import (
     CompiledSystem,
     Doses,
+    check_lengths,
     compile_system,
     doses_of,
     not_plain,
@@ -85,7 +86,7 @@ def simulate(
     """Simulate what one label, or the ligand itself, shows at some times.
 
     Linear systems with plain doses are solved exactly; all others are integrated by
-    LSODA from jump to jump, to a relative tolerance of 1e-9.
+    LSODA from jump to jump (`pkmodels.kernels.reference.integrate`).
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def simulate(
 def checked(
     system: System | CompiledSystem, parameters: Mapping[str, float], schedule: Schedule
 ) -> System:
-    """Return the system, if it is one for the parameters and the schedule.
+    """Return the system, if it and its parameters are what they should be.
 
     Parameters
     ----------
@@ -172,7 +173,7 @@ def checked(
     Raises
     ------
     InputError
-        When a parameter is missing or unknown, or the form is another.
+        When one is of another kind, or a parameter is missing or unknown.
 
     Examples
     --------
@@ -191,7 +192,6 @@ def checked(
     check_kind("the schedule", schedule, Schedule, "write Schedule((dose,))")
     found = system.system if isinstance(system, CompiledSystem) else system
     check_parameters(found, parameters)
-    _check_form(found, schedule)
     return found
 
 
@@ -253,17 +253,6 @@ def sample(
     return found.with_curves(curve[: len(times)] for curve in found.curves())
 
 
-def _check_form(system: System, schedule: Schedule) -> None:
-    """Refuse a schedule of another form than the system was assembled for."""
-    for a in schedule.administrations:
-        route_of(system, schedule, a.ligand, a.route)
-    if schedule.form.infusions and not system.has_infusions:
-        raise InputError(
-            f"{system.name!r} was assembled for boluses only, but a dose takes time: "
-            "assemble it with the schedule's form"
-        )
-
-
 def _jumps(
     system: System,
     parameters: Mapping[str, float],
@@ -290,7 +279,7 @@ def _solve(
     """Return what the label shows in each amount, and the amounts of all ligand."""
     if _is_exact(system, schedule) and not before.any():
         values = np.array([parameters[str(p)] for p in system.parameters])
-        doses = _doses(schedule, label)
+        doses = _doses(system, schedule, label)
         states = np.asarray(compile_system(system).solve(values, doses, times))
     else:
         line = lower(system, parameters, schedule, label_of_states(system, label))
@@ -333,9 +322,19 @@ def _is_exact(system: System, schedule: Schedule) -> bool:
     return unsolvable(system) is None and not_plain(schedule) is None
 
 
-def _doses(schedule: Schedule, label: str) -> Doses:
-    if label != LIGAND:
-        return doses_of(schedule.of_label(label))
+def _doses(system: System, schedule: Schedule, label: str) -> Doses:
+    """Return the doses of the exact solution, if the system was assembled for them."""
+    for a in schedule.administrations:
+        route_of(system, schedule, a.ligand, a.route)
+    if label == LIGAND:
+        doses = _ligand_doses(schedule)
+    else:
+        doses = doses_of(schedule.of_label(label))
+    check_lengths(system, doses)
+    return doses
+
+
+def _ligand_doses(schedule: Schedule) -> Doses:
     given = schedule.administrations
     for a in given:
         if a.ligand_nmol is None:
@@ -357,7 +356,7 @@ def _time_integrals(
         return {}
     compiled = compile_system(system)
     values = np.array([parameters[str(p)] for p in system.parameters])
-    doses = _doses(schedule, label)
+    doses = _doses(system, schedule, label)
     assert system.matrix is not None
     matrix = np.asarray(jax_matrix(system.parameters, system.matrix)(values))
     if np.real(np.linalg.eigvals(matrix)).max() >= doses.decay_constant_per_h:

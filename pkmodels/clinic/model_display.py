@@ -177,7 +177,8 @@ def _importable(folder: Path) -> Iterator[None]:
 def _loaded(file: Path) -> ModuleType:
     if not file.is_file():
         neighbours = sorted(str(path) for path in file.parent.glob("*.py"))
-        raise InputError(f"there is no file {file}: {suggest(str(file), neighbours)}")
+        hint = suggest(str(file), neighbours) if neighbours else "no .py file is there"
+        raise InputError(f"there is no file {file}: {hint}")
     spec = importlib.util.spec_from_file_location(_LOADED_NAME, file)
     if spec is None or spec.loader is None:
         raise InputError(f"{file} is not Python that can be loaded: name a .py file")
