@@ -15,10 +15,11 @@ from scipy.integrate import ODEintWarning, odeint
 
 from pkmodels.errors import InputError, SolveError
 from pkmodels.inflows import slack_h
+from pkmodels.kernels.equations import has_broken_power
 from pkmodels.kernels.periodic import find_periodic_state
 from pkmodels.kernels.printing import numpy_function
 from pkmodels.segments import Segments, SteadyDose, segment_at
-from pkmodels.symbols import Amount, amounts_in
+from pkmodels.symbols import amounts_in
 from pkmodels.system import System
 from pkmodels.timeline import Timeline
 
@@ -97,15 +98,7 @@ def functions_of(system: System) -> Functions:
         jacobian=numpy_function(arguments, tuple(entries)),
         rows=np.array(rows, dtype=np.intp),
         columns=np.array(columns, dtype=np.intp),
-        from_zero=any(map(_has_broken_power, system.derivatives)),
-    )
-
-
-def _has_broken_power(expression: sympy.Expr) -> bool:
-    return any(
-        not power.exp.is_integer
-        and any(isinstance(s, Amount) for s in power.base.free_symbols)
-        for power in expression.atoms(sympy.Pow)
+        from_zero=any(map(has_broken_power, system.derivatives)),
     )
 
 
