@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pkmodels.compiled import Doses, doses_of
+from pkmodels.exact import Doses, doses_of
 from pkmodels.errors import InputError, suggest
 from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
 from pkmodels.nuclides import nuclide

@@ -11,7 +11,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.link.jax.ops import wrap_jax
 
-from pkmodels.compiled import CompiledSystem
+from pkmodels.exact import ExactSystem
 from pkmodels.errors import ModelError
 from pkmodels.fitting.observations import Observations
 from pkmodels.fitting.priors import half_normal_scales, half_normals, log_normals
@@ -30,7 +30,7 @@ class Posterior:
 
     Parameters
     ----------
-    compiled : CompiledSystem
+    compiled : ExactSystem
         The kinetics.
     observations : Observations
         The measurements.
@@ -57,7 +57,7 @@ class Posterior:
         When priors and parameters do not match.
     """
 
-    compiled: CompiledSystem
+    compiled: ExactSystem
     observations: Observations
     priors: PriorSet
     masses: Mapping[str, Prior]

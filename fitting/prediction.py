@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pkmodels.compiled import CompiledSystem, Doses, check_lengths
+from pkmodels.exact import ExactSystem, Doses, check_lengths
 from pkmodels.errors import SolveError
 
 # Draws at a time, to bound the memory of curves.
@@ -41,7 +41,7 @@ class Prediction:
 
 
 def predict(
-    compiled: CompiledSystem, parameters: np.ndarray, doses: Doses, last_h: float
+    compiled: ExactSystem, parameters: np.ndarray, doses: Doses, last_h: float
 ) -> Prediction:
     """Predict time integrals for doses of one label.
 
@@ -50,7 +50,7 @@ def predict(
 
     Parameters
     ----------
-    compiled : CompiledSystem
+    compiled : ExactSystem
         The model.
     parameters : (n_draws, n_parameters) array
         From a fit.
@@ -74,13 +74,13 @@ def predict(
 
     Examples
     --------
-    >>> from pkmodels.compiled import compile_system
+    >>> from pkmodels.exact import compile_exactly
     >>> from pkmodels.models import organ_exchange
     >>> from pkmodels.nuclides import nuclide
     >>> from pkmodels.schedule import ScheduleForm
     >>> from pkmodels.system import assemble
     >>> form = ScheduleForm((("dotatate", "intravenous"),))
-    >>> compiled = compile_system(assemble(organ_exchange.model(("kidney",)), form))
+    >>> compiled = compile_exactly(assemble(organ_exchange.model(("kidney",)), form))
     >>> decay = nuclide("Y-90").decay_constant_per_h
     >>> bolus = Doses(np.zeros(1), np.zeros(1), np.ones(1), decay)
     >>> draws = np.array([[1.0, 0.02, 60.0]])
@@ -105,7 +105,7 @@ def predict(
 
 @partial(jax.jit, static_argnums=0)
 def _integrals(
-    compiled: CompiledSystem, parameters: Any, doses: Doses, last_h: Any
+    compiled: ExactSystem, parameters: Any, doses: Doses, last_h: Any
 ) -> tuple[Any, Any, Any]:
     def one(values: Any) -> tuple[Any, Any, Any]:
         observe = compiled.observe(values)
@@ -118,13 +118,13 @@ def _integrals(
 
 
 def predict_curves(
-    compiled: CompiledSystem, parameters: np.ndarray, doses: Doses, times_h: np.ndarray
+    compiled: ExactSystem, parameters: np.ndarray, doses: Doses, times_h: np.ndarray
 ) -> np.ndarray:
     """Predict the activity of every observable over time.
 
     Parameters
     ----------
-    compiled : CompiledSystem
+    compiled : ExactSystem
         The model.
     parameters : (n_draws, n_parameters) array
         From a fit.
@@ -155,7 +155,7 @@ def predict_curves(
 
 
 @partial(jax.jit, static_argnums=0)
-def _curves(compiled: CompiledSystem, parameters: Any, doses: Doses, times: Any) -> Any:
+def _curves(compiled: ExactSystem, parameters: Any, doses: Doses, times: Any) -> Any:
     def one(values: Any) -> Any:
         return compiled.solve(values, doses, times) @ compiled.observe(values).T
 

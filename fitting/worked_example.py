@@ -3,7 +3,7 @@
 import sympy
 
 from pkmodels.administrations import INTRAVENOUS, Administration
-from pkmodels.compiled import compile_system
+from pkmodels.exact import compile_exactly
 from pkmodels.definition import Model
 from pkmodels.fitting.observations import arrange
 from pkmodels.fitting.posterior import Posterior
@@ -34,7 +34,7 @@ def posterior() -> Posterior:
     release = flow("release", organ, None, sympy.log(2) / half_life * organ)
     model = Model("one organ", (release,), {INTRAVENOUS: organ}, {"organ": organ})
     given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
-    compiled = compile_system(assemble(model, given.form))
+    compiled = compile_exactly(assemble(model, given.form))
     scans = [
         Measurement(
             region="organ",

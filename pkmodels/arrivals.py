@@ -1,36 +1,64 @@
-"""Arrivals: where what is administered arrives in a system, and how much of it."""
+"""Arrivals: where what is administered arrives in a system, whatever the numbers."""
 
-import math
-from collections.abc import Mapping
-from typing import Any
-
-import sympy
+from dataclasses import dataclass
+from enum import StrEnum
 
 from pkmodels.administrations import Administration, free_label_name
 from pkmodels.errors import InputError, suggest
-from pkmodels.inflows import Portion
-from pkmodels.nuclides import nuclide
 from pkmodels.routes import Route
 from pkmodels.schedule import Schedule
-from pkmodels.symbols import Parameter, name_in_model
+from pkmodels.symbols import name_in_model
 from pkmodels.system import System
 
 
-def portions(
+class Content(StrEnum):
+    """What of an administration arrives in one state."""
+
+    LIGAND = "ligand"
+    BOUND_LABEL = "label on the ligand"
+    FREE_LABEL = "label that no ligand carries"
+
+
+class Length(StrEnum):
+    """What decides how long an administration takes to arrive."""
+
+    STATED = "its duration_h"
+    RATE_HELD = "its duration_h times the bioavailability"
+    ROUTE_DURATION = "the route's duration_h"
+    ROUTE_RATE = "what arrives over the route's rate_per_h"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where one content of an administration arrives, whatever the numbers.
+
+    Parameters
+    ----------
+    content : Content
+        What it is.
+    state : int
+        Number of the state of the system.
+    route : int
+        Number of its route in ``system.routes``.
+    """
+
+    content: Content
+    state: int
+    route: int
+
+
+def arrivals_of(
     system: System,
-    values: Mapping[Parameter, float],
     schedule: Schedule,
     administration: Administration,
     label: str | None,
-) -> tuple[Portion, ...]:
-    """Return what one administration brings into each state of a system.
+) -> tuple[Arrival, ...]:
+    """Return where what one administration brings arrives in a system.
 
     Parameters
     ----------
     system : System
         The system.
-    values : mapping of Parameter to float
-        Value of each parameter.
     schedule : Schedule
         What the administration is part of.
     administration : Administration
@@ -41,57 +69,107 @@ def portions(
 
     Returns
     -------
-    tuple of Portion
+    tuple of Arrival
 
     Raises
     ------
     InputError
-        When the route, the amount of ligand or the length is missing, or what the
-        route says is out of its range.
+        When the route, the amount of ligand or the length is missing, or the system
+        was assembled for boluses only.
 
     Examples
     --------
     >>> from pkmodels.models import organ_exchange
     >>> from pkmodels.system import assemble
-    >>> model = organ_exchange.model(("kidney",))
-    >>> dose = Administration(0.0, 0.5, "dotatate", ligand_nmol=10.0)
-    >>> schedule = Schedule((dose,))
-    >>> (portion,) = portions(assemble(model, schedule.form), {}, schedule, dose, None)
-    >>> portion.amount, portion.length_h
-    (10.0, 0.5)
+    >>> schedule = Schedule((Administration(0.0, 0.0, "x", "Y-90", 9.0),))
+    >>> system = assemble(organ_exchange.model(("kidney",)), schedule.form)
+    >>> (one,) = arrivals_of(system, schedule, schedule.administrations[0], "Y-90")
+    >>> one.content.value, one.state, one.route
+    ('label on the ligand', 0, 0)
     """
     a = administration
-    route = route_of(system, schedule, a.ligand, a.route)
-    length = _length(route, values, a)
-    if length > 0.0 and not system.has_infusions:
+    number = route_number(system, schedule, a.ligand, a.route)
+    route = system.routes[number][2]
+    length_source(route, a)
+    if (a.duration_h > 0.0 or a.modelled) and not system.has_infusions:
+        time = "a modelled time" if a.modelled else f"{a.duration_h:g} h"
         raise InputError(
-            f"{a.described()} takes {length:g} h, but {system.name!r} was assembled "
+            f"{a.described()} takes {time}, but {system.name!r} was assembled "
             "for boluses only: assemble it with a form whose infusions is True"
         )
     found = []
     if system.matrix is None or label is None:
         if route.amount in system.amounts:
+            _check_ligand_known(system, a)
             state = system.amounts.index(route.amount)
-            nmol = _ligand_nmol(system, a)
-            found.append(_portion(route, values, a, state, nmol, length, 0.0))
-    if a.label is not None and (system.matrix is None or a.label == label):
-        bound = a.activity_MBq * (1.0 - a.free_label_fraction)
-        shares = {a.ligand: bound}
-        if a.free_label_fraction > 0.0:
-            shares[free_label_name(a.label)] = a.activity_MBq - bound
-        decay = nuclide(a.label).decay_constant_per_h
-        for ligand, activity in shares.items():
-            to = route_of(system, schedule, ligand, a.route)
-            own_length = to.duration_h is not None or to.rate_per_h is not None
-            if a.modelled and to != route and own_length:
-                raise InputError(
-                    f"{a.described()}: its length is that of the route of {a.ligand}, "
-                    f"but the route of {ligand} has another: leave it out there"
-                )
-            state = _labelled_state(system, schedule, to, (ligand, a.label))
-            if activity > 0.0 and state is not None:
-                found.append(_portion(to, values, a, state, activity, length, decay))
+            found.append(Arrival(Content.LIGAND, state, number))
+    if a.label is None or (system.matrix is not None and a.label != label):
+        return tuple(found)
+    shares = {
+        (Content.BOUND_LABEL, a.ligand): 1.0 - a.free_label_fraction,
+        (Content.FREE_LABEL, free_label_name(a.label)): a.free_label_fraction,
+    }
+    for (content, ligand), share in shares.items():
+        if share == 0.0:
+            continue
+        number = route_number(system, schedule, ligand, a.route)
+        to = system.routes[number][2]
+        own_length = to.duration_h is not None or to.rate_per_h is not None
+        if a.modelled and to != route and own_length:
+            raise InputError(
+                f"{a.described()}: its length is that of the route of {a.ligand}, "
+                f"but the route of {ligand} has another: leave it out there"
+            )
+        state = _labelled_state(system, schedule, to, (ligand, a.label))
+        if state is not None:
+            found.append(Arrival(content, state, number))
     return tuple(found)
+
+
+def length_source(route: Route, administration: Administration) -> Length:
+    """Say what decides how long an administration takes to arrive.
+
+    Parameters
+    ----------
+    route : Route
+        The route of its ligand.
+    administration : Administration
+        The administration.
+
+    Returns
+    -------
+    Length
+
+    Raises
+    ------
+    InputError
+        When it is left to a route that does not say it, or to a rate of an amount of
+        ligand that is not known.
+
+    Examples
+    --------
+    >>> from pkmodels.symbols import Amount
+    >>> dose = Administration(0.0, 0.5, "dotatate", ligand_nmol=10.0)
+    >>> length_source(Route(Amount("plasma", "nmol")), dose).value
+    'its duration_h'
+    """
+    a = administration
+    if not a.modelled:
+        return Length.RATE_HELD if a.holds_rate else Length.STATED
+    if route.duration_h is not None:
+        return Length.ROUTE_DURATION
+    if route.rate_per_h is None:
+        raise InputError(
+            f"{a.described()} leaves its length to the route {a.route!r}, which has "
+            "neither duration_h nor rate_per_h: give the route one, or the "
+            "administration its duration_h"
+        )
+    if a.ligand_nmol is None:
+        raise InputError(
+            f"{a.described()}: at the modelled rate {route.rate_per_h} nmol/h, an "
+            "amount of ligand that is not known has no length: state ligand_nmol"
+        )
+    return Length.ROUTE_RATE
 
 
 def route_of(system: System, schedule: Schedule, ligand: str, name: str) -> Route:
@@ -124,8 +202,39 @@ def route_of(system: System, schedule: Schedule, ligand: str, name: str) -> Rout
     >>> route_of(system, schedule, "dotatate", "intravenous").amount
     blood
     """
+    return system.routes[route_number(system, schedule, ligand, name)][2]
+
+
+def route_number(system: System, schedule: Schedule, ligand: str, name: str) -> int:
+    """Return the number of the route by which a ligand of a schedule is given.
+
+    Parameters
+    ----------
+    system, schedule, ligand, name
+        As of `route_of`.
+
+    Returns
+    -------
+    int
+        Its place in ``system.routes``.
+
+    Raises
+    ------
+    InputError
+        When the system was not assembled for them.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.system import assemble
+    >>> schedule = Schedule((Administration(0.0, 0.0, "dotatate"),))
+    >>> system = assemble(organ_exchange.model(("kidney",)), schedule.form)
+    >>> route_number(system, schedule, "dotatate", "intravenous")
+    0
+    """
     named = model_ligand(system, schedule, ligand)
-    found = {n: r for _, n, r in system.routes if r.amount.ligand == named}
+    routes = enumerate(system.routes)
+    found = {n: number for number, (_, n, r) in routes if r.amount.ligand == named}
     if name not in found:
         raise InputError(
             f"{system.name!r} was not assembled for {ligand} by the route {name!r}: "
@@ -224,93 +333,12 @@ def check_labels(system: System, schedule: Schedule, label: str | None) -> None:
         )
 
 
-def evaluated(expression: sympy.Expr, values: Mapping[Parameter, float]) -> float:
-    """Return the value of an expression of parameters.
-
-    Parameters
-    ----------
-    expression : sympy expression
-        The expression.
-    values : mapping of Parameter to float
-        Value of each parameter.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> x = Parameter("x", "h")
-    >>> evaluated(2 * x, {x: 0.1 + 0.2})
-    0.6000000000000001
-    """
-    known: Any = sympy.sympify(expression)
-    numbers = {s: sympy.Float(values[s]) for s in known.free_symbols}
-    return float(known.xreplace(numbers))
-
-
-def _portion(
-    route: Route,
-    values: Mapping[Parameter, float],
-    a: Administration,
-    state: int,
-    amount: float,
-    length_h: float,
-    decay_per_h: float,
-) -> Portion:
-    fraction = _in_range("bioavailability", route.bioavailability, values, a)
-    lag = _in_range("lag_h", route.lag_h, values, a)
-    given = fraction * amount
-    return Portion(state, given, lag, length_h, decay_per_h, a.delivered)
-
-
-def _in_range(
-    name: str,
-    expression: sympy.Expr,
-    values: Mapping[Parameter, float],
-    a: Administration,
-) -> float:
-    value = evaluated(expression, values)
-    if not (math.isfinite(value) and value >= 0.0):
-        raise InputError(
-            f"{a.described()}: {name} of the route {a.route!r} is {expression} = "
-            f"{value:g}; it must be >= 0: mend the parameters in it"
-        )
-    return value
-
-
-def _length(
-    route: Route, values: Mapping[Parameter, float], a: Administration
-) -> float:
-    """Return how long what is given takes to arrive, h."""
-    fraction = _in_range("bioavailability", route.bioavailability, values, a)
-    if not a.modelled:
-        return a.duration_h * fraction if a.holds_rate else a.duration_h
-    if route.duration_h is not None:
-        return _in_range("duration_h", route.duration_h, values, a)
-    if route.rate_per_h is None:
-        raise InputError(
-            f"{a.described()} leaves its length to the route {a.route!r}, which has "
-            "neither duration_h nor rate_per_h: give the route one, or the "
-            "administration its duration_h"
-        )
-    rate = _in_range("rate_per_h", route.rate_per_h, values, a)
-    if rate == 0.0 or a.ligand_nmol is None:
-        raise InputError(
-            f"{a.described()}: at the modelled rate {rate:g} nmol/h, "
-            f"{a.ligand_nmol} nmol of ligand has no length: state a rate > 0 and "
-            "ligand_nmol"
-        )
-    return fraction * a.ligand_nmol / rate
-
-
-def _ligand_nmol(system: System, a: Administration) -> float:
+def _check_ligand_known(system: System, a: Administration) -> None:
     if a.ligand_nmol is None:
         raise InputError(
             f"{a.described()}: the amounts of {system.name!r} in nmol need ligand_nmol "
             "of every administration: state it, or ask for a label"
         )
-    return a.ligand_nmol
 
 
 def _labelled_state(

@@ -1,236 +1,122 @@
-"""Compiled systems: equations turned into JAX functions of parameters and doses."""
+"""Compiled systems: equations turned into one JAX function of a schedule's numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 jax.config.update("jax_enable_x64", True)
 
 import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
 
-from pkmodels.administrations import Delivery  # noqa: E402
-from pkmodels.errors import InputError, ModelError  # noqa: E402
-from pkmodels.kernels import linear  # noqa: E402
-from pkmodels.kernels.printing import jax_matrix  # noqa: E402
-from pkmodels.nuclides import nuclide  # noqa: E402
-from pkmodels.routes import Route  # noqa: E402
+from pkmodels.arrivals import Content, Length  # noqa: E402
+from pkmodels.courses import Course, course_of  # noqa: E402
+from pkmodels.errors import InputError, suggest  # noqa: E402
+from pkmodels.exact import Doses, ExactSystem, compile_exactly, unsolvable  # noqa: E402
+from pkmodels.kernels.choice import choose_solver  # noqa: E402
+from pkmodels.kernels.differentiation import differentiable_solve  # noqa: E402
+from pkmodels.kernels.equations import Layout, equations_of  # noqa: E402
+from pkmodels.kernels.problem import Controls, Problem  # noqa: E402
+from pkmodels.lowering import lower_course  # noqa: E402
 from pkmodels.schedule import Schedule  # noqa: E402
 from pkmodels.system import System  # noqa: E402
 
-
-class Doses(NamedTuple):
-    """The doses of one label as run-time arrays.
-
-    Attributes
-    ----------
-    start_h, length_h : (n_doses,) arrays
-        Start and length of each, h, >= 0; length 0 is a bolus.
-    activity : (n_doses,) array
-        Activity of the whole syringe at the start, MBq.
-    decay_constant_per_h : scalar
-        Of the label, 1/h, >= 0; 0 follows the ligand itself.
-    """
-
-    start_h: Any
-    length_h: Any
-    activity: Any
-    decay_constant_per_h: Any
+EXACT = "exact"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CompiledSystem:
-    """A system's solution as JAX functions (float64; jit, vmap and grad apply).
+    """A system's solution as a JAX function (float64; jit, vmap, jvp and grad apply).
 
     Parameters
     ----------
     system : System
         What was compiled.
     kernel : str
-        Which solution was chosen.
-    observe : callable
-        ``observe(parameters) -> (n_observables, n_amounts)``, what turns amounts into
-        ``system.observables``.
-    solve : callable
-        ``solve(parameters, doses, times) -> (n_times, n_amounts)``, MBq of the label
-        in each amount at each time (h). `parameters`: (n_parameters,) in the order of
-        ``system.parameters``; `doses`: `Doses`.
-    integrate : callable
-        ``integrate(parameters, doses) -> (n_amounts,)``, the time integral of each
-        amount from the first dose to infinity, MBq h: exact, (lambda I - M)^-1 x0.
-    integrate_after : callable
-        ``integrate_after(parameters, doses, time) -> (n_amounts,)``, the same from
-        `time` (h, at or after the end of the last dose) to infinity.
+        What solves it: one of `pkmodels.kernels.choice.KERNELS`, or ``"exact"`` where
+        plain doses have a closed form; what is not plain is then solved by `otherwise`.
+    otherwise : str
+        Of the `KERNELS`.
+    controls : Controls
+        Tolerances and limits of each solve.
+    solve_with_report : callable
+        ``solve_with_report(parameters, schedule, times_h, *, label=None, before=None)
+        -> (amounts, report)``, the report as in `pkmodels.kernels.problem.Solution`.
     """
 
     system: System
     kernel: str
-    observe: Callable[[Any], Any]
-    solve: Callable[[Any, Doses, Any], Any]
-    integrate: Callable[[Any, Doses], Any]
-    integrate_after: Callable[[Any, Doses, Any], Any]
+    otherwise: str
+    controls: Controls
+    solve_with_report: Callable[..., tuple[Any, Any]]
 
+    def solve(
+        self,
+        parameters: Any,
+        schedule: Schedule | Course,
+        times_h: Any,
+        *,
+        label: str | None = None,
+        before: Any = None,
+    ) -> Any:
+        """Return the amounts at some times.
 
-def doses_of(schedule: Schedule) -> Doses:
-    """Return the administrations of one label as arrays.
+        Derivatives in any of its numbers come from one solve: of parameters, doses,
+        their times and lengths, initial amounts and times. There are no second ones.
 
-    Parameters
-    ----------
-    schedule : Schedule
-        Administrations that all carry the same label.
+        Parameters
+        ----------
+        parameters : mapping of str to scalar, or (n_parameters,) array
+            Values by name, of which only those that vary cost anything in a derivative;
+            or in the order of ``system.parameters``.
+        schedule : Schedule or Course
+            What is done. A course (`pkmodels.courses.course_of`) is arrays, and may be
+            traced.
+        times_h : (n_times,) array
+            Times, h, >= 0, in any order.
+        label : str or None
+            With a `Schedule` for a linear system: the label whose activity is wanted;
+            None for the amounts of ligand.
+        before : (n_times,) array of bool or None
+            Where a time is that of a jump, whether the amounts before it are wanted.
 
-    Returns
-    -------
-    Doses
+        Returns
+        -------
+        (n_times, n_states) array
+            In the order of ``system.states``: nmol of each amount, or MBq of it for a
+            label of a linear system; then MBq of each tracer. NaN from where a solve
+            failed; ``solve_with_report`` says why.
 
-    Raises
-    ------
-    InputError
-        When there is no administration, or there are several labels.
-
-    Examples
-    --------
-    >>> from pkmodels.administrations import Administration
-    >>> given = Administration(0.0, 0.5, "dotatate", "Lu-177", 7400.0)
-    >>> doses_of(Schedule((given,))).activity.tolist()
-    [7400.0]
-    """
-    given = schedule.administrations
-    labels = sorted({str(administration.label) for administration in given})
-    if len(labels) != 1 or given[0].label is None:
-        raise InputError(
-            f"doses of one label are needed; the schedule has "
-            f"{', '.join(labels) or 'no administration'}: use Schedule.of_label"
-        )
-    reason = not_plain(schedule)
-    if reason is not None:
-        raise InputError(
-            f"the exact solution of a linear system knows doses only, and {reason}: "
-            "use simulate"
-        )
-    return Doses(
-        np.array([a.time_h for a in given]),
-        np.array([a.duration_h for a in given]),
-        np.array([a.activity_MBq for a in given]),
-        np.float64(nuclide(labels[0]).decay_constant_per_h),
-    )
-
-
-def not_plain(schedule: Schedule) -> str | None:
-    """Say what of a schedule the exact solution does not know, if anything.
-
-    Parameters
-    ----------
-    schedule : Schedule
-        The schedule.
-
-    Returns
-    -------
-    str or None
-        The reason, or None where all are boluses and infusions by one route.
-
-    Examples
-    --------
-    >>> not_plain(Schedule((), resets_h=(24.0,)))
-    'the schedule has resets'
-    """
-    if schedule.resets_h:
-        return "the schedule has resets"
-    if schedule.windows:
-        return "the schedule sets inputs"
-    for a in schedule.administrations:
-        if a.steady_state is not None:
-            return f"the {a.described()} is at steady state"
-        if a.modelled:
-            return f"the {a.described()} has a modelled length"
-        if a.free_label_fraction > 0.0:
-            return f"the {a.described()} has free label"
-        if a.duration_h > 0.0 and a.delivered is Delivery.CONSTANT:
-            return f"the {a.described()} has a label that does not decay in the syringe"
-    return None
-
-
-def unsolvable(system: System) -> str | None:
-    """Say why a system has no exact solution here, if it has none.
-
-    Parameters
-    ----------
-    system : System
-        The system.
-
-    Returns
-    -------
-    str or None
-        The reason, or None where it has one.
-
-    Examples
-    --------
-    >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import ScheduleForm
-    >>> from pkmodels.system import assemble
-    >>> form = ScheduleForm((("dotatate", "intravenous"),))
-    >>> unsolvable(assemble(organ_exchange.model(("kidney",)), form)) is None
-    True
-    """
-    if system.matrix is None:
-        return "it is not linear and homogeneous in its amounts"
-    if system.observation is None:
-        return "an observable is not linear in its amounts"
-    symbols = system.matrix.free_symbols | system.observation.free_symbols
-    foreign = sorted(map(str, symbols - set(system.parameters)))
-    if foreign:
-        return f"it depends on {', '.join(foreign)}"
-    arrivals = {route for _, _, route in system.routes}
-    if len(arrivals) != 1 or arrivals != {Route(r.amount) for r in arrivals}:
-        return "its doses arrive by several routes, late, or in part"
-    return None
-
-
-def check_lengths(system: System, doses: Doses) -> None:
-    """Refuse infusions that a system was not assembled for.
-
-    Parameters
-    ----------
-    system : System
-        The system.
-    doses : Doses
-        Concrete arrays.
-
-    Raises
-    ------
-    InputError
-        When a dose has a length and the system's form has no infusions.
-
-    Examples
-    --------
-    >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import ScheduleForm
-    >>> from pkmodels.system import assemble
-    >>> form = ScheduleForm((("dotatate", "intravenous"),))
-    >>> system = assemble(organ_exchange.model(("kidney",)), form)
-    >>> check_lengths(system, Doses(np.zeros(1), np.zeros(1), np.ones(1), 0.0))
-    """
-    if not system.has_infusions and np.any(np.asarray(doses.length_h) > 0.0):
-        raise InputError(
-            f"{system.name!r} was assembled for boluses only, but a dose takes time: "
-            "assemble it with a form whose infusions is True"
-        )
+        Raises
+        ------
+        InputError
+            When a name or a shape is wrong.
+        """
+        return self.solve_with_report(
+            parameters, schedule, times_h, label=label, before=before
+        )[0]
 
 
 @lru_cache(maxsize=64)
-def compile_system(system: System) -> CompiledSystem:
-    """Turn a linear system into JAX functions; equal systems share one compilation.
-
-    The activity of a label given at t_d is exp(-lambda (t - t_d)) times the ligand's
-    response: during an infusion the label in the syringe decays at the same rate.
+def compile_system(
+    system: System,
+    *,
+    kernel: str | None = None,
+    controls: Controls = Controls(),  # noqa: B008 (cannot change)
+) -> CompiledSystem:
+    """Turn a system into a JAX function; equal systems share one compilation.
 
     Parameters
     ----------
     system : System
-        A linear, homogeneous system.
+        The system.
+    kernel : str or None
+        ``"native"``, ``"native by a callback"``, ``"xla"`` or ``"exact"``; None for the
+        fastest that there is here.
+    controls : Controls
+        Tolerances and limits of each solve.
 
     Returns
     -------
@@ -238,65 +124,139 @@ def compile_system(system: System) -> CompiledSystem:
 
     Raises
     ------
+    InputError
+        When the kernel is unknown.
     ModelError
-        When the system has no exact solution.
+        When the kernel that is asked for cannot solve the system.
 
     Examples
     --------
+    >>> from pkmodels.administrations import Administration
     >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.schedule import ScheduleForm
     >>> from pkmodels.system import assemble
-    >>> form = ScheduleForm((("dotatate", "intravenous"),))
-    >>> compiled = compile_system(assemble(organ_exchange.model(("kidney",)), form))
-    >>> compiled.kernel
-    'one-step cascade'
+    >>> given = Schedule((Administration(0.0, 0.5, "dotatate", "Lu-177", 100.0),))
+    >>> system = assemble(organ_exchange.model(("kidney",)), given.form)
+    >>> compiled = compile_system(system)
+    >>> values = {"blood_half_time": 1.0, "fraction_kidney": 0.02,
+    ...           "biological_half_life_kidney": 60.0}
+    >>> print(compiled.solve(values, given, jnp.array([24.0]), label="Lu-177").round(4))
+    [[0.     1.3928]]
     """
-    reason = unsolvable(system)
-    if reason is not None or system.matrix is None or system.observation is None:
-        raise ModelError(
-            f"model {system.name!r} has no exact solution: {reason}; simulate() "
-            "integrates it numerically"
-        )
-    size = len(system.amounts)
-    root = system.amounts.index(system.routes[0][2].amount)
-    matrix = jax_matrix(system.parameters, system.matrix)
-    kernel, response = _kernel(system, root)
-
-    def solve(parameters: Any, doses: Doses, times: Any) -> Any:
-        starts, lengths = jnp.asarray(doses.start_h), jnp.asarray(doses.length_h)
-        elapsed = jnp.asarray(times)[:, None] - starts[None, :]
-        lengths = jnp.broadcast_to(lengths, elapsed.shape)
-        unit = response(matrix(parameters), elapsed.ravel(), lengths.ravel())
-        decay = jnp.exp(-doses.decay_constant_per_h * jnp.maximum(elapsed, 0.0))
-        given = decay * jnp.asarray(doses.activity)[None, :]
-        return jnp.sum(given[:, :, None] * unit.reshape(*elapsed.shape, size), axis=1)
-
-    def resolve(parameters: Any, doses: Doses, state: Any) -> Any:
-        decay = doses.decay_constant_per_h * jnp.eye(size)
-        return jnp.linalg.solve(decay - matrix(parameters), state)
-
-    def integrate(parameters: Any, doses: Doses) -> Any:
-        decayed = doses.decay_constant_per_h * jnp.asarray(doses.length_h)
-        delivered = jnp.sum(jnp.asarray(doses.activity) * linear.phi(decayed))
-        return resolve(parameters, doses, jnp.zeros(size).at[root].set(delivered))
-
-    def integrate_after(parameters: Any, doses: Doses, time: Any) -> Any:
-        state = solve(parameters, doses, jnp.reshape(time, (1,)))[0]
-        return resolve(parameters, doses, state)
-
+    exact = None
+    if kernel in (None, EXACT) and (kernel == EXACT or unsolvable(system) is None):
+        exact = compile_exactly(system)
+        if kernel is None and exact.kernel != "one-step cascade":
+            exact = None
+    equations, layout = equations_of(system)
+    solver = choose_solver(equations, None if kernel == EXACT else kernel)
+    solve = differentiable_solve(equations, solver.solve, controls)
+    run = _solved(system, layout, solve, exact)
     return CompiledSystem(
         system=system,
-        kernel=kernel,
-        observe=jax_matrix(system.parameters, system.observation),
-        solve=solve,
-        integrate=integrate,
-        integrate_after=integrate_after,
+        kernel=solver.kernel if exact is None else EXACT,
+        otherwise=solver.kernel,
+        controls=controls,
+        solve_with_report=run,
     )
 
 
-def _kernel(system: System, root: int) -> tuple[str, linear.Response]:
-    assert system.matrix is not None
-    if linear.is_one_step_cascade(system.matrix, root):
-        infusions = system.has_infusions
-        return "one-step cascade", linear.cascade_response(root, infusions=infusions)
-    return "matrix exponential", linear.exponential_response(root)
+def _solved(
+    system: System,
+    layout: Layout,
+    solve: Callable[..., tuple[Any, Any]],
+    exact: ExactSystem | None,
+) -> Callable[..., tuple[Any, Any]]:
+    """Return what lowers the arguments of a solve and runs it, traced once a form."""
+
+    @jax.jit
+    def run(
+        parameters: tuple[Any, ...], course: Course, times: Any, before: Any
+    ) -> tuple[Any, Any]:
+        if exact is not None and before is None and _is_plain(course):
+            amounts = exact.solve(_vector(parameters), _doses(course), times)
+            return amounts, jnp.array([0.0, 0.0, 0.0]).at[1].set(jnp.max(times))
+        arrays, form = jax.tree.flatten(course)
+        count = len(parameters)
+
+        def lower(*leaves: Any) -> tuple[Problem, Any]:
+            changed = jax.tree.unflatten(form, leaves[count:-1])
+            vector = _vector(leaves[:count])
+            return lower_course(system, layout, vector, changed, leaves[-1], before)
+
+        states, report = solve(lower, (*parameters, *arrays), times)
+        return states[:, : len(system.states)], report
+
+    def prepare(
+        parameters: Any,
+        schedule: Schedule | Course,
+        times_h: Any,
+        *,
+        label: str | None = None,
+        before: Any = None,
+    ) -> tuple[Any, Any]:
+        course = schedule
+        if isinstance(schedule, Schedule):
+            course = course_of(system, schedule, label)
+        elif label is not None:
+            raise InputError(
+                f"label is {label!r}, but a Course holds the label it was made for: "
+                "leave it out"
+            )
+        return run(_numbers(system, parameters), course, times_h, before)
+
+    return prepare
+
+
+def _numbers(system: System, parameters: Any) -> tuple[Any, ...]:
+    """Return the parameters as one array, or as numbers of their own in order."""
+    if not isinstance(parameters, Mapping):
+        return (parameters,)
+    names = [str(parameter) for parameter in system.parameters]
+    for name in parameters:
+        if name not in names:
+            raise InputError(f"no parameter {name!r}: {suggest(name, names)}")
+    missing = [name for name in names if name not in parameters]
+    if missing:
+        raise InputError(
+            f"parameter {missing[0]!r} has no value: give each of {', '.join(names)}"
+        )
+    return tuple(parameters[name] for name in names)
+
+
+def _vector(parameters: tuple[Any, ...]) -> Any:
+    if len(parameters) == 1 and jnp.ndim(parameters[0]) == 1:
+        return parameters[0]
+    return jnp.stack([jnp.asarray(p, jnp.float64) for p in parameters])
+
+
+def _is_plain(course: Course) -> bool:
+    """Say whether the exact solution knows all that a course does."""
+    form = course.form
+    given = [dose for dose in form.doses if dose.arrivals]
+    return bool(
+        given
+        and course.start_nmol is None
+        and not form.windows
+        and jnp.size(course.reset_h) == 0
+        and len({dose.arrivals for dose in given}) == 1
+        and all(
+            len(dose.arrivals) == 1
+            and dose.arrivals[0].content is not Content.FREE_LABEL
+            and dose.length is Length.STATED
+            and not dose.constant
+            for dose in given
+        )
+    )
+
+
+def _doses(course: Course) -> Doses:
+    """Return the doses of a plain course."""
+    rows = jnp.array([n for n, dose in enumerate(course.form.doses) if dose.arrivals])
+    content = next(d.arrivals[0].content for d in course.form.doses if d.arrivals)
+    amounts = course.ligand_nmol
+    if content is Content.BOUND_LABEL:
+        bound = 1.0 - jnp.asarray(course.free_label_fraction)
+        amounts = jnp.asarray(course.activity_MBq) * bound
+    times, lengths = jnp.asarray(course.time_h), jnp.asarray(course.duration_h)
+    given = jnp.asarray(amounts)[rows]
+    return Doses(times[rows], lengths[rows], given, course.loss_per_h)

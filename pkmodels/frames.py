@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pkmodels.compiled import CompiledSystem
+from pkmodels.exact import ExactSystem
 from pkmodels.errors import InputError, SolveError, suggest
 from pkmodels.nuclides import nuclide
 from pkmodels.readings import (
@@ -28,7 +28,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 
 
 def frame_means(
-    system: System | CompiledSystem,
+    system: System | ExactSystem,
     parameters: Mapping[str, float],
     schedule: Schedule,
     frames_h: np.ndarray,

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
-import sympy
 
 from pkmodels.administrations import Administration
-from pkmodels.arrivals import check_labels, evaluated, portions
+from pkmodels.arrivals import check_labels
 from pkmodels.errors import InputError, check_kind, suggest
 from pkmodels.inflows import Inflow, Portion, endless_inflows, repeated_inflows, slack_h
 from pkmodels.nuclides import nuclide
+from pkmodels.quantities import decay_values, evaluated, loss_of, portions
 from pkmodels.schedule import Schedule
 from pkmodels.segments import (
     Segments,
@@ -127,7 +127,7 @@ def lower(
     """
     numbers = check_parameters(system, parameters)
     check_labels(system, schedule, label)
-    _check_resets(schedule)
+    check_resets(schedule)
     values = dict(zip(system.parameters, numbers.tolist(), strict=True))
     given = sorted(schedule.administrations, key=lambda a: a.time_h)
     brought = [portions(system, values, schedule, a, label) for a in given]
@@ -143,14 +143,11 @@ def lower(
             repeated.append((a, pattern))
     jumps = [a.time_h for a, _ in repeated] + list(schedule.resets_h)
     segments = _segments(system, schedule, inflows, jumps)
-    decays = _decay_constants(system, schedule)
-    loss = 0.0
-    if system.matrix is not None and label is not None:
-        loss = nuclide(label).decay_constant_per_h
+    loss = loss_of(system, label)
     return Timeline(
         system=system,
         parameters=numbers,
-        decay_constants=np.array([decays[c.symbol] for c in system.decay_constants]),
+        decay_constants=decay_values(system, schedule),
         loss_per_h=loss,
         syringe_decay_per_h=_syringe_decay(system, schedule, loss),
         start=np.array(start),
@@ -223,7 +220,23 @@ def _start(system: System, values: Mapping[Parameter, float]) -> list[float]:
     return start + [0.0] * len(system.tracers)
 
 
-def _check_resets(schedule: Schedule) -> None:
+def check_resets(schedule: Schedule) -> None:
+    """Refuse resets before the start of a schedule, or without a time.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        The schedule.
+
+    Raises
+    ------
+    InputError
+        When a reset is negative or not finite.
+
+    Examples
+    --------
+    >>> check_resets(Schedule((), resets_h=(24.0,)))
+    """
     for time in schedule.resets_h:
         if not 0.0 <= time < math.inf:
             raise InputError(f"a reset is at {time:g} h; it must be at 0 h or later")
@@ -320,16 +333,6 @@ def _steady_dose(
         interval_h=interval,
         segments=filled_segments(len(system.states), times, none, pattern, inputs),
     )
-
-
-def _decay_constants(system: System, schedule: Schedule) -> dict[sympy.Symbol, float]:
-    slots, found = schedule.slots(), {}
-    for constant in system.decay_constants:
-        name = constant.nuclide
-        if name is None and constant.slot is not None:
-            name = slots[constant.slot][1]
-        found[constant.symbol] = nuclide(str(name)).decay_constant_per_h
-    return found
 
 
 def _syringe_decay(system: System, schedule: Schedule, loss: float) -> np.ndarray:

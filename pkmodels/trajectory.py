@@ -6,19 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkmodels.arrivals import route_of
-from pkmodels.compiled import (
-    CompiledSystem,
+from pkmodels.exact import (
+    ExactSystem,
     Doses,
     check_lengths,
-    compile_system,
+    compile_exactly,
     doses_of,
     not_plain,
     unsolvable,
 )
 from pkmodels.errors import InputError, SolveError, check_kind
 from pkmodels.given import given_by
+from pkmodels.integration import CONTROLS, FallenError, integrate
 from pkmodels.kernels.printing import jax_matrix
-from pkmodels.kernels.reference import check_times, integrate
+from pkmodels.kernels.problem import Controls
+from pkmodels.kernels.reference import check_times
 from pkmodels.readings import (
     Sample,
     activities,
@@ -75,7 +77,7 @@ _Shown = tuple[dict[Amount, np.ndarray], dict[Amount, np.ndarray]]
 
 
 def simulate(
-    system: System | CompiledSystem,
+    system: System | ExactSystem,
     parameters: Mapping[str, float],
     schedule: Schedule,
     times_h: np.ndarray,
@@ -85,12 +87,12 @@ def simulate(
 ) -> Trajectory:
     """Simulate what one label, or the ligand itself, shows at some times.
 
-    Linear systems with plain doses are solved exactly; all others are integrated by
-    LSODA from jump to jump (`pkmodels.kernels.reference.integrate`).
+    Linear systems with plain doses are solved exactly; all others are integrated from
+    jump to jump (`pkmodels.integration.integrate`).
 
     Parameters
     ----------
-    system : System or CompiledSystem
+    system : System or ExactSystem
         The model, assembled with the schedule's form.
     parameters : mapping of str to float
         Every parameter of the model by name.
@@ -153,13 +155,13 @@ def simulate(
 
 
 def checked(
-    system: System | CompiledSystem, parameters: Mapping[str, float], schedule: Schedule
+    system: System | ExactSystem, parameters: Mapping[str, float], schedule: Schedule
 ) -> System:
     """Return the system, if it and its parameters are what they should be.
 
     Parameters
     ----------
-    system : System or CompiledSystem
+    system : System or ExactSystem
         The model, assembled.
     parameters : mapping of str to float
         Values by name.
@@ -187,10 +189,10 @@ def checked(
     True
     """
     remedy = "write assemble(model, schedule.form)"
-    check_kind("the system", system, (System, CompiledSystem), remedy)
+    check_kind("the system", system, (System, ExactSystem), remedy)
     check_kind("the parameters", parameters, Mapping, "write {name: value}")
     check_kind("the schedule", schedule, Schedule, "write Schedule((dose,))")
-    found = system.system if isinstance(system, CompiledSystem) else system
+    found = system.system if isinstance(system, ExactSystem) else system
     check_parameters(found, parameters)
     return found
 
@@ -242,15 +244,38 @@ def sample(
     jumps = _jumps(system, parameters, schedule, label, times)
     every = np.concatenate([times, jumps])
     early = np.concatenate([early, np.zeros(jumps.shape, np.bool_)])
-    shown, ligand = _solve(system, parameters, schedule, label, every, early)
-    given = given_by(schedule, label, every, early)
-    inputs = input_values(system, schedule, every, early)
+    try:
+        found = _checked_sample(system, parameters, schedule, label, every, early)
+    except FallenError as error:
+        # Which reaction makes an amount fall is seen where it does.
+        time = np.array([error.time_h])
+        line = (system, parameters, schedule, label, time, np.zeros(1, np.bool_))
+        _checked_sample(*line, negative=np.inf)
+        raise
+    return found.with_curves(curve[: len(times)] for curve in found.curves())
+
+
+def _checked_sample(
+    system: System,
+    parameters: Mapping[str, float],
+    schedule: Schedule,
+    label: str,
+    times: np.ndarray,
+    before: np.ndarray,
+    *,
+    negative: float = CONTROLS.negative,
+) -> Sample:
+    """Return a sample; refuse what cannot be."""
+    line = (system, parameters, schedule, label, times, before)
+    shown, ligand = _solve(*line, CONTROLS._replace(negative=negative))
+    given = given_by(schedule, label, times, before)
+    inputs = input_values(system, schedule, times, before)
     found = Sample(shown, ligand, inputs, given)
     nmol = sum(a.ligand_nmol or 0.0 for a in schedule.administrations)
     activity = sum(a.activity_MBq for a in schedule.administrations)
     largest = nmol if label == LIGAND else activity
-    refuse_impossible(system, parameters, every, found, largest, nmol)
-    return found.with_curves(curve[: len(times)] for curve in found.curves())
+    refuse_impossible(system, parameters, times, found, largest, nmol)
+    return found
 
 
 def _jumps(
@@ -275,15 +300,16 @@ def _solve(
     label: str,
     times: np.ndarray,
     before: np.ndarray,
+    controls: Controls,
 ) -> _Shown:
     """Return what the label shows in each amount, and the amounts of all ligand."""
     if _is_exact(system, schedule) and not before.any():
         values = np.array([parameters[str(p)] for p in system.parameters])
         doses = _doses(system, schedule, label)
-        states = np.asarray(compile_system(system).solve(values, doses, times))
+        states = np.asarray(compile_exactly(system).solve(values, doses, times))
     else:
         line = lower(system, parameters, schedule, label_of_states(system, label))
-        states = integrate(line, times, before)
+        states = integrate(line, times, before, controls)
     if system.matrix is not None:
         shown = {amount: states[:, i] for i, amount in enumerate(system.amounts)}
         return shown, shown if label == LIGAND else {}
@@ -354,7 +380,7 @@ def _time_integrals(
 ) -> dict[str, float]:
     if label == LIGAND or not _is_exact(system, schedule):
         return {}
-    compiled = compile_system(system)
+    compiled = compile_exactly(system)
     values = np.array([parameters[str(p)] for p in system.parameters])
     doses = _doses(system, schedule, label)
     assert system.matrix is not None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pkmodels.clinic.atomic_files import replace_atomically, write_text_atomically
+from pkmodels.atomic_files import replace_atomically, write_text_atomically
 
 
 def test_text_is_written_with_plain_line_ends(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from reference_tables import rows
 
-from pkmodels.compiled import CompiledSystem, Doses, compile_system
+from pkmodels.exact import ExactSystem, Doses, compile_exactly
 from pkmodels.definition import Model
 from pkmodels.models import organ_exchange
 from pkmodels.nuclides import nuclide
@@ -27,12 +27,12 @@ RATIOS = rows("y90_lu177_ratio")
 
 
 @cache
-def one_organ() -> CompiledSystem:
+def one_organ() -> ExactSystem:
     """An organ that holds the whole dose at once and releases it at a rate."""
     organ, (rate,) = Amount("organ", "nmol"), parameters("rate", unit="1/h")
     release = flow("release", organ, None, rate * organ)
     model = Model("one organ", (release,), {"intravenous": organ}, {"organ": organ})
-    return compile_system(assemble(model, FORM))
+    return compile_exactly(assemble(model, FORM))
 
 
 def organ_integral(rate: Any, label: str, activity: Any = 1.0) -> Any:
@@ -55,7 +55,7 @@ def test_integral_of_the_published_fit_of_patient_4(row: dict[str, str]) -> None
     fraction = amplitude * (k - w) / (k * activity)
     assert 0.0 < fraction < 1.0
     model = organ_exchange.model(("organ",))
-    organs = compile_system(assemble(model, FORM))
+    organs = compile_exactly(assemble(model, FORM))
     parameters_ = np.array([LN2 / k, fraction, LN2 / w])
     doses = Doses(np.zeros(1), np.zeros(1), np.array([activity]), np.float64(decay))
     area = float(organs.integrate(parameters_, doses)[1])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pkmodels.administrations import Administration
-from pkmodels.compiled import compile_system
+from pkmodels.exact import compile_exactly
 from pkmodels.errors import InputError
 from pkmodels.fitting.observations import Calibration, Observations, arrange
 from pkmodels.measurements import Measurement, Quantity
@@ -158,7 +158,7 @@ def test_frames_and_instants_of_two_labels_keep_their_own_curves() -> None:
 def test_a_frame_follows_the_compiled_model() -> None:
     """The kidney over a frame, from its Bateman curve."""
     model = organ_exchange.model(("liver", "kidney"))
-    compiled = compile_system(assemble(model, LUTETIUM.form))
+    compiled = compile_exactly(assemble(model, LUTETIUM.form))
     parameters = np.array([1.0, 0.1, 100.0, 0.02, 60.0])
     scan = replace(SCAN, start_h=1.0, end_h=2.0)
     seen = arranged(scan)

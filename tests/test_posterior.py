@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import halfnorm, norm
 
 from pkmodels.administrations import Administration
-from pkmodels.compiled import compile_system
+from pkmodels.exact import compile_exactly
 from pkmodels.dosimetry import s_value
 from pkmodels.errors import InputError, ModelError
 from pkmodels.fitting.anchoring import anchored, problem_of
@@ -56,7 +56,7 @@ def posterior_of(
     masses: Mapping[str, Prior] | None = None,
 ) -> Posterior:
     model = organ_exchange.model(tuple(organs))
-    compiled = compile_system(assemble(model, GIVEN.form))
+    compiled = compile_exactly(assemble(model, GIVEN.form))
     observables = compiled.system.observables
     observations = arrange(scans, GIVEN, observables, calibrations)
     floor = half_normal(0.7, "MBq", "1 % of the largest", Certainty.JUDGEMENT)

@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 from pkmodels.administrations import Administration, Delivery, SteadyState, repeat
-from pkmodels.compiled import compile_system
+from pkmodels.exact import compile_exactly
 from pkmodels.definition import Fate, Model
 from pkmodels.errors import InputError, ModelError
 from pkmodels.models import organ_exchange
@@ -159,10 +159,10 @@ def test_patients_of_one_form_share_one_compiled_system() -> None:
         Schedule((given(duration=0.25, MBq=200.0, nmol=None),)),
         Schedule((given(duration=3.0, label="Y-90", MBq=4000.0, nmol=None),)),
     )
-    before = compile_system.cache_info().misses
-    found = {id(compile_system(assemble(model, p.form))) for p in patients}
+    before = compile_exactly.cache_info().misses
+    found = {id(compile_exactly(assemble(model, p.form))) for p in patients}
     assert len(found) == 1
-    assert compile_system.cache_info().misses == before + 1
+    assert compile_exactly.cache_info().misses == before + 1
 
 
 def test_the_form_of_a_schedule_knows_no_amounts_or_times() -> None:

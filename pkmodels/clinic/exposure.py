@@ -7,7 +7,7 @@ import numpy as np
 
 from pkmodels.clinic.answerable import sex_of
 from pkmodels.clinic.patient import Patient, Region
-from pkmodels.compiled import CompiledSystem, Doses
+from pkmodels.exact import ExactSystem, Doses
 from pkmodels.dosimetry import (
     SValue,
     absorbed_dose,
@@ -157,7 +157,7 @@ def expose(
 
 
 def _effective_half_lives(
-    compiled: CompiledSystem, parameters: np.ndarray, unit: Doses, last_h: float
+    compiled: ExactSystem, parameters: np.ndarray, unit: Doses, last_h: float
 ) -> Callable[[list[int]], np.ndarray]:
     """Return what gives the effective half-life of observables taken together."""
     physical = np.log(2.0) / float(unit.decay_constant_per_h)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pkmodels.clinic.patient import Calibration as StatedCalibration
 from pkmodels.clinic.patient import Patient
-from pkmodels.compiled import compile_system
+from pkmodels.exact import compile_exactly
 from pkmodels.decision import draws_needed
 from pkmodels.fitting.observations import Calibration, arrange, floor_name
 from pkmodels.fitting.posterior import Posterior
@@ -36,7 +36,7 @@ def build_posterior(patient: Patient) -> Posterior:
     planned = any(plan.duration_h > 0.0 for plan in patient.plans)
     form = patient.schedule.form
     form = replace(form, infusions=form.infusions or planned)
-    compiled = compile_system(assemble(organ_exchange.model(tuple(organs)), form))
+    compiled = compile_exactly(assemble(organ_exchange.model(tuple(organs)), form))
     calibrations = [_calibration(stated) for stated in patient.calibrations]
     return Posterior(
         compiled=compiled,

@@ -7,8 +7,8 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from pkmodels.atomic_files import write_text_atomically
 from pkmodels.clinic import result_text
-from pkmodels.clinic.atomic_files import write_text_atomically
 from pkmodels.clinic.report_figures import (
     CurveBand,
     DoseDraws,

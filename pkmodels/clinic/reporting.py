@@ -29,7 +29,7 @@ from pkmodels.clinic.result_format import (
     Summary,
     summarize,
 )
-from pkmodels.compiled import Doses, doses_of
+from pkmodels.exact import Doses, doses_of
 from pkmodels.fitting import checks as fit_checks
 from pkmodels.fitting.fit import Fit, contraction, priors_in_words
 from pkmodels.fitting.posterior import CALIBRATION

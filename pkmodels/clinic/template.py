@@ -3,7 +3,7 @@
 from importlib import resources
 from pathlib import Path
 
-from pkmodels.clinic.atomic_files import write_text_atomically
+from pkmodels.atomic_files import write_text_atomically
 from pkmodels.errors import InputError
 
 TEMPLATE_NAMES = ("patient.toml", "measurements.csv")

@@ -145,7 +145,7 @@ def _fit(
 
 def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> None:
     """Write every file beside its name, and rename them when all are whole."""
-    from pkmodels.clinic.atomic_files import replace_atomically
+    from pkmodels.atomic_files import replace_atomically
     from pkmodels.clinic.report import write_report
     from pkmodels.clinic.reporting import curves_table
     from pkmodels.fitting.fit import to_tree

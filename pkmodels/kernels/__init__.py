@@ -1,1 +1,1 @@
-"""The solvers that code is generated for; chosen by `pkmodels.compiled`."""
+"""The solvers that code is generated for; chosen by `pkmodels.exact`."""

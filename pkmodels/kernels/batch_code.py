@@ -22,13 +22,16 @@ _ALIGNMENT = 64
 _WORDS_OF_JOB = 4
 
 
-def write_kernel(equations: Equations) -> ir.Module:
+def write_kernel(equations: Equations, *, in_lanes: bool = True) -> ir.Module:
     """Write the whole kernel of some equations.
 
     Parameters
     ----------
     equations : Equations
         The equations.
+    in_lanes : bool
+        Whether to write what solves `LANES` draws at once: half of the work of
+        compiling, which a single solve does not need.
 
     Returns
     -------
@@ -52,7 +55,8 @@ def write_kernel(equations: Equations) -> ir.Module:
     """
     reduced = reduce_equations(equations)
     module = ir.Module(equations.name)
-    single, lanes = Group(module, reduced, 1), Group(module, reduced, LANES)
+    single = Group(module, reduced, 1)
+    lanes = Group(module, reduced, LANES) if in_lanes else None
     worker = _write_worker(module, single, lanes)
     _write_entry(module, worker)
     return module
@@ -62,7 +66,7 @@ def _size(code: Code, sizes: ir.Value, name: str) -> ir.Value:
     return code.load_whole(sizes, SIZES.index(name))
 
 
-def _write_worker(module: ir.Module, single: Group, lanes: Group) -> Code:
+def _write_worker(module: ir.Module, single: Group, lanes: Group | None) -> Code:
     """Write ``worker(job)``, which takes groups from a shared counter until none is."""
     code = Code(module, "worker", (POINTER,), POINTER)
     sizes, arrays, counter = (
@@ -97,7 +101,7 @@ def _work(
     """Return a block of memory, and where in it whole vectors begin."""
     directions = _size(code, sizes, "directions")
     needed = []
-    for group, directions_of_group in ((single, LANES), (lanes, 1)):
+    for group, directions_of_group in ((single, LANES), (lanes or single, 1)):
         more = code.plus(directions, code.whole(directions_of_group - 1))
         groups = code.builder.sdiv(more, code.whole(directions_of_group))
         own = code.times(groups, code.whole(group.space.size_of_group))
@@ -115,20 +119,21 @@ def _work(
 def _write_group(
     code: Code,
     single: Group,
-    lanes: Group,
+    lanes: Group | None,
     first: ir.Value,
     call: tuple[ir.Value, ir.Value, ir.Value],
 ) -> None:
     """Solve a group at once where that can be, else draw by draw."""
     sizes, arrays, work = call
     batch = _size(code, sizes, "batch")
-    left = code.builder.sub(batch, first)
-    is_group = code.builder.icmp_signed(">=", left, code.whole(_LEAST_GROUP))
     outcome = code.variable(ir.Constant(STATUS, -1))
-    with code.builder.if_then(is_group):
-        alike = _write_alike(code, sizes, arrays, first)
-        with code.builder.if_then(alike):
-            outcome.set(code.call(lanes.code, first, sizes, arrays, work))
+    if lanes is not None:
+        left = code.builder.sub(batch, first)
+        least = code.whole(_LEAST_GROUP)
+        with code.builder.if_then(code.builder.icmp_signed(">=", left, least)):
+            alike = _write_alike(code, sizes, arrays, first)
+            with code.builder.if_then(alike):
+                outcome.set(code.call(lanes.code, first, sizes, arrays, work))
     solved = ir.Constant(STATUS, Outcome.SOLVED)
     is_open = code.builder.icmp_signed("!=", outcome.get(), solved)
     with code.builder.if_then(is_open):
@@ -155,9 +160,8 @@ def _write_alike(
         place = code.load_pointer(arrays, ARRAYS.index(name))
         own = code.times(first, count)
         following = code.plus(own, count)
-        length = code.times(
-            code.builder.sub(until, code.plus(first, code.whole(1))), count
-        )
+        others = code.builder.sub(until, code.plus(first, code.whole(1)))
+        length = code.times(others, count)
         with code.each(length) as number:
             # As bits: whole numbers and doubles alike, and no NaN equals another.
             one = code.load_whole(place, code.plus(own, number))

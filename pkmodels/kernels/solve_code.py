@@ -359,6 +359,7 @@ class Group:
         code = self.code
         with code.builder.if_else(self._is_negative()) as (below, sound):
             with below:
+                self.local.set(then)
                 self._fail(Outcome.NEGATIVE)
             with sound:
                 has_directions = code.is_less(code.whole(0), self.groups)

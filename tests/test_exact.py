@@ -12,7 +12,7 @@ import pytest
 from scipy.integrate import quad, solve_ivp
 
 from pkmodels.administrations import Administration
-from pkmodels.compiled import CompiledSystem, Doses, compile_system, doses_of
+from pkmodels.exact import ExactSystem, Doses, compile_exactly, doses_of
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
 from pkmodels.models import organ_exchange
@@ -84,8 +84,8 @@ PROBLEMS = {
 
 
 @cache
-def compiled(name: str) -> CompiledSystem:
-    return compile_system(assemble(PROBLEMS[name][0](), FORM))
+def compiled(name: str) -> ExactSystem:
+    return compile_exactly(assemble(PROBLEMS[name][0](), FORM))
 
 
 @cache
@@ -296,7 +296,7 @@ def test_what_is_not_linear_is_refused_before_any_solve() -> None:
     binding = flow("uptake", plasma, None, rate * plasma / (half + plasma))
     model = Model("uptake", (binding,), {"intravenous": plasma}, {"plasma": plasma})
     with pytest.raises(ModelError, match="'uptake' has no exact solution: it is not l"):
-        compile_system(assemble(model, replace(FORM, amounts_known=True)))
+        compile_exactly(assemble(model, replace(FORM, amounts_known=True)))
 
 
 def test_doses_are_of_one_label() -> None:
