@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from pkmodels.exact import Doses, doses_of
 from pkmodels.errors import InputError, suggest
+from pkmodels.exact import Doses, doses_of
 from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
 from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Schedule

@@ -11,8 +11,8 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.link.jax.ops import wrap_jax
 
-from pkmodels.exact import ExactSystem
 from pkmodels.errors import ModelError
+from pkmodels.exact import ExactSystem
 from pkmodels.fitting.observations import Observations
 from pkmodels.fitting.priors import half_normal_scales, half_normals, log_normals
 from pkmodels.values import Certainty, Prior, PriorSet, log_normal

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pkmodels.exact import ExactSystem, Doses, check_lengths
 from pkmodels.errors import SolveError
+from pkmodels.exact import Doses, ExactSystem, check_lengths
 
 # Draws at a time, to bound the memory of curves.
 _BATCH = 500

@@ -3,8 +3,8 @@
 import sympy
 
 from pkmodels.administrations import INTRAVENOUS, Administration
-from pkmodels.exact import compile_exactly
 from pkmodels.definition import Model
+from pkmodels.exact import compile_exactly
 from pkmodels.fitting.observations import arrange
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.measurements import Measurement, Quantity

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from pkmodels.exact import ExactSystem
 from pkmodels.errors import InputError, SolveError, suggest
+from pkmodels.exact import ExactSystem
 from pkmodels.nuclides import nuclide
 from pkmodels.readings import (
     Sample,

@@ -1,4 +1,4 @@
-"""Integration: the states of a timeline by the generated solver, or why there are none."""
+"""Integration: the states of a timeline by the generated solver."""
 
 from dataclasses import replace
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkmodels.arrivals import route_of
+from pkmodels.errors import InputError, SolveError, check_kind
 from pkmodels.exact import (
-    ExactSystem,
     Doses,
+    ExactSystem,
     check_lengths,
     compile_exactly,
     doses_of,
     not_plain,
     unsolvable,
 )
-from pkmodels.errors import InputError, SolveError, check_kind
 from pkmodels.given import given_by
 from pkmodels.integration import CONTROLS, FallenError, integrate
 from pkmodels.kernels.printing import jax_matrix

@@ -12,9 +12,9 @@ import pytest
 from scipy.integrate import quad, solve_ivp
 
 from pkmodels.administrations import Administration
-from pkmodels.exact import ExactSystem, Doses, compile_exactly, doses_of
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
+from pkmodels.exact import Doses, ExactSystem, compile_exactly, doses_of
 from pkmodels.models import organ_exchange
 from pkmodels.nuclides import nuclide
 from pkmodels.reactions import flow

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from reference_tables import rows
 
-from pkmodels.exact import ExactSystem, Doses, compile_exactly
 from pkmodels.definition import Model
+from pkmodels.exact import Doses, ExactSystem, compile_exactly
 from pkmodels.models import organ_exchange
 from pkmodels.nuclides import nuclide
 from pkmodels.reactions import flow

@@ -124,7 +124,8 @@ def test_derivatives_are_differences(name: str) -> None:
 
     @jax.jit
     def lowered_at(numbers: Any) -> Problem:
-        return lower_course(system, layout, *restore(numbers), times)[0]
+        values, course = restore(numbers)
+        return lower_course(system, layout, values, course, times)[0]
 
     directions = jax.vmap(lambda d: jax.jvp(lowered_at, (point,), (d,))[1])
     tangents = directions(jnp.eye(len(point)))  # of places they are of no type

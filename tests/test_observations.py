@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pkmodels.administrations import Administration
-from pkmodels.exact import compile_exactly
 from pkmodels.errors import InputError
+from pkmodels.exact import compile_exactly
 from pkmodels.fitting.observations import Calibration, Observations, arrange
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.models import organ_exchange

@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import halfnorm, norm
 
 from pkmodels.administrations import Administration
-from pkmodels.exact import compile_exactly
 from pkmodels.dosimetry import s_value
 from pkmodels.errors import InputError, ModelError
+from pkmodels.exact import compile_exactly
 from pkmodels.fitting.anchoring import anchored, problem_of
 from pkmodels.fitting.fit import compile_fit, fit, parameter_draws
 from pkmodels.fitting.observations import Calibration, arrange

@@ -8,9 +8,9 @@ import pytest
 import sympy
 
 from pkmodels.administrations import Administration, Delivery, SteadyState, repeat
-from pkmodels.exact import compile_exactly
 from pkmodels.definition import Fate, Model
 from pkmodels.errors import InputError, ModelError
+from pkmodels.exact import compile_exactly
 from pkmodels.models import organ_exchange
 from pkmodels.reactions import Reaction, flow
 from pkmodels.schedule import Schedule, ScheduleForm, Window

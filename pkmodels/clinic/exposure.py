@@ -7,7 +7,6 @@ import numpy as np
 
 from pkmodels.clinic.answerable import sex_of
 from pkmodels.clinic.patient import Patient, Region
-from pkmodels.exact import ExactSystem, Doses
 from pkmodels.dosimetry import (
     SValue,
     absorbed_dose,
@@ -15,6 +14,7 @@ from pkmodels.dosimetry import (
     energy_weighted_mean,
     s_value,
 )
+from pkmodels.exact import Doses, ExactSystem
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.prediction import predict
 from pkmodels.nuclides import nuclide

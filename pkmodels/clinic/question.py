@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from pkmodels.clinic.patient import Calibration as StatedCalibration
 from pkmodels.clinic.patient import Patient
-from pkmodels.exact import compile_exactly
 from pkmodels.decision import draws_needed
+from pkmodels.exact import compile_exactly
 from pkmodels.fitting.observations import Calibration, arrange, floor_name
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.sampling import CHAINS, CHUNK
