@@ -17,7 +17,7 @@ from functools import partial
 import assembly
 import numpy as np
 import pbpk12
-from solver import OURS, prepare, seconds_of, show
+from timing import prepare, seconds_of, show
 
 from pkmodels.kernels.equations import Equations, equations_of
 from pkmodels.kernels.native import native_kernel
@@ -115,7 +115,7 @@ def time_compiling() -> None:
             ("second start", second, "compiles nothing"),
         ):
             taken = f"{result['compile_s']:.2f} s"
-            show(title, f"{OURS}, {start}", taken=taken, goal=wanted)
+            show(title, f"pkmodels, {start}", taken=taken, goal=wanted)
         print(f"{'':30}a solve: {1e3 * second['solve_s']:.3f} ms, {second['outcome']}")
 
 

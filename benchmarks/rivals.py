@@ -65,14 +65,14 @@ def gradients(data: np.ndarray) -> list[Contender]:
     found = []
     if _has("diffrax"):
         found.append(
-            Contender("diffrax Kvaerno5, forward", _diffrax_gradient(data), _pair)
+            Contender("diffrax Kvaerno5, forward", _diffrax_gradient(data), pair)
         )
     if _has("casadi"):
 
         def at(relative: float, absolute: float) -> Callable[[], Any]:
             return _casadi_gradient(data, relative, absolute)
 
-        found.append(Contender("casadi CVODES, forward", at, _pair))
+        found.append(Contender("casadi CVODES, forward", at, pair))
     return found
 
 
@@ -108,13 +108,14 @@ def jax_constants(log_values: jax.Array) -> jax.Array:
     return constants.at[np.array(pbpk12.ESTIMATED_PLACES)].set(jnp.exp(log_values))
 
 
-def _has(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
-
-
-def _pair(found: Any) -> tuple[float, np.ndarray]:
+def pair(found: Any) -> tuple[float, np.ndarray]:
+    """Return a log-likelihood and its gradient, (8,), of any library as NumPy's."""
     value, slope = found
     return float(value), np.asarray(slope).ravel()
+
+
+def _has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _transposed(states: Any) -> np.ndarray:

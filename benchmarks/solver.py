@@ -6,35 +6,29 @@ python benchmarks/solver.py --sets 1000  smaller batches, for a look
 
 import argparse
 import os
-import platform
 import statistics
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import assembly
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pbpk12
 import rivals
-import sympy
 from rivals import Contender
+from timing import describe_machine, prepare, seconds, seconds_of, show, use_cores
 
 from pkmodels.kernels.choice import XLA, Solver, choose_solver
 from pkmodels.kernels.native import NativeKernel, native_kernel
 from pkmodels.kernels.problem import Controls, Outcome, Problem
 
 OURS = "pkmodels"
+DIRECT = "pkmodels, without JAX"
 ROUNDS = 11
-# A sample is repeated calls for so long, so that the clock's grain does not matter.
-SAMPLE_S = 0.005
 # Tolerances tried, from tight to loose; the absolute one (nmol) as a part of it.
-RELATIVES = np.geomspace(1e-10, 1e-3, 43)
+RELATIVES = np.geomspace(1e-9, 1e-3, 37)
 PARTS = (1e-2, 1e-4)
 # Those of the posterior problem `onepatient`.
 POSTERIOR = (1e-6, 1e-8)
@@ -52,50 +46,6 @@ class Setting(NamedTuple):
     absolute: float
     error: float
     work: Callable[[], Any]
-
-
-def use_cores(cores: list[int]) -> None:
-    """Bind every thread of this process to some cores, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        for thread in Path("/proc/self/task").iterdir():
-            os.sched_setaffinity(int(thread.name), cores)
-
-
-def cores_here() -> list[int]:
-    """Return the numbers of the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def prepare() -> list[int]:
-    """Keep this process to one thread on one core; return the cores that it could use.
-
-    To be called before JAX computes anything: then it reads its flags, once.
-    """
-    os.environ["XLA_FLAGS"] = (
-        "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    )
-    jax.config.update("jax_enable_x64", True)
-    cores = cores_here()
-    use_cores(cores[:1])
-    return cores
-
-
-def seconds_of(works: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of a call of each, their samples alternated."""
-    calls, samples = {}, {name: [] for name in works}
-    for name, work in works.items():
-        work()
-        once = assembly.seconds(work)
-        calls[name] = max(1, int(np.ceil(SAMPLE_S / once)))
-    for _ in range(rounds):
-        for name, work in works.items():
-            begun = time.perf_counter()
-            for _ in range(calls[name]):
-                work()
-            samples[name].append((time.perf_counter() - begun) / calls[name])
-    return {name: statistics.median(found) for name, found in samples.items()}
 
 
 def sweep(
@@ -128,51 +78,40 @@ def choose(sweeps: list[list[Setting]], bound: float) -> Setting | None:
     return loosest[min(taken, key=lambda part: taken[part])]
 
 
-def show(
-    work: str,
-    who: str,
-    tolerances: str = "",
-    error: float | None = None,
-    *,
-    taken: str = "",
-    ratio: str = "",
-    goal: str = "",
-) -> None:
-    """Print a row of the table; the ratio is that of its time to ours."""
-    shown = "" if error is None else f"{error:.1e}"
-    print(
-        f"{work:<30}{who:<28}{tolerances:<18}{shown:>8}{taken:>12}{ratio:>9}  {goal}",
-        flush=True,
-    )
-
-
 def compare(
     work: str,
     sweeps: dict[str, list[list[Setting]]],
     bound: float,
     goals: dict[str, str],
-) -> dict[str, Setting]:
-    """Time all at the loosest tolerances within a bound, print, return the settings."""
-    chosen = {name: choose(found, bound) for name, found in sweeps.items()}
+    followers: Callable[[Setting], dict[str, Setting]],
+) -> Setting | None:
+    """Time all at the loosest tolerances within a bound, print, and return ours.
+
+    Followers work at the tolerances found for us without JAX: each new ones would be
+    compiled anew.
+    """
+    found = {name: choose(settings, bound) for name, settings in sweeps.items()}
+    ours = found[DIRECT]
+    chosen: dict[str, Setting | None] = dict(followers(ours)) if ours else {}
+    chosen |= found
     settings = {name: setting for name, setting in chosen.items() if setting}
     taken = seconds_of({name: s.work for name, s in settings.items()}, ROUNDS)
     title = f"{work}, error <= {bound:.0e}"
-    for name in sweeps:
-        if name not in settings:
-            show(title, name, "none is as exact", goal=goals.get(name, ""))
+    for name, setting in chosen.items():
+        goal = goals.get(name, "")
+        if setting is None:
+            show(title, name, "none is as exact", goal=goal)
             continue
-        setting = settings[name]
-        ratio = f"{taken[name] / taken[OURS]:.1f} x" if OURS in taken else ""
         show(
             title,
             name,
             f"{setting.relative:.1e} / {setting.absolute:.0e}",
             setting.error,
             taken=f"{1e3 * taken[name]:.3f} ms",
-            ratio=ratio,
-            goal=goals.get(name, ""),
+            ratio=f"{taken[name] / taken[OURS]:.1f} x" if OURS in taken else "",
+            goal=goal,
         )
-    return settings
+    return ours
 
 
 def our_solve(name: str, solver: Solver) -> Contender:
@@ -199,11 +138,11 @@ def our_direct_solve(kernel: NativeKernel) -> Contender:
         controls = Controls(relative=relative, absolute=absolute)
         return lambda: kernel.solve(problem, None, controls).states
 
-    return Contender(f"{OURS}, without JAX", at, np.asarray)
+    return Contender(DIRECT, at, np.asarray)
 
 
 def our_gradient(name: str, solver: Solver, data: np.ndarray) -> Contender:
-    """Return our log-likelihood and gradient at the shifted values."""
+    """Return our log-likelihood and gradient at the shifted values, from JAX."""
     logs = jnp.asarray(pbpk12.SHIFTED_LOG)
 
     def at(relative: float, absolute: float) -> Callable[[], Any]:
@@ -220,10 +159,37 @@ def our_gradient(name: str, solver: Solver, data: np.ndarray) -> Contender:
 
         return lambda: jax.block_until_ready(value_and_slope(logs))
 
-    def read(found: Any) -> tuple[float, np.ndarray]:
-        return float(found[0]), np.asarray(found[1])
+    return Contender(name, at, rivals.pair)
 
-    return Contender(name, at, read)
+
+def our_direct_gradient(kernel: NativeKernel, data: np.ndarray) -> Contender:
+    """Return the same without JAX."""
+    constants = pbpk12.constants_of(pbpk12.SHIFTED_LOG)
+    problem, tangents = pbpk12.problem_of(constants), pbpk12.tangents_of(constants)
+
+    def at(relative: float, absolute: float) -> Callable[[], Any]:
+        controls = Controls(relative=relative, absolute=absolute)
+
+        def work() -> tuple[Any, Any]:
+            states, sensitivities, _ = kernel.solve(problem, tangents, controls)
+            value = pbpk12.log_likelihood(states, data)
+            return value, pbpk12.gradient(states, sensitivities, data)
+
+        return work
+
+    return Contender(DIRECT, at, rivals.pair)
+
+
+def at_setting(
+    contenders: list[Contender], error_of: Callable[[Any], float], setting: Setting
+) -> dict[str, Setting]:
+    """Return contenders at one's tolerances, with their own errors."""
+    found = {}
+    for contender in contenders:
+        work = contender.at(setting.relative, setting.absolute)
+        error = error_of(contender.read(work()))
+        found[contender.name] = setting._replace(error=error, work=work)
+    return found
 
 
 def time_single(kernel: NativeKernel) -> None:
@@ -237,47 +203,62 @@ def time_single(kernel: NativeKernel) -> None:
     }
     print(f"{OURS} is called from JAX by the kernel {ours[OURS].kernel!r}.\n")
     show("work", "solver", "tolerances", taken="time", ratio="ratio", goal="goal")
+
     error_of = partial(pbpk12.error_of, truth=truth)
-    contenders = [
-        *(our_solve(name, solver) for name, solver in ours.items()),
-        our_direct_solve(kernel),
-        *rivals.solvers(),
-    ]
-    sweeps = {c.name: sweep(c, error_of, 1e-5) for c in contenders}
+    swept = [our_direct_solve(kernel), *rivals.solvers()]
+    sweeps = {c.name: sweep(c, error_of, 1e-5) for c in swept}
+    solves = [our_solve(name, solver) for name, solver in ours.items()]
+    followers = partial(at_setting, solves, error_of)
     goals = {"diffrax Kvaerno5": ">= 80 x", "casadi CVODES": ">= 6 x"}
-    compare("one solve", sweeps, 1e-5, {**goals, OURS: "<= 0.15 ms"})
-    chosen = compare("one solve", sweeps, 1e-6, {**goals, OURS: "<= 0.25 ms"})
-    contenders = [
-        *(our_gradient(name, solver, data) for name, solver in ours.items()),
-        *rivals.gradients(data),
-    ]
-    sweeps = {c.name: sweep(c, pbpk12.gradient_error_of, 2e-6) for c in contenders}
+    rough, fine = {OURS: "<= 0.15 ms", **goals}, {OURS: "<= 0.25 ms", **goals}
+    compare("one solve", sweeps, 1e-5, rough, followers)
+    setting = compare("one solve", sweeps, 1e-6, fine, followers)
+
+    error_of = pbpk12.gradient_error_of
+    swept = [our_direct_gradient(kernel, data), *rivals.gradients(data)]
+    sweeps = {c.name: sweep(c, error_of, 2e-6) for c in swept}
+    slopes = [our_gradient(name, solver, data) for name, solver in ours.items()]
     goals = {"diffrax Kvaerno5, forward": ">= 60 x", OURS: "<= 0.8 ms"}
-    compare("gradient by 8", sweeps, 2e-6, goals)
+    followers = partial(at_setting, slopes, error_of)
+    compare("gradient by 8", sweeps, 2e-6, goals, followers)
     for name, (error, taken_ms) in PUBLISHED.items():
         title, taken = "gradient by 8, published", f"{taken_ms:.3f} ms"
         show(title, name, error=error, taken=taken)
-    if OURS in chosen:
-        time_overhead(kernel, chosen[OURS])
+    if setting:
+        time_overhead(kernel, solves[0], setting)
 
 
-def time_overhead(kernel: NativeKernel, setting: Setting) -> None:
-    """Print what a call from JAX takes more than the same call from NumPy."""
-    direct = our_direct_solve(kernel).at(setting.relative, setting.absolute)
-    shape = (len(pbpk12.TIMES_H), len(pbpk12.STATES))
-    empty = jax.jit(lambda constants: jnp.full(shape, constants[0]))
+def time_overhead(kernel: NativeKernel, ours: Contender, setting: Setting) -> None:
+    """Print what a call from JAX takes more than the same from NumPy, and at all.
+
+    The second is a call that has nothing to solve, for all times are 0.
+    """
+    controls = Controls(relative=setting.relative, absolute=setting.absolute)
+    solver, times = choose_solver(kernel.equations), 0.0 * pbpk12.TIMES_H
+
+    @jax.jit
+    def solve_nothing(constants: jax.Array) -> jax.Array:
+        problem = pbpk12.problem_of(constants, times)
+        return solver.solve(problem, None, controls).states
+
+    @jax.jit
+    def fill(constants: jax.Array) -> jax.Array:
+        return jnp.full((len(times), len(pbpk12.STATES)), constants[0])
+
     constants = jnp.asarray(pbpk12.constants_of(pbpk12.TRUE_LOG))
     works = {
-        "jitted": setting.work,
-        "direct": direct,
-        "empty": lambda: empty(constants).block_until_ready(),
+        "jitted": ours.at(setting.relative, setting.absolute),
+        "direct": setting.work,
+        "nothing": lambda: solve_nothing(constants).block_until_ready(),
+        "fill": lambda: fill(constants).block_until_ready(),
     }
-    taken = seconds_of(works, 3 * ROUNDS)
-    more = 1e6 * (taken["jitted"] - taken["direct"])
-    work = "a call from JAX, in addition"
-    show(work, OURS, taken=f"{more:.1f} us", goal="<= 10 us")
-    empty_us = 1e6 * taken["empty"]
-    show(work, "a jitted call of nothing", taken=f"{empty_us:.1f} us")
+    taken_us = {name: 1e6 * s for name, s in seconds_of(works, 3 * ROUNDS).items()}
+    more = taken_us["jitted"] - taken_us["direct"]
+    work, goal = "a call from JAX", "<= 10 us"
+    show(work, "less one from NumPy", taken=f"{more:.1f} us", goal=goal)
+    nothing = f"{taken_us['nothing']:.1f} us"
+    show(work, "nothing to solve", taken=nothing, goal=goal)
+    show(work, "without pkmodels", taken=f"{taken_us['fill']:.1f} us")
 
 
 def time_batches(kernel: NativeKernel, count: int, cores: list[int]) -> None:
@@ -336,28 +317,11 @@ def time_cores(
         for number, found in samples.items():
             use_cores(cores[:number])
             work = partial(kernel.solve, problem, None, controls, threads=number)
-            found.append(assembly.seconds(work))
+            found.append(seconds(work))
     use_cores(cores[:1])
     one, two = (statistics.median(samples[number]) for number in (1, 2))
     each, goal = f"{1e6 * two / count:.1f} us", f"{one / two:.2f} x faster; >= 1.6 x"
     show(f"{count:,} sets", f"{OURS}, 2 cores", taken=each, goal=goal)
-
-
-def describe_machine(cores: list[int]) -> None:
-    """Print what was timed, where."""
-    flags = Path("/proc/cpuinfo")
-    known = flags.read_text("utf-8").split() if flags.exists() else []
-    vectors = [name for name in ("avx2", "avx512f") if name in known]
-    print(
-        f"{platform.machine()}, {len(cores)} cores, {' '.join(vectors) or 'no AVX'}; "
-        f"Python {platform.python_version()}, JAX {jax.__version__}, "
-        f"NumPy {np.__version__}, SymPy {sympy.__version__}"
-    )
-    if absent := rivals.missing():
-        print(
-            f"Not installed, so not timed: {', '.join(absent)}. To time them too:\n"
-            f"    {sys.executable} -m pip install {' '.join(absent)}"
-        )
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from course_cases import LEAKING, MODELLED
 from courses import (
     BINDING,
     BINDING_VALUES,
@@ -157,10 +158,10 @@ def test_what_a_timeline_refuses_is_refused_in_the_same_words(name: str) -> None
 
 
 def test_modelled_length_where_the_form_has_boluses_only() -> None:
-    dose = bolus(1.0, modelled=True)
-    text = "has neither duration_h nor rate_per_h"
-    with pytest.raises(InputError, match=text):
-        course_of(BOLUSES, Schedule((dose,)))
+    system = assemble(MODELLED, ScheduleForm((("drug", "long"),), (), False, True))
+    dose = bolus(1.0, modelled=True, route="long")
+    with pytest.raises(InputError, match="takes a modelled time, but 'modelled' was"):
+        course_of(system, Schedule((dose,)))
 
 
 def test_steady_states_are_for_simulate() -> None:
@@ -169,7 +170,13 @@ def test_steady_states_are_for_simulate() -> None:
         course_of(SYSTEM, Schedule((dose,)))
 
 
-def test_a_label_without_any_ligand_on_it_is_given_too() -> None:
-    """All of it free: there is no label on the ligand that could have a state."""
-    schedule = Schedule((replace(HOT, ligand_nmol=1.0, free_label_fraction=1.0),))
-    assert schedule.slots() == (("free Ga", "Ga-68"),)
+def test_a_label_that_is_free_altogether_has_no_state_on_the_ligand() -> None:
+    dose = replace(HOT, label="Lu-177", ligand_nmol=1.0, free_label_fraction=1.0)
+    schedule = Schedule((dose,))
+    system = assemble(LEAKING, schedule.form)
+    (form,) = course_of(system, schedule).form.doses
+    found = {(str(system.states[a.state]), a.content.name) for a in form.arrivals}
+    assert found == {("plasma", "LIGAND"), ("salt_label_1", "FREE_LABEL")}
+    line = lower(system, BINDING_VALUES, schedule)
+    # It is late by 1 h, in which it decays.
+    assert line.segments.added[1, -1] == pytest.approx(100.0 * math.exp(-LUTETIUM))

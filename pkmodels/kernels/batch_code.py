@@ -6,11 +6,12 @@ of whose draws fails, is solved draw by draw instead, so that none disturbs anot
 
 from llvmlite import ir
 
-from pkmodels.kernels.emission import LANES, POINTER, STATUS, WHOLE, Code
+from pkmodels.kernels.emission import LANES, POINTER, STATUS, WHOLE, Code, Value
 from pkmodels.kernels.equations import Equations
 from pkmodels.kernels.problem import Outcome
 from pkmodels.kernels.reduction import reduce_equations
-from pkmodels.kernels.solve_code import ARRAYS, SIZES, Group
+from pkmodels.kernels.solve_code import Group
+from pkmodels.kernels.solve_frame import ARRAYS, SIZES
 
 ENTRY = "solve"
 # Below this a group of lanes costs more than its draws one by one.
@@ -37,7 +38,7 @@ def write_kernel(equations: Equations, *, in_lanes: bool = True) -> ir.Module:
     -------
     ir.Module
         With the external function ``int solve(int64* sizes, double** arrays)``: sizes
-        as `SIZES`, arrays as `ARRAYS` in `pkmodels.kernels.solve_code`. It returns 0,
+        as `SIZES`, arrays as `ARRAYS` in `pkmodels.kernels.solve_frame`. It returns 0,
         or 1 where there was no memory.
 
     Raises
@@ -62,7 +63,7 @@ def write_kernel(equations: Equations, *, in_lanes: bool = True) -> ir.Module:
     return module
 
 
-def _size(code: Code, sizes: ir.Value, name: str) -> ir.Value:
+def _size(code: Code, sizes: Value, name: str) -> Value:
     return code.load_whole(sizes, SIZES.index(name))
 
 
@@ -80,7 +81,7 @@ def _write_worker(module: ir.Module, single: Group, lanes: Group | None) -> Code
         with then:
             first = code.variable(code.whole(0))
 
-            def take() -> ir.Value:
+            def take() -> Value:
                 step = code.whole(LANES)
                 first.set(code.builder.atomic_rmw("add", counter, step, "monotonic"))
                 return code.is_less(first.get(), batch)
@@ -95,9 +96,7 @@ def _write_worker(module: ir.Module, single: Group, lanes: Group | None) -> Code
     return code
 
 
-def _work(
-    code: Code, sizes: ir.Value, single: Group, lanes: Group
-) -> tuple[ir.Value, ir.Value]:
+def _work(code: Code, sizes: Value, single: Group, lanes: Group) -> tuple[Value, Value]:
     """Return a block of memory, and where in it whole vectors begin."""
     directions = _size(code, sizes, "directions")
     needed = []
@@ -120,8 +119,8 @@ def _write_group(
     code: Code,
     single: Group,
     lanes: Group | None,
-    first: ir.Value,
-    call: tuple[ir.Value, ir.Value, ir.Value],
+    first: Value,
+    call: tuple[Value, Value, Value],
 ) -> None:
     """Solve a group at once where that can be, else draw by draw."""
     sizes, arrays, work = call
@@ -143,9 +142,7 @@ def _write_group(
                 code.call(single.code, draw, sizes, arrays, work)
 
 
-def _write_alike(
-    code: Code, sizes: ir.Value, arrays: ir.Value, first: ir.Value
-) -> ir.Value:
+def _write_alike(code: Code, sizes: Value, arrays: Value, first: Value) -> Value:
     """Say whether the draws of a group have the same boundaries, times and places."""
     batch = _size(code, sizes, "batch")
     until = code.plus(first, code.whole(LANES))
@@ -188,10 +185,10 @@ def _write_entry(module: ir.Module, worker: Code) -> None:
         wanted = code.builder.select(code.is_less(wanted, most), wanted, most)
     started = code.variable(code.whole(1))
 
-    def job(number: ir.Value) -> ir.Value:
+    def job(number: Value) -> Value:
         return code.at(jobs, code.times(number, code.whole(_WORDS_OF_JOB)))
 
-    def prepare(number: ir.Value) -> ir.Value:
+    def prepare(number: Value) -> Value:
         place = job(number)
         for offset, value in enumerate((sizes, arrays, counter)):
             code.store(value, place, offset)
@@ -202,7 +199,7 @@ def _write_entry(module: ir.Module, worker: Code) -> None:
     failed = code.variable(ir.Constant(STATUS, 0))
     can_start = code.variable(ir.Constant(STATUS, 0))
 
-    def more() -> ir.Value:
+    def more() -> Value:
         fine = code.builder.icmp_signed("==", can_start.get(), ir.Constant(STATUS, 0))
         return code.both(code.is_less(started.get(), wanted), fine)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# Row and column of an entry of a matrix that is not always 0.
 Place = tuple[int, int]
 
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from functools import reduce
 
 import sympy
-from llvmlite import ir
 
 from pkmodels.errors import ModelError
-from pkmodels.kernels.emission import Code
+from pkmodels.kernels.emission import Code, Value
 
 _FUNCTIONS = {
     sympy.exp: "exp",
@@ -43,17 +42,17 @@ class Expressions:
         The function.
     lanes : int
         Lanes of every value.
-    values : mapping of Symbol to ir.Value
+    values : mapping of Symbol to Value
         The symbols.
     """
 
     def __init__(
-        self, code: Code, lanes: int, values: Mapping[sympy.Symbol, ir.Value]
+        self, code: Code, lanes: int, values: Mapping[sympy.Symbol, Value]
     ) -> None:
         self._code, self._lanes = code, lanes
-        self._known: dict[sympy.Basic, ir.Value] = dict(values)
+        self._known: dict[sympy.Basic, Value] = {**values}
 
-    def value(self, expression: sympy.Basic) -> ir.Value:
+    def value(self, expression: sympy.Basic) -> Value:
         """Return the value of an expression, written where the code now is.
 
         Parameters
@@ -63,7 +62,7 @@ class Expressions:
 
         Returns
         -------
-        ir.Value
+        Value
 
         Raises
         ------
@@ -74,7 +73,7 @@ class Expressions:
             self._known[expression] = self._written(expression)
         return self._known[expression]
 
-    def _written(self, expression: sympy.Basic) -> ir.Value:
+    def _written(self, expression: sympy.Basic) -> Value:
         code = self._code
         if expression.is_number:
             return code.real(float(expression), self._lanes)  # type: ignore[arg-type]
@@ -100,7 +99,7 @@ class Expressions:
             )
         return code.intrinsic(name, self.value(expression.args[0]))
 
-    def _sum(self, expression: sympy.Add) -> ir.Value:
+    def _sum(self, expression: sympy.Add) -> Value:
         terms = [term.as_coeff_Mul() for term in expression.args]
         terms.sort(key=lambda term: bool(term[0] < 0))
         number, part = terms[0]
@@ -112,7 +111,7 @@ class Expressions:
                 total = self._code.add(total, self._scaled(number, part))
         return total
 
-    def _product(self, expression: sympy.Mul) -> ir.Value:
+    def _product(self, expression: sympy.Mul) -> Value:
         number, part = expression.as_coeff_Mul()
         if number != 1:
             return self._scaled(number, part)
@@ -125,7 +124,7 @@ class Expressions:
         divisor = self.value(sympy.Mul(*(1 / f for f in below)))
         return self._code.divide(found or self._code.real(1.0, self._lanes), divisor)
 
-    def _scaled(self, number: sympy.Expr, part: sympy.Expr) -> ir.Value:
+    def _scaled(self, number: sympy.Expr, part: sympy.Expr) -> Value:
         if part == 1:
             return self._code.real(float(number), self._lanes)
         value = self.value(part)
@@ -133,7 +132,7 @@ class Expressions:
             return value
         return self._code.multiply(self._code.real(float(number), self._lanes), value)
 
-    def _power(self, expression: sympy.Pow) -> ir.Value:
+    def _power(self, expression: sympy.Pow) -> Value:
         base, exponent = expression.as_base_exp()
         if exponent.is_negative:
             one = self._code.real(1.0, self._lanes)
@@ -150,7 +149,7 @@ class Expressions:
             return self._code.intrinsic("exp", self.value(exponent))
         return self._code.intrinsic("pow", self.value(base), self.value(exponent))
 
-    def _piecewise(self, expression: sympy.Piecewise) -> ir.Value:
+    def _piecewise(self, expression: sympy.Piecewise) -> Value:
         # Outside all pieces there is no value.
         found = self._code.real(float("nan"), self._lanes)
         for piece, condition in reversed(expression.args):  # type: ignore[misc]
@@ -163,7 +162,7 @@ class Expressions:
                 )
         return found
 
-    def _condition(self, condition: sympy.Basic) -> ir.Value:
+    def _condition(self, condition: sympy.Basic) -> Value:
         builder = self._code.builder
         if isinstance(condition, sympy.And | sympy.Or):
             join = builder.and_ if isinstance(condition, sympy.And) else builder.or_
@@ -176,7 +175,7 @@ class Expressions:
         left, right = map(self.value, condition.args)
         return builder.fcmp_ordered(sign, left, right)
 
-    def _step(self, expression: sympy.Basic) -> ir.Value:
+    def _step(self, expression: sympy.Basic) -> Value:
         code, argument = self._code, self.value(expression.args[0])
         zero, one = (code.real(x, self._lanes) for x in (0.0, 1.0))
         above = code.builder.fcmp_ordered(">", argument, zero)

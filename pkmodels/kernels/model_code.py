@@ -10,40 +10,19 @@ from dataclasses import dataclass
 import sympy
 from llvmlite import ir
 
-from pkmodels.kernels.elimination import Elimination, plan_elimination
-from pkmodels.kernels.emission import LANES, POINTER, REAL, Code
+from pkmodels.kernels.elimination import plan_elimination
+from pkmodels.kernels.emission import LANES, POINTER, Code, Value
 from pkmodels.kernels.expressions import Expressions
-from pkmodels.kernels.reduction import Place, Reduced, partials
+from pkmodels.kernels.factor_code import (
+    Shape,
+    begin_function,
+    write_factor,
+    write_solve,
+)
+from pkmodels.kernels.reduction import Reduced, partials
 
 # In the Jacobian, of the absolute tolerance: the slope of a power may be infinite at 0.
 _LEAST = 1e-5
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of what the functions of a model work on.
-
-    Parameters
-    ----------
-    lanes : int
-        Of states and coefficients.
-    states, constants, coefficients : int
-        How many there are.
-    entries : tuple of (row, column)
-        Those of the Jacobian, in order.
-    elimination : Elimination
-        How it is factored.
-    changing : frozenset of int
-        Numbers of those that depend on the states.
-    """
-
-    lanes: int
-    states: int
-    constants: int
-    coefficients: int
-    entries: tuple[Place, ...]
-    elimination: Elimination
-    changing: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -144,9 +123,9 @@ def write_model(module: ir.Module, reduced: Reduced, lanes: int) -> ModelCode:
         derivatives=writer.derivatives(),
         fixed_jacobian=writer.fixed_jacobian(),
         jacobian=writer.jacobian(),
-        factor=writer.factor(),
-        solve=writer.solve("solve", lanes),
-        solve_directions=writer.solve("solve_directions", LANES),
+        factor=write_factor(module, shape),
+        solve=write_solve(module, shape, "solve", lanes),
+        solve_directions=write_solve(module, shape, "solve_directions", LANES),
         directional=writer.directional(),
         fixed_jacobian_slopes=writer.fixed_jacobian_slopes(),
         jacobian_slopes=writer.jacobian_slopes(),
@@ -195,74 +174,6 @@ class _Writer:
         self._put(code, 3, symbols, self._entries(fixed=False))
         return self._ended(code)
 
-    def factor(self) -> Code:
-        """Eliminate W = d I - J; pivots are kept as their inverses."""
-        shape, lanes = self.shape, self.shape.lanes
-        kinds = (POINTER, _kind(lanes), POINTER)
-        code = Code(self.module, self._name("factor"), kinds)
-        _mark(code)
-        place_of = {place: n for n, place in enumerate(shape.entries)}
-        # Never read as 0 - J where it is just filled in.
-        entries: dict[Place, ir.Value] = {}
-        for place in shape.elimination.filled:
-            value = None
-            if place in place_of:
-                value = code.load(code.arguments[0], place_of[place] * lanes, lanes)
-            if place[0] == place[1]:
-                diagonal = code.arguments[1]
-                entries[place] = (
-                    diagonal if value is None else code.subtract(diagonal, value)
-                )
-            elif value is not None:
-                entries[place] = code.builder.fneg(value)
-        one, steps = code.real(1.0, lanes), shape.elimination
-        for pivot, below, right in zip(
-            steps.order, steps.below, steps.right, strict=True
-        ):
-            inverse = code.divide(one, entries[pivot, pivot])
-            entries[pivot, pivot] = inverse
-            for row in below:
-                part = code.multiply(entries[row, pivot], inverse)
-                entries[row, pivot] = part
-                for column in right:
-                    change = code.multiply(part, entries[pivot, column])
-                    before = entries.get((row, column))
-                    entries[row, column] = (
-                        code.builder.fneg(change)
-                        if before is None
-                        else code.subtract(before, change)
-                    )
-        for number, place in enumerate(steps.filled):
-            code.store(entries[place], code.arguments[2], number * lanes)
-        return self._ended(code)
-
-    def solve(self, name: str, lanes: int) -> Code:
-        """Substitute forwards and backwards."""
-        code = self._begun(name, 2)
-        steps, own = self.shape.elimination, self.shape.lanes
-        number = {place: n for n, place in enumerate(steps.filled)}
-
-        def entry(place: Place) -> ir.Value:
-            value = code.load(code.arguments[0], number[place] * own, own)
-            return code.spread(value, lanes)
-
-        b = [
-            code.load(code.arguments[1], i * lanes, lanes)
-            for i in range(self.shape.states)
-        ]
-        for pivot, below in zip(steps.order, steps.below, strict=True):
-            for row in below:
-                part = code.multiply(entry((row, pivot)), b[pivot])
-                b[row] = code.subtract(b[row], part)
-        for pivot, right in reversed(list(zip(steps.order, steps.right, strict=True))):
-            for column in right:
-                part = code.multiply(entry((pivot, column)), b[column])
-                b[pivot] = code.subtract(b[pivot], part)
-            b[pivot] = code.multiply(b[pivot], entry((pivot, pivot)))
-        for row, value in enumerate(b):
-            code.store(value, code.arguments[1], row * lanes)
-        return self._ended(code)
-
     def directional(self) -> Code:
         code = self._begun("directional", 6)
         own = self.shape.lanes
@@ -296,7 +207,7 @@ class _Writer:
     def _put_slopes(
         self,
         code: Code,
-        symbols: Mapping[sympy.Symbol, ir.Value],
+        symbols: Mapping[sympy.Symbol, Value],
         by: Mapping[int, tuple[sympy.Symbol, ...]],
         *,
         fixed: bool,
@@ -320,7 +231,7 @@ class _Writer:
         code = self._begun("add_jacobian_slopes", 3)
         slopes, u, out = code.arguments
         own = self.shape.lanes
-        sums: dict[int, ir.Value] = {}
+        sums: dict[int, Value] = {}
         for number, (row, column) in enumerate(self.shape.entries):
             before = sums.get(row)
             if before is None:
@@ -332,13 +243,8 @@ class _Writer:
             code.store(value, out, row * LANES)
         return self._ended(code)
 
-    def _name(self, name: str) -> str:
-        return f"{name}_{self.shape.lanes}"
-
     def _begun(self, name: str, pointers: int) -> Code:
-        code = Code(self.module, self._name(name), (POINTER,) * pointers)
-        _mark(code)
-        return code
+        return begin_function(self.module, self.shape, name, (POINTER,) * pointers)
 
     def _ended(self, code: Code) -> Code:
         code.builder.ret_void()
@@ -346,19 +252,19 @@ class _Writer:
 
     def _loaded(
         self, code: Code, argument: int, symbols: Iterable[sympy.Symbol]
-    ) -> dict[sympy.Symbol, ir.Value]:
+    ) -> dict[sympy.Symbol, Value]:
         lanes, place = self.shape.lanes, code.arguments[argument]
         return {
             symbol: code.load(place, number * lanes, lanes)
             for number, symbol in enumerate(symbols)
         }
 
-    def _coefficients(self, code: Code, argument: int) -> dict[sympy.Symbol, ir.Value]:
+    def _coefficients(self, code: Code, argument: int) -> dict[sympy.Symbol, Value]:
         return self._loaded(code, argument, self.reduced.coefficients)
 
     def _states(
         self, code: Code, argument: int, least: int | None = None
-    ) -> dict[sympy.Symbol, ir.Value]:
+    ) -> dict[sympy.Symbol, Value]:
         """Return the states, those below 0 raised where a power needs it."""
         lanes = self.shape.lanes
         found = self._loaded(code, argument, self.reduced.equations.states)
@@ -383,7 +289,7 @@ class _Writer:
         self,
         code: Code,
         argument: int,
-        symbols: Mapping[sympy.Symbol, ir.Value],
+        symbols: Mapping[sympy.Symbol, Value],
         expressions: Mapping[int, sympy.Expr],
     ) -> None:
         lanes = self.shape.lanes
@@ -397,10 +303,10 @@ class _Writer:
         code: Code,
         argument: int,
         rows: Iterable[int],
-        products: Iterable[tuple[int, ir.Value, ir.Value]],
+        products: Iterable[tuple[int, Value, Value]],
     ) -> None:
         """Store sums of products, each of a value and one of directions."""
-        sums: dict[int, ir.Value] = {}
+        sums: dict[int, Value] = {}
         for row, factor, direction in products:
             product = code.multiply(code.spread(factor, LANES), direction)
             before = sums.get(row)
@@ -408,16 +314,3 @@ class _Writer:
         for row in rows:
             value = sums.get(row, code.real(0.0, LANES))
             code.store(value, code.arguments[argument], row * LANES)
-
-
-def _kind(lanes: int) -> ir.Type:
-    return REAL if lanes == 1 else ir.VectorType(REAL, lanes)
-
-
-def _mark(code: Code) -> None:
-    """Say that the arrays that a function works on do not overlap."""
-    for argument in code.arguments:
-        if argument.type == POINTER:
-            argument.add_attribute("noalias")
-    code.function.attributes.add("noinline")
-    code.function.attributes.add("nounwind")

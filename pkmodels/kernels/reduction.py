@@ -6,13 +6,12 @@ that a stiff solver with sensitivities needs, entry by entry.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 
+from pkmodels.kernels.elimination import Place
 from pkmodels.kernels.equations import Equations
-
-# Row and column of an entry of a matrix that is not always 0.
-Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,9 @@ def partials(
     >>> partials((x * y, y**2), (x, y))
     {(0, 0): y, (0, 1): x, (1, 1): 2*y}
     """
-    column = {symbol: number for number, symbol in enumerate(symbols)}
+    column: dict[sympy.Basic, int] = {
+        symbol: number for number, symbol in enumerate(symbols)
+    }
     found: dict[Place, sympy.Expr] = {}
     for row, expression in enumerate(expressions):
         here = sorted(
@@ -119,7 +120,7 @@ def partials(
     return found
 
 
-def _derivative(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
+def _derivative(expression: sympy.Expr, symbol: sympy.Basic) -> sympy.Expr:
     """Return the derivative of a sum term by term, which keeps shared products."""
     terms = [t for t in sympy.Add.make_args(expression) if symbol in t.free_symbols]
     return sympy.Add(*(sympy.diff(term, symbol) for term in terms))
@@ -141,7 +142,8 @@ class _Taken:
             return sympy.Add(*(self._coefficient(c) * part for part, c in factors))
         if isinstance(expression, sympy.Symbol):
             return expression
-        return expression.func(*(self.reduced(a) for a in expression.args))
+        reduced: Any = expression.func(*(self.reduced(a) for a in expression.args))
+        return reduced
 
     def _collected(self, expression: sympy.Expr) -> dict[sympy.Expr, sympy.Expr]:
         """Return the constant factor of each thing that a sum holds."""
@@ -161,10 +163,10 @@ class _Taken:
     def _is_constant(self, expression: sympy.Basic) -> bool:
         return self.states.isdisjoint(expression.free_symbols)
 
-    def _coefficient(self, expression: sympy.Basic) -> sympy.Expr:
+    def _coefficient(self, expression: Any) -> Any:
         """Return the coefficient that stands for a constant, but for a number in it."""
         if not isinstance(expression, sympy.Expr) or not expression.free_symbols:
-            return expression  # type: ignore[return-value]
+            return expression
         number, rest = expression.as_coeff_Mul()
         if isinstance(rest, sympy.Add) and rest.could_extract_minus_sign():
             number, rest = -number, -rest

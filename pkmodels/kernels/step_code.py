@@ -1,8 +1,8 @@
 """Step code: one step of Rodas5P for the states, and for the sensitivities with it.
 
 The sensitivities are those of the step itself: with W, Y_i, u_i of the states,
-W du_i = J(Y_i) dY_i + df/dk(Y_i) dk + sum_j (C_ij / h) du_j + dJ u_i, with the step's own
-factorization (the Rosenbrock method applied to states and sensitivities at once).
+W du_i = J(Y_i) dY_i + df/dk(Y_i) dk + sum_j (C_ij / h) du_j + dJ u_i, with the step's
+own factorization (the Rosenbrock method applied to states and sensitivities at once).
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
-from pkmodels.kernels.emission import LANES, POINTER, REAL, WHOLE, Code
+from pkmodels.kernels.emission import LANES, POINTER, REAL, WHOLE, Code, Value
 from pkmodels.kernels.model_code import ModelCode
 from pkmodels.kernels.rodas5p import GAMMA, A, C, H
 
@@ -84,18 +84,16 @@ class Workspace:
         """Doubles for each group of directions."""
         return self._direction_offsets()["end"]
 
-    def place(self, code: Code, work: ir.Value, name: str, row: int = 0) -> ir.Value:
+    def place(self, code: Code, work: Value, name: str, row: int = 0) -> Value:
         """Return where something lies, or a row of it."""
         return code.at(work, self._offsets()[name] + row * self.width)
 
-    def group(self, code: Code, work: ir.Value, number: ir.Value) -> ir.Value:
+    def group(self, code: Code, work: Value, number: Value) -> Value:
         """Return where a group of directions lies."""
         before = code.times(number, code.whole(self.size_of_group))
         return code.at(work, code.plus(before, code.whole(self.fixed_size)))
 
-    def of_group(
-        self, code: Code, group: ir.Value, name: str, row: int = 0
-    ) -> ir.Value:
+    def of_group(self, code: Code, group: Value, name: str, row: int = 0) -> Value:
         """Return where something of a group of directions lies."""
         own = self.model.shape.states * LANES
         return code.at(group, self._direction_offsets()[name] + row * own)
@@ -113,7 +111,7 @@ def _placed(sizes: dict[str, int]) -> dict[str, int]:
     return {**found, "end": end}
 
 
-def chunks(code: Code, doubles: int) -> Iterator[ir.Value]:
+def chunks(code: Code, doubles: int) -> Iterator[Value]:
     """Write what is done for each vector of an array, unrolled where it is short."""
     if doubles <= _MOST_UNROLLED * LANES:
         yield from (code.whole(offset) for offset in range(0, doubles, LANES))
@@ -124,10 +122,10 @@ def chunks(code: Code, doubles: int) -> Iterator[ir.Value]:
 
 def weighted_sum(
     code: Code,
-    weights: Sequence[float | ir.Value],
-    places: Sequence[ir.Value],
-    offset: ir.Value,
-) -> ir.Value | None:
+    weights: Sequence[float | Value],
+    places: Sequence[Value],
+    offset: Value,
+) -> Value | None:
     """Return the sum of weighted arrays at an offset; None where there are none."""
     total = None
     for weight, place in zip(weights, places, strict=True):
@@ -157,8 +155,8 @@ def write_step(module: ir.Module, model: ModelCode, space: Workspace) -> Code:
     code.call(model.factor, space.place(code, work, "J"), diagonal, lu)
     y = space.place(code, work, "y")
     u = [space.place(code, work, "u", row) for row in range(STAGES)]
+    at = y
     for stage in range(STAGES):
-        at = y
         if stage:
             at = space.place(code, work, "stages", stage)
             base, weights = _stage_weights(stage)
@@ -185,10 +183,10 @@ def _stage_weights(stage: int) -> tuple[int, Sequence[float]]:
 def _write_stage(
     code: Code,
     doubles: int,
-    to: ir.Value,
-    y: ir.Value,
+    to: Value,
+    y: Value,
     weights: Sequence[float],
-    u: Sequence[ir.Value],
+    u: Sequence[Value],
 ) -> None:
     for offset in chunks(code, doubles):
         change = weighted_sum(code, weights, u[: len(weights)], offset)
@@ -199,11 +197,11 @@ def _write_stage(
 def _write_right_side(
     code: Code,
     doubles: int,
-    to: ir.Value,
-    f: ir.Value,
+    to: Value,
+    f: Value,
     weights: Sequence[float],
-    u: Sequence[ir.Value],
-    per_h: ir.Value,
+    u: Sequence[Value],
+    per_h: Value,
 ) -> None:
     for offset in chunks(code, doubles):
         value = code.load(f, offset, LANES)
@@ -249,9 +247,9 @@ def _write_direction_stage(
     code: Code,
     model: ModelCode,
     space: Workspace,
-    places: tuple[ir.Value, ir.Value],
+    places: tuple[Value, Value],
     stage: int,
-    known: tuple[ir.Value, ir.Value, ir.Value],
+    known: tuple[Value, Value, Value],
 ) -> None:
     work, group = places
     at, jacobian, per_h = known
@@ -313,16 +311,16 @@ def write_error(module: ir.Module, space: Workspace) -> Code:
 
 def write_output(
     code: Code,
-    pairs: Sequence[tuple[ir.Value, ir.Value, Sequence[ir.Value]]],
-    theta: ir.Value,
+    pairs: Sequence[tuple[Value, Value, Sequence[Value]]],
+    theta: Value,
     doubles: Sequence[int],
-    to: Sequence[ir.Value],
+    to: Sequence[Value],
 ) -> None:
     """Write the interpolation within a step, theta of it on, of (y, y_new, u) pairs."""
     one = code.real(1.0)
     rest = code.subtract(one, theta)
     product = code.multiply(theta, rest)
-    weights: list[ir.Value] = []
+    weights: list[Value] = []
     for stage in range(STAGES):
         inner = code.real(float(H[2, stage]))
         for row in (1, 0):

@@ -1,0 +1,271 @@
+"""Step control: the steps from one jump to the next, tried, taken or shortened."""
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from pkmodels.kernels.emission import LANES, STATUS, Code, Value
+from pkmodels.kernels.problem import Outcome
+from pkmodels.kernels.solve_frame import Frame
+from pkmodels.kernels.step_code import STAGES, chunks, write_output
+
+# Hairer and Wanner, Solving Ordinary Differential Equations II, IV.8 (RODAS).
+_SAFETY = 0.9
+_MOST_GROWTH = 6.0
+_LEAST_GROWTH = 0.2
+_EXPONENT = 0.2
+_LEAST_REMEMBERED_ERROR = 1e-2
+# A step is stretched to the end where this much of it would be left.
+_STRETCH = 1.0 + 1e-7
+_SMALLEST_STEP = 1e-14
+
+
+@dataclass(frozen=True)
+class Routines:
+    """What the steps call: see `pkmodels.kernels.step_code`."""
+
+    step: Code
+    directions: Code
+    error: Code
+
+
+def write_steps(frame: Frame, routines: Routines, end: Value) -> None:
+    """Write the integration from the start of a segment.
+
+    Parameters
+    ----------
+    frame : Frame
+        The function.
+    routines : Routines
+        The step.
+    end : Value
+        How long to integrate, h, > 0.
+    """
+    _Stretch(frame, routines, end)
+
+
+class _Stretch:
+    """The steps of one segment, as they are written."""
+
+    def __init__(self, frame: Frame, routines: Routines, end: Value) -> None:
+        self.frame, self.routines, self.code = frame, routines, frame.code
+        code = frame.code
+        one = code.real(1.0)
+        self.local = code.variable(code.real(0.0))
+        self.h = code.variable(self._first_step(end))
+        self.last_h, self.last_error = (
+            code.variable(one),
+            code.variable(code.real(-1.0)),
+        )
+        true = ir.Constant(ir.IntType(1), 1)
+        self.is_fresh, self.is_free = code.variable(true), code.variable(true)
+
+        def goes_on() -> Value:
+            before_end = code.builder.fcmp_ordered("<", self.local.get(), end)
+            return code.both(before_end, self.frame.has_times(), self.frame.is_well())
+
+        with code.repeat(goes_on):
+            self.frame.steps.set(code.plus(self.frame.steps.get(), code.whole(1)))
+            most = code.is_less(self.frame.size["most_steps"], self.frame.steps.get())
+            with code.builder.if_else(most) as (beyond, within):
+                with beyond:
+                    self.frame.fail(Outcome.STEP_LIMIT)
+                with within:
+                    self._try_step(end)
+        self.frame.reached.set(code.add(self.frame.begins, self.local.get()))
+
+    def _first_step(self, end: Value) -> Value:
+        """Hairer, Norsett and Wanner, Solving Differential Equations I, II.4."""
+        code = self.code
+        y, k, f = (self.frame.place(name) for name in ("y", "k", "f"))
+        code.call(self.frame.model.derivatives, y, k, f)
+        size, slope = self._norm(y), self._norm(f)
+        small = code.real(1e-5)
+        is_small = code.builder.or_(
+            code.builder.fcmp_unordered("<", size, small),
+            code.builder.fcmp_unordered("<", slope, small),
+        )
+        ratio = code.multiply(code.real(0.01), code.divide(size, slope))
+        guess = code.builder.select(is_small, code.real(1e-6), ratio)
+        guess = code.smaller(guess, end)
+        step = code.spread(guess, LANES)
+        moved, there = self.frame.place("y_new"), self.frame.place("f_before")
+        for offset in chunks(code, self.frame.space.width):
+            change = code.multiply(step, code.load(f, offset, LANES))
+            code.store(code.add(code.load(y, offset, LANES), change), moved, offset)
+        code.call(self.frame.model.derivatives, moved, k, there)
+        for offset in chunks(code, self.frame.space.width):
+            change = code.subtract(
+                code.load(there, offset, LANES), code.load(f, offset, LANES)
+            )
+            code.store(change, there, offset)
+        bend = code.divide(self._norm(there), guess)
+        largest = code.larger(slope, bend)
+        largest = code.larger(largest, code.real(1e-15))
+        found = code.intrinsic(
+            "pow", code.divide(code.real(0.01), largest), code.real(_EXPONENT)
+        )
+        found = code.smaller(found, code.multiply(code.real(100.0), guess))
+        return code.smaller(found, end)
+
+    def _norm(self, place: Value) -> Value:
+        """Return the largest of an array by the tolerances at y."""
+        code = self.code
+        largest = code.variable(code.real(0.0, LANES))
+        relative = code.spread(self.frame.control["relative"], LANES)
+        for offset in chunks(code, self.frame.space.width):
+            value = code.intrinsic("fabs", code.load(place, offset, LANES))
+            y = code.intrinsic("fabs", code.load(self.frame.place("y"), offset, LANES))
+            absolute = code.load(self.frame.place("absolute"), offset, LANES)
+            allowed = code.add(absolute, code.multiply(relative, y))
+            largest.set(code.larger(code.divide(value, allowed), largest.get()))
+        return code.over_lanes("fmax", largest.get())
+
+    def _try_step(self, end: Value) -> None:
+        code = self.code
+        y, k, jacobian, absolute = (
+            self.frame.place(name) for name in ("y", "k", "J", "absolute")
+        )
+        planned = self.h.get()
+        now = self.local.get()
+        stretched = code.multiply(planned, code.real(_STRETCH))
+        reaches = code.builder.fcmp_ordered(">=", code.add(now, stretched), end)
+        h = code.builder.select(reaches, code.subtract(end, now), planned)
+        with code.builder.if_then(self.is_fresh.get()):
+            code.call(self.frame.model.jacobian, y, k, absolute, jacobian)
+        code.call(self.routines.step, self.frame.work, h)
+        error = code.call(
+            self.routines.error, self.frame.work, self.frame.control["relative"]
+        )
+        accepted = code.builder.fcmp_ordered("<=", error, code.real(1.0))
+        with code.builder.if_else(accepted) as (then, otherwise):
+            with then:
+                self._accept(
+                    h, error, code.builder.select(reaches, end, code.add(now, h))
+                )
+            with otherwise:
+                self._reject(h, error)
+
+    def _accept(self, h: Value, error: Value, then: Value) -> None:
+        code = self.code
+        with code.builder.if_else(self._is_negative()) as (below, sound):
+            with below:
+                self.local.set(then)
+                self.frame.fail(Outcome.NEGATIVE)
+            with sound:
+                has_directions = code.is_less(code.whole(0), self.frame.groups)
+                with code.builder.if_then(has_directions):
+                    code.call(
+                        self.routines.directions, self.frame.work, h, self.frame.groups
+                    )
+                self._interpolate(h, then)
+                self._take_over()
+                self._choose_next(h, error)
+                self.local.set(then)
+
+    def _is_negative(self) -> Value:
+        code = self.code
+        least = code.variable(code.real(0.0, LANES))
+        tolerance = code.spread(self.frame.control["negative"], LANES)
+        for offset in chunks(code, self.frame.space.width):
+            new = code.load(self.frame.place("y_new"), offset, LANES)
+            scale = code.load(self.frame.place("scale"), offset, LANES)
+            above = code.add(new, code.multiply(tolerance, scale))
+            least.set(code.smaller(above, least.get()))
+        found = code.over_lanes("fmin", least.get())
+        return code.builder.fcmp_ordered("<", found, code.real(0.0))
+
+    def _interpolate(self, h: Value, then: Value) -> None:
+        """Give out the states at the times within a step."""
+        code = self.code
+        begins = code.add(self.frame.begins, self.local.get())
+        until = code.add(then, self.frame.slack)
+        y_out, stages = self.frame.place("f"), range(STAGES)
+        with code.repeat(lambda: self.frame.is_due(until)):
+            since = code.subtract(self.frame.time(self.frame.time_number.get()), begins)
+            theta = code.smaller(code.divide(since, h), code.real(1.0))
+            theta = code.larger(theta, code.real(0.0))
+            u = [self.frame.place("u", stage) for stage in stages]
+            pair = (self.frame.place("y"), self.frame.place("y_new"), u)
+            write_output(code, [pair], theta, [self.frame.space.width], [y_out])
+            with code.each(self.frame.groups) as number:
+                group = self.frame.space.group(code, self.frame.work, number)
+                own = [self.frame.space.of_group(code, group, "u", s) for s in stages]
+                s, new = (
+                    self.frame.space.of_group(code, group, n) for n in ("s", "s_new")
+                )
+                to = self.frame.space.of_group(code, group, "s_out")
+                doubles = self.frame.model.shape.states * LANES
+                write_output(code, [(s, new, own)], theta, [doubles], [to])
+            self.frame.emit_state(y_out, "s_out")
+
+    def _take_over(self) -> None:
+        code = self.code
+        self.frame.copy(
+            self.frame.place("y_new"), self.frame.place("y"), self.frame.space.width
+        )
+        with code.each(self.frame.groups) as number:
+            group = self.frame.space.group(code, self.frame.work, number)
+            s, new = (self.frame.space.of_group(code, group, n) for n in ("s", "s_new"))
+            self.frame.copy(new, s, self.frame.model.shape.states * LANES)
+
+    def _choose_next(self, h: Value, error: Value) -> None:
+        """Gustafsson's predictive control, as RODAS has it; h is divided here."""
+        code = self.code
+        error = code.larger(error, code.real(1e-10))
+        power = code.intrinsic("pow", error, code.real(_EXPONENT))
+        divisor = code.multiply(power, code.real(1.0 / _SAFETY))
+        last = self.last_error.get()
+        has_last = code.builder.fcmp_ordered(">", last, code.real(0.0))
+        square = code.divide(
+            code.multiply(error, error),
+            code.larger(last, code.real(_LEAST_REMEMBERED_ERROR)),
+        )
+        predicted = code.intrinsic("pow", square, code.real(_EXPONENT))
+        trend = code.divide(self.last_h.get(), h)
+        predicted = code.multiply(
+            predicted, code.multiply(trend, code.real(1.0 / _SAFETY))
+        )
+        predicted = code.larger(predicted, divisor)
+        divisor = code.builder.select(has_last, predicted, divisor)
+        divisor = self._bounded(divisor)
+        next_h = code.divide(h, divisor)
+        is_free = self.is_free.get()
+        kept = code.smaller(next_h, h)
+        self.h.set(code.builder.select(is_free, next_h, kept))
+        self.last_h.set(h)
+        self.last_error.set(code.larger(error, code.real(_LEAST_REMEMBERED_ERROR)))
+        true = ir.Constant(ir.IntType(1), 1)
+        self.is_fresh.set(true)
+        self.is_free.set(true)
+
+    def _bounded(self, divisor: Value) -> Value:
+        code = self.code
+        divisor = code.larger(divisor, code.real(1.0 / _MOST_GROWTH))
+        return code.smaller(divisor, code.real(1.0 / _LEAST_GROWTH))
+
+    def _reject(self, h: Value, error: Value) -> None:
+        code = self.code
+        infinite = code.real(float("inf"))
+        is_finite = code.builder.fcmp_ordered("<", error, infinite)
+        power = code.intrinsic("pow", error, code.real(_EXPONENT))
+        divisor = self._bounded(code.multiply(power, code.real(1.0 / _SAFETY)))
+        least = code.real(1.0 / _LEAST_GROWTH)
+        divisor = code.builder.select(is_finite, divisor, least)
+        shorter = code.divide(h, divisor)
+        self.h.set(shorter)
+        false = ir.Constant(ir.IntType(1), 0)
+        self.is_fresh.set(false)
+        self.is_free.set(false)
+        size = code.larger(
+            code.intrinsic("fabs", code.add(self.frame.begins, self.local.get())),
+            code.real(1e-3),
+        )
+        least_h = code.multiply(size, code.real(_SMALLEST_STEP))
+        is_tiny = code.builder.fcmp_ordered("<", shorter, least_h)
+        with code.builder.if_then(is_tiny):
+            small, not_finite = (
+                ir.Constant(STATUS, outcome)
+                for outcome in (Outcome.STEP_TOO_SMALL, Outcome.NOT_FINITE)
+            )
+            self.frame.outcome.set(code.builder.select(is_finite, small, not_finite))
