@@ -208,7 +208,7 @@ def test_a_folder_that_is_a_file(
     (tmp_path / place).write_text("a file")
     assert cached("a", make) == cached("b", make) == PAYLOAD
     assert make.times == 2
-    assert_said_once(caplog, "compiled kernels are not kept")
+    assert_said_once(caplog, "what is compiled is not kept")
     assert (tmp_path / place).read_text() == "a file"
 
 
@@ -255,7 +255,7 @@ def test_a_folder_of_another_user_is_not_used(
     monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
     assert cached("a", make) == cached("b", make) == PAYLOAD
     assert make.times == 3
-    assert_said_once(caplog, f"are not kept: {folder} belongs to another user")
+    assert_said_once(caplog, f"is not kept: {folder} belongs to another user")
     assert not file_of("b", folder).exists()
 
 
@@ -349,7 +349,7 @@ def test_processes_at_once(folder: Path):
             while time.monotonic() < end:
                 seen.add(cached("a", lambda: payload) == payload)
                 if {number} == 0:
-                    next(_own_folder().glob("*.kernel")).unlink(missing_ok=True)
+                    next(_own_folder("kernels").glob("*.kernel")).unlink(missing_ok=True)
             print(seen)
         """)
         for number in range(3)

@@ -81,6 +81,8 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
         from pkmodels.clinic.assessment import assess
         from pkmodels.clinic.question import build_posterior
         from pkmodels.clinic.reporting import build_figures, build_result
+        from pkmodels.kernels.cache import keep_xla_programs
+    keep_xla_programs()
     fit = _fit(patient, build_posterior(patient), seed, console, seconds)
     with _timed(seconds, "assess and write"), console.status("Assessing and writing"):
         assessment = assess(patient, fit) if fit.checks.passed else None

@@ -96,7 +96,9 @@ def _write_worker(module: ir.Module, single: Group, lanes: Group | None) -> Code
     return code
 
 
-def _work(code: Code, sizes: Value, single: Group, lanes: Group) -> tuple[Value, Value]:
+def _work(
+    code: Code, sizes: Value, single: Group, lanes: Group | None
+) -> tuple[Value, Value]:
     """Return a block of memory, and where in it whole vectors begin."""
     directions = _size(code, sizes, "directions")
     needed = []

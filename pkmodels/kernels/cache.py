@@ -14,6 +14,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import llvmlite
 import platformdirs
 import sympy
@@ -24,6 +25,7 @@ from pkmodels.kernels.machine_code import processor
 
 FOLDER_VARIABLE = "PKMODELS_CACHE"
 MOST_BYTES = 512 * 2**20
+_WORTH_KEEPING_S = 0.2
 
 _LOGGER = logging.getLogger("pkmodels.kernels")
 _MAGIC = b"pkmodels kernel 1\n"
@@ -95,12 +97,9 @@ def cached(key: str, make: Callable[[], bytes]) -> bytes:
     (b'made', b'made')
     """
     try:
-        folder = _own_folder()
+        folder = _own_folder("kernels")
     except (OSError, RuntimeError, _UnusableFolderError) as error:
-        _say_once(
-            f"compiled kernels are not kept: {error}; set {FOLDER_VARIABLE} to a "
-            f"folder of your own"
-        )
+        _say_not_kept(error)
         return make()
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.kernel"
     payload = _read(path)
@@ -110,12 +109,48 @@ def cached(key: str, make: Callable[[], bytes]) -> bytes:
     return payload
 
 
-def _own_folder() -> Path:
-    """Return the folder, made if need be; raise why there is none."""
+def keep_xla_programs() -> None:
+    """Have JAX keep what it compiles beside the kernels, unless it is told where.
+
+    That is a setting of the whole process, which is why only commands call this.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from unittest.mock import patch
+    >>> before = jax.config.jax_compilation_cache_dir
+    >>> with (tempfile.TemporaryDirectory() as folder,
+    ...       patch.dict("os.environ", {"PKMODELS_CACHE": folder})):
+    ...     keep_xla_programs()
+    ...     jax.config.jax_compilation_cache_dir is not None
+    True
+    >>> jax.config.update("jax_compilation_cache_dir", before)
+    """
+    if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
+        return
+    try:
+        folder = _own_folder("xla")
+    except (OSError, RuntimeError, _UnusableFolderError) as error:
+        _say_not_kept(error)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_KEEPING_S)
+
+
+def _say_not_kept(error: Exception) -> None:
+    _say_once(
+        f"what is compiled is not kept: {error}; set {FOLDER_VARIABLE} to a folder of "
+        "your own"
+    )
+
+
+def _own_folder(name: str) -> Path:
+    """Return one of the folders, made if need be; raise why there is none."""
     chosen = os.environ.get(FOLDER_VARIABLE) or platformdirs.user_cache_dir(
         "pkmodels", appauthor=False
     )
-    folder = Path(chosen).expanduser() / "kernels"
+    folder = Path(chosen).expanduser() / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if not _is_ours(found):
