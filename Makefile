@@ -27,14 +27,15 @@ lint: $(VENV)/dev-is-installed
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(VENV)/run-is-installed
-	@set -e; for script in benchmarks/*.py; do \
-		echo "$$script"; $(BIN)/python "$$script"; done
+bench: $(VENV)/bench-is-installed
+	@set -e; for script in assembly compiling solver safe_activity gpu; do \
+		echo "benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py; done
 
 lock: $(VENV)/dev-is-installed
 	$(COMPILE) --output-file requirements.lock pyproject.toml
-	$(COMPILE) --extra dev --constraint requirements.lock \
-		--output-file requirements-dev.lock pyproject.toml
+	@for extra in dev bench; do \
+		$(COMPILE) --extra $$extra --constraint requirements.lock \
+			--output-file requirements-$$extra.lock pyproject.toml || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache \
@@ -53,6 +54,11 @@ $(VENV)/dev-is-installed: $(BIN)/python requirements-dev.lock pyproject.toml
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run-is-installed
+
+$(VENV)/bench-is-installed: $(VENV)/run-is-installed requirements-bench.lock
+	@echo "Installing the solvers that benchmarks compare with."
+	@$(PIP) install --require-hashes -r requirements-bench.lock
+	@touch $@
 
 # Each candidate is run, since a version manager's python3.12 may be an empty shell.
 # The locks hold wheels for 3.12 to 3.14.

@@ -53,20 +53,28 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
-def seconds_of(works: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of a call of each, their samples alternated."""
+def seconds_of(
+    works: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    summary: Callable[[list[float]], float] = statistics.median,
+) -> dict[str, float]:
+    """Return the processor's seconds of a call of each, their samples alternated.
+
+    On one quiet core they are those of the clock. On a busy one the clock would count
+    others' turns, and so lengthen long works more than short ones. `min` instead of
+    the median is less exposed still.
+    """
     calls, samples = {}, {name: [] for name in works}
     for name, work in works.items():
         work()
-        once = seconds(work)
-        calls[name] = max(1, int(np.ceil(SAMPLE_S / once)))
+        calls[name] = max(1, int(np.ceil(SAMPLE_S / seconds(work))))
     for _ in range(rounds):
         for name, work in works.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             for _ in range(calls[name]):
                 work()
-            samples[name].append((time.perf_counter() - begun) / calls[name])
-    return {name: statistics.median(found) for name, found in samples.items()}
+            samples[name].append((time.process_time() - begun) / calls[name])
+    return {name: summary(found) for name, found in samples.items()}
 
 
 def describe_machine(cores: list[int]) -> None:
@@ -79,6 +87,8 @@ def describe_machine(cores: list[int]) -> None:
         f"Python {platform.python_version()}, JAX {jax.__version__}, "
         f"NumPy {np.__version__}, SymPy {sympy.__version__}"
     )
+    if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 0.5:
+        print(f"Something else runs here (load {load:.1f}): times may be too long.")
     if absent := rivals.missing():
         print(
             f"Not installed, so not timed: {', '.join(absent)}. To time them too:\n"

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 import pkmodels
 
 HEAVY = ("arviz", "jax", "numba", "numpy", "pydantic", "pymc", "scipy", "sympy")
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
 
 # Folders that differ from machine to machine, and hosts that serve packages.
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|mnt|opt|root|srv|tmp|Users|work)/[\w.]")
