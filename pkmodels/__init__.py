@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pkmodels.analysis.findings import analyse
     from pkmodels.compiled import CompiledSystem, compile_system
     from pkmodels.composition import merge
+    from pkmodels.courses import Course, course_of
     from pkmodels.decision import Burden, safe_activity
     from pkmodels.definition import Fate, Model
     from pkmodels.dosimetry import absorbed_dose
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     )
     from pkmodels.event_tables import read_event_table
     from pkmodels.frames import frame_means
+    from pkmodels.kernels.problem import Controls
     from pkmodels.measurements import Measurement, Quantity
     from pkmodels.notation.equations import equations_text, latex
     from pkmodels.notation.graph import graph_svg
     from pkmodels.nuclides import Nuclide, nuclide
+    from pkmodels.populations import simulate_sets
     from pkmodels.reactions import Reaction, flow
     from pkmodels.routes import Route
     from pkmodels.schedule import Schedule, Window
@@ -53,6 +56,8 @@ _MODULE_OF = {
     "Amount": "symbols",
     "Burden": "decision",
     "CompiledSystem": "compiled",
+    "Controls": "kernels.problem",
+    "Course": "courses",
     "Delivery": "administrations",
     "Fate": "definition",
     "FitRefusedError": "errors",
@@ -80,6 +85,7 @@ _MODULE_OF = {
     "assemble": "system",
     "compile_system": "compiled",
     "convert": "units",
+    "course_of": "courses",
     "equations_text": "notation.equations",
     "flow": "reactions",
     "frame_means": "frames",
@@ -94,6 +100,7 @@ _MODULE_OF = {
     "repeat": "administrations",
     "safe_activity": "decision",
     "simulate": "trajectory",
+    "simulate_sets": "populations",
 }
 
 __all__ = [
@@ -101,6 +108,8 @@ __all__ = [
     "Amount",
     "Burden",
     "CompiledSystem",
+    "Controls",
+    "Course",
     "Delivery",
     "Fate",
     "FitRefusedError",
@@ -128,6 +137,7 @@ __all__ = [
     "assemble",
     "compile_system",
     "convert",
+    "course_of",
     "equations_text",
     "flow",
     "frame_means",
@@ -142,6 +152,7 @@ __all__ = [
     "repeat",
     "safe_activity",
     "simulate",
+    "simulate_sets",
 ]
 
 

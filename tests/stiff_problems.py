@@ -18,22 +18,23 @@ from pkmodels.kernels.problem import Problem, Tangents
 
 @dataclass(frozen=True)
 class StiffProblem:
-    """A problem, and the truth: (n_times, n_states), NaN where none is published."""
+    """A problem, and the truth, (n_times, n_states).
+
+    A solve to 1e-9 a step stays within the relative error `reachable`, in controls that
+    let states fall below 0.
+    """
 
     equations: Equations
     problem: Problem
     truth: np.ndarray
-    # None of the three is known to more digits.
-    relative: float
+    reachable: float
 
 
-def single(
-    constants: Any, start: Any, scales: Any, times: Any, *, begins_h: float = 0.0
-) -> Problem:
+def single(constants: Any, start: Any, scales: Any, times: Any) -> Problem:
     """Return the problem of one segment."""
     return Problem(
         constants=np.asarray(constants, float)[None, :],
-        boundaries_h=np.array([begins_h]),
+        boundaries_h=np.zeros(1),
         keep=np.zeros((1, len(start))),
         added=np.asarray(start, float)[None, :],
         scales=np.asarray(scales, float),
@@ -58,7 +59,7 @@ def robertson() -> StiffProblem:
         Equations("robertson", y, k, change, from_zero=False),
         single([0.04, 1e4, 3e7], [1.0, 0.0, 0.0], [1e-6, 1e-12, 1.0], [1e11]),
         np.array(truth),
-        1e-8,
+        2e-7,  # 1e4 and 1e-10 lie on one diagonal: rounding leaves some 8 digits
     )
 
 
@@ -206,9 +207,7 @@ def pbpk12_tangents(problem: Problem) -> Tangents:
     slopes = np.zeros((len(places), 1, len(PBPK12_CONSTANTS)))
     for direction, place in enumerate(places):
         slopes[direction, 0, place] = problem.constants[0, place]
-    return Tangents(
-        slopes, np.zeros((len(places), 1)), np.zeros((len(places), 1, 12))
-    )
+    return Tangents(slopes, np.zeros((len(places), 1)), np.zeros((len(places), 1, 12)))
 
 
 def pbpk12_truth(repository: Path) -> np.ndarray:

@@ -13,22 +13,24 @@ kidney_left,,SPECT,96,,25,MBq,,
 """
 
 
-def _block(repository, language):
+def _blocks(repository, language):
     text = (repository / "README.md").read_text("utf-8")
-    (block,) = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-    return block
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_python_example_runs(repository):
-    code = _block(repository, "python")
+def test_python_examples_run(repository):
+    code = "\n".join(_blocks(repository, "python"))
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert "tumour_release: inside -> plasma, rate inside*release" in done.stdout
+    slopes = re.findall(r"Array\(([-+.e0-9]+)", done.stdout.splitlines()[-1])
+    assert all(float(slope) > 0.0 for slope in slopes)
+    assert len(slopes) == 2
 
 
 def test_patient_file_is_valid(repository, tmp_path):
-    (tmp_path / "patient.toml").write_text(_block(repository, "toml"), "utf-8")
+    (tmp_path / "patient.toml").write_text(_blocks(repository, "toml")[0], "utf-8")
     (tmp_path / "measurements.csv").write_text(ROWS, "utf-8")
     patient = read_patient(tmp_path)
     check_answerable(patient)

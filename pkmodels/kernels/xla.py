@@ -53,7 +53,7 @@ def xla_solver(equations: Equations) -> Callable[..., Solution]:
     """
     functions = functions_of(equations)
 
-    @partial(jax.jit, static_argnames="controls")
+    @jax.jit
     def solve(
         problem: Problem,
         tangents: Tangents | None = None,
@@ -63,10 +63,8 @@ def xla_solver(equations: Equations) -> Callable[..., Solution]:
             tangents = _no_directions(problem)
         problem, tangents, batch = _with_one_axis(problem, tangents)
 
-        solve_all = _vectorized(
-            partial(solve_draws, functions, controls), math.prod(batch)
-        )
-        found = solve_all(problem, tangents)
+        solve_all = _vectorized(partial(solve_draws, functions), math.prod(batch))
+        found = solve_all(controls, problem, tangents)
         return jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), found)
 
     return solve
@@ -77,13 +75,15 @@ def _vectorized(solve: Callable[..., Solution], draws: int) -> Callable[..., Sol
     vectorized = custom_vmap(solve)
 
     @vectorized.def_vmap
-    def _(size: int, is_batched: Any, *given: Any) -> tuple[Solution, Any]:
+    def _(
+        size: int, is_batched: Any, controls: Controls, *given: Any
+    ) -> tuple[Solution, Any]:
         def joined(array: Any, has_axis: bool) -> Any:
             array = array if has_axis else jnp.broadcast_to(array, (size, *array.shape))
             return array.reshape(size * draws, *array.shape[2:])
 
-        joint = jax.tree.map(joined, given, tuple(is_batched))
-        found = _vectorized(solve, size * draws)(*joint)
+        joint = jax.tree.map(joined, given, tuple(is_batched[1:]))
+        found = _vectorized(solve, size * draws)(controls, *joint)
         apart = jax.tree.map(lambda x: x.reshape(size, draws, *x.shape[1:]), found)
         return apart, jax.tree.map(lambda _: True, apart)
 

@@ -95,8 +95,8 @@ def solve_draws(
         move = partial(_move, functions, controls, course)
         _, results = jax.lax.while_loop(
             lambda at: jnp.any(at[0].draw < draws),
-            lambda at: begin(*move(*at)),
-            begin(lanes, results),
+            lambda at: move(*begin(*at)),
+            (lanes, results),
         )
     return Solution(
         results.states, jnp.moveaxis(results.sensitivities, 2, 1), results.report
