@@ -3,13 +3,14 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pkmodels.courses import Course
-from pkmodels.deliveries import Deliveries, slack
-from pkmodels.inflows import slack_h
+from pkmodels.deliveries import Deliveries, is_sound, slack, with_library
 from pkmodels.system import System
+
+# As many are sorted faster by comparing each with each, all in one loop.
+_FEW = 64
 
 
 class Order(NamedTuple):
@@ -63,69 +64,85 @@ def order_of(system: System, course: Course, deliveries: Deliveries) -> Order:
     >>> from pkmodels.models import organ_exchange
     >>> from pkmodels.administrations import Administration
     >>> from pkmodels.courses import course_of
-    >>> from pkmodels.deliveries import deliveries_of
+    >>> from pkmodels.deliveries import deliveries_of, routes_of
     >>> from pkmodels.schedule import Schedule
     >>> from pkmodels.system import assemble
     >>> schedule = Schedule((Administration(1.0, 0.5, "x", ligand_nmol=10.0),))
     >>> system = assemble(organ_exchange.model(("kidney",)), schedule.form)
     >>> course = course_of(system, schedule)
-    >>> order = order_of(system, course, deliveries_of(system, jnp.ones(3), course))
+    >>> routes = routes_of(system, np.ones(3))
+    >>> order = order_of(system, course, deliveries_of(system, routes, course))
     >>> print(order.boundaries_h, order.starts, order.ends)
     [0.  1.  1.5] [1] [2]
     """
-    begun = np.flatnonzero([w.begins for w in course.form.windows])
-    ended = np.flatnonzero([w.ends for w in course.form.windows])
-    resets = jnp.asarray(course.reset_h)
-    window_ends = jnp.asarray(course.window_end_h)[ended]
-    window_starts = jnp.asarray(course.window_start_h)[begun]
-    edges = jnp.concatenate([window_ends, window_starts])
-    ends = deliveries.end_h[deliveries.first]
+    library, course, deliveries = with_library(course, deliveries)
+    begun = [n for n, w in enumerate(course.form.windows) if w.begins]
+    ended = [n for n, w in enumerate(course.form.windows) if w.ends]
+    resets, first = course.reset_h, np.array(deliveries.first, np.int64)
+    window_starts = course.window_start_h[np.array(begun, np.int64)]
+    window_ends = course.window_end_h[np.array(ended, np.int64)]
+    ends = deliveries.end_h[first]
     events = (
-        jnp.zeros(1),
-        _from_0(resets),
-        _from_0(window_ends),
+        np.zeros(1),
+        _from_0(library, resets),
+        _from_0(library, window_ends),
         ends if system.has_infusions else ends[:0],
-        _from_0(window_starts),
-        deliveries.start_h[deliveries.first],
+        _from_0(library, window_starts),
+        deliveries.start_h[first],
     )
-    times = jnp.concatenate(events)
+    times = library.concatenate(events)
     count = len(times)
-    sequence = jnp.argsort(jax.lax.stop_gradient(times), stable=True)
-    places = jnp.zeros(count, jnp.int64).at[sequence].set(jnp.arange(count))
-    splits = np.cumsum([len(event) for event in events])[:-1]
-    _, at_resets, at_window_ends, at_ends, at_window_starts, at_starts = jnp.split(
+    places = _ranks(library, _fixed(library, times))
+    splits = np.cumsum([len(event) for event in events])[:-1].tolist()
+    _, at_resets, at_window_ends, at_ends, at_window_starts, at_starts = library.split(
         places, splits
     )
-    windows = len(course.form.windows)
+    edges = library.concatenate([window_starts, window_ends])
+    windows = range(len(course.form.windows))
     return Order(
-        boundaries_h=_merged(times[sequence]),
+        boundaries_h=_merged(library, _ordered(library, places, times)),
         resets=at_resets,
         starts=at_starts,
         ends=at_ends,
-        window_starts=jnp.zeros(windows, jnp.int64).at[begun].set(at_window_starts),
-        window_ends=jnp.full(windows, count).at[ended].set(at_window_ends),
-        sound=jnp.all(jnp.isfinite(resets) & (resets >= 0.0))
-        & jnp.all(jnp.isfinite(edges)),
+        window_starts=_spread(library, at_window_starts, begun, windows, 0),
+        window_ends=_spread(library, at_window_ends, ended, windows, count),
+        sound=library.all(is_sound(resets)) & library.all(library.isfinite(edges)),
     )
 
 
-def _from_0(times: Any) -> Any:
-    return jnp.where(jnp.isfinite(times) & (times > 0.0), times, 0.0)
+def _fixed(library: Any, values: Any) -> Any:
+    """Return values without derivatives."""
+    return values if library is np else jax.lax.stop_gradient(values)
 
 
-def _merged(times: Any) -> Any:
+def _from_0(library: Any, times: Any) -> Any:
+    return library.where(library.isfinite(times) & (times > 0.0), times, 0.0)
+
+
+def _spread(
+    library: Any, places: Any, numbers: list[int], of_all: range, otherwise: int
+) -> Any:
+    """Return the place of each of all, where only those of some numbers are known."""
+    table = library.append(places, np.array([otherwise]))
+    rows = [numbers.index(n) if n in numbers else len(numbers) for n in of_all]
+    return table[np.array(rows, np.int64)]
+
+
+def _merged(library: Any, times: Any) -> Any:
     """Return times in order, where those equal but for rounding are the first of them.
 
     Each keeps its own derivative.
     """
-    values = jax.lax.stop_gradient(times)
-    is_new = jnp.append(True, jnp.diff(values) > slack(values[1:]))
-    merged = jax.lax.cummax(jnp.where(is_new, values, 0.0))
+    values = _fixed(library, times)
+    is_new = library.append(np.array([True]), library.diff(values) > slack(values[1:]))
+    starts = library.where(is_new, values, 0.0)
+    up_to = np.tri(len(times), dtype=bool)
+    merged = library.max(library.where(up_to, starts[None, :], 0.0), axis=1)
     return merged + (times - values)
 
 
 def placed_readings(
-    library: Any, boundaries: Any, times: Any, before: Any
+    boundaries: Any, times: Any, before: Any, in_order: bool = False
 ) -> tuple[Any, Any, Any]:
     """Return readings in the order that kernels need, and the segment of each.
 
@@ -133,19 +150,19 @@ def placed_readings(
 
     Parameters
     ----------
-    library : module
-        jax.numpy or numpy.
     boundaries : (n_segments,) array
         Start of each segment, h, not decreasing from 0.
     times : (n_times,) array
         Readings, h, >= 0, in any order.
-    before : (n_times,) array of bool
+    before : (n_times,) array of bool or None
         Where a reading at a boundary is before all that happens there.
+    in_order : bool
+        Whether the times do not decrease, and none is before what happens.
 
     Returns
     -------
     times : (n_times,) array
-        Sorted by segment, then by time, h.
+        Sorted by segment, then by time, h; their derivatives are those given.
     places : (n_times,) array of int64
         The segment of each.
     rows : (n_times,) array of int64
@@ -154,16 +171,46 @@ def placed_readings(
     Examples
     --------
     >>> boundaries, times = np.array([0.0, 1.0, 1.0]), np.array([1.0, 0.5, 1.0])
-    >>> placed_readings(np, boundaries, times, np.array([False, False, True]))
+    >>> placed_readings(boundaries, times, np.array([False, False, True]))
     (array([0.5, 1. , 1. ]), array([0, 0, 2]), array([2, 0, 1]))
     """
-    distance = slack_h(1.0) * library.maximum(library.abs(times), 1.0)
+    library, boundaries, given, before = with_library(boundaries, times, before)
+    boundaries, times = _fixed(library, boundaries), _fixed(library, given)
+    distance = slack(times)
     is_begun = boundaries[None, :] <= (times + distance)[:, None]
-    last = library.sum(is_begun, axis=1) - 1
-    anchor = boundaries[last]
-    is_early = before & (library.abs(times - anchor) <= distance)
-    first = library.sum(boundaries[None, :] < anchor[:, None], axis=1)
-    place = library.where(is_early, library.maximum(first - 1, 0), last)
-    time = library.where(is_early, anchor, library.maximum(times, anchor))
-    sequence = library.lexsort((time, place))
-    return time[sequence], place[sequence], library.argsort(sequence)
+    place = library.sum(is_begun, axis=1) - 1
+    anchor = library.max(library.where(is_begun, boundaries[None, :], 0.0), axis=1)
+    time = library.maximum(times, anchor)
+    if in_order:
+        return time + (given - times), place, library.arange(len(times))
+    if before is not None:
+        is_early = before & (library.abs(times - anchor) <= distance)
+        first = library.sum(boundaries[None, :] < anchor[:, None], axis=1)
+        place = library.where(is_early, library.maximum(first - 1, 0), place)
+        time = library.where(is_early, anchor, time)
+    rows = _ranks(library, place, time)
+    time = time + (given - times)
+    return _ordered(library, rows, time), _ordered(library, rows, place), rows
+
+
+def _ranks(library: Any, *keys: Any) -> Any:
+    """Return the place of each entry in order, by the first key, then by the next."""
+    count = len(keys[0])
+    if library is np or count > _FEW:
+        return library.argsort(library.lexsort(keys[::-1]))
+    number = library.arange(count)
+    precedes = number[None, :] < number[:, None]
+    for key in reversed(keys):
+        mine, yours = key[:, None], key[None, :]
+        precedes = (yours < mine) | ((yours == mine) & precedes)
+    return library.sum(precedes, axis=1)
+
+
+def _ordered(library: Any, ranks: Any, values: Any) -> Any:
+    """Return values in the order of their ranks, which are all different."""
+    count = len(ranks)
+    if library is np or count > _FEW:
+        return values[library.argsort(ranks)]
+    is_here = ranks[None, :] == library.arange(count)[:, None]
+    none = library.zeros((), values.dtype)
+    return library.sum(library.where(is_here, values[None, :], none), axis=1)

@@ -1,6 +1,6 @@
 """Lowering: a course on a system as the arrays of a kernel's problem, traceable."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,15 @@ import numpy as np
 
 from pkmodels.boundaries import Order, order_of, placed_readings
 from pkmodels.courses import Course
-from pkmodels.deliveries import Deliveries, decay_of, deliveries_of, start_of
+from pkmodels.deliveries import (
+    Deliveries,
+    decay_of,
+    deliveries_of,
+    is_sound,
+    routes_of,
+    start_of,
+    with_library,
+)
 from pkmodels.errors import InputError
 from pkmodels.kernels.equations import Layout
 from pkmodels.kernels.problem import Problem
@@ -20,6 +28,19 @@ from pkmodels.timeline import Timeline
 _HOUR = 1.0
 
 
+class _Running(NamedTuple):
+    """What happens at each boundary, and goes on from there, one row each.
+
+    Whether all is replaced by the start, what is added, the constant rates of inflow,
+    and what syringes hold.
+    """
+
+    is_refilled: Any
+    at_once: Any
+    rates: Any
+    syringes: Any
+
+
 def lower_course(
     system: System,
     layout: Layout,
@@ -27,6 +48,8 @@ def lower_course(
     course: Course,
     times_h: Any,
     before: Any = None,
+    *,
+    in_order: bool = False,
 ) -> tuple[Problem, Any]:
     """Lower a course on a system to the problem that a kernel solves.
 
@@ -50,6 +73,9 @@ def lower_course(
         Readings, h, >= 0, in any order; at a jump they are after it.
     before : (n_times,) array of bool or None
         Where a reading at a jump is before it.
+    in_order : bool
+        Whether it is known that `times_h` do not decrease, with `before` None: then
+        they are not sorted. Where that is wrong, every state is NaN.
 
     Returns
     -------
@@ -83,32 +109,31 @@ def lower_course(
     >>> print(problem.times_h, problem.places, rows)
     [1. 9.] [1 2] [1 0]
     """
-    parameters = jnp.asarray(parameters, jnp.float64)
-    times = jnp.asarray(times_h, jnp.float64)
-    _check_shapes(system, parameters, course, times, before)
-    start = start_of(system, parameters, course)
-    deliveries = deliveries_of(system, parameters, course)
-    order = order_of(system, course, deliveries)
-    known = jnp.isfinite(times) & (times >= 0.0)
-    sound = deliveries.sound & order.sound & jnp.all(known)
-    rates, syringes = _running(layout, deliveries, order)
-    start_or_nan = jnp.where(sound, start, jnp.nan)
-    keep, added = _jumps(layout, start_or_nan, deliveries, order, syringes)
-    readings = jnp.where(known, times, 0.0)
-    fixed = jax.lax.stop_gradient(readings)
-    early = jnp.zeros(times.shape, bool) if before is None else jnp.asarray(before)
-    boundaries = jax.lax.stop_gradient(order.boundaries_h)
-    placed, places, rows = placed_readings(jnp, boundaries, fixed, early)
+    _check_shapes(system, parameters, course, times_h, before)
+    library, times = with_library(times_h)
+    known = is_sound(times)
+    with np.errstate(all="ignore"):
+        start = start_of(system, parameters, course)
+        routes = routes_of(system, parameters)
+        deliveries = deliveries_of(system, routes, course)
+        order = order_of(system, course, deliveries)
+        running = _running(system, layout, deliveries, order)
+        readings = library.where(known, times, 0.0)
+        placed = placed_readings(order.boundaries_h, readings, before, in_order)
+    sound = deliveries.sound & order.sound & library.all(known)
+    if in_order:
+        sound &= library.all(library.diff(times) >= 0.0)
+    keep, added = _jumps(layout, sound, start, order, running)
     problem = Problem(
-        constants=_constants(system, layout, parameters, course, order, rates),
+        constants=_constants(system, layout, parameters, course, order, running),
         boundaries_h=order.boundaries_h,
         keep=keep,
         added=added,
         scales=_scales(system, layout, start, deliveries),
-        times_h=placed + jnp.zeros_like(placed).at[rows].set(readings - fixed),
-        places=places,
+        times_h=placed[0],
+        places=placed[1],
     )
-    return problem, rows
+    return problem, placed[2]
 
 
 def problem_of(
@@ -163,15 +188,14 @@ def problem_of(
     boundaries = np.append(0.0, timeline.boundaries_h)
     times = np.asarray(times_h, np.float64)
     check_times(times)
-    early = np.zeros(times.shape, np.bool_) if before is None else np.asarray(before)
-    placed, places, rows = placed_readings(np, boundaries, times, early)
+    placed, places, rows = placed_readings(boundaries, times, before)
     keep, added = _jumps_of(timeline, layout)
     problem = Problem(
         constants=_constants_of(timeline, layout),
         boundaries_h=boundaries,
         keep=keep,
         added=added,
-        scales=_extended(np, layout, timeline.scales),
+        scales=_extended(layout, timeline.scales),
         times_h=placed,
         places=places,
     )
@@ -246,23 +270,33 @@ def _check_shapes(
         )
 
 
-def _running(layout: Layout, deliveries: Deliveries, order: Order) -> tuple[Any, Any]:
-    """Return the constant rates, and what syringes hold, from each boundary on."""
-    boundaries, count = order.boundaries_h, len(order.boundaries_h)
+def _running(
+    system: System, layout: Layout, deliveries: Deliveries, order: Order
+) -> _Running:
+    """Return what goes on from each boundary, and what happens there at once."""
+    library, deliveries, order = with_library(deliveries, order)
+    count, stretch = len(order.boundaries_h), np.array(deliveries.stretch, np.int64)
+    number = np.arange(count)[None, :]
+    starts = order.starts[stretch][:, None]
+    states = np.array(deliveries.state, np.int64)
+    landed = library.where(starts == number, deliveries.at_once[:, None], 0.0)
+    is_refilled = library.any(order.resets[:, None] == number, axis=0)
+    at_once = landed.T @ _columns(states, range(len(system.states)))
+    is_refilled = is_refilled | (number[0] == 0)
     if not layout.rates:
-        return jnp.zeros((count, 0)), jnp.zeros((count, 0))
-    number = jnp.arange(count)[None, :]
-    starts, ends = (x[deliveries.stretch] for x in (order.starts, order.ends))
-    running = (starts[:, None] <= number) & (number < ends[:, None])
-    falls = deliveries.falls[:, None]
+        return _Running(
+            is_refilled, at_once, np.zeros((count, 0)), np.zeros((count, 0))
+        )
+    running = (starts <= number) & (number < order.ends[stretch][:, None])
+    falls = np.array(deliveries.falls, bool)[:, None]
     rate, decay = deliveries.rate[:, None], deliveries.decay_per_h[:, None]
-    elapsed = boundaries[None, :] - deliveries.start_h[:, None]
-    elapsed = jnp.where(running, elapsed, 0.0)
-    left = jnp.where(running & falls, rate * jnp.exp(-decay * elapsed), 0.0)
-    steady = jnp.where(running & ~falls, rate, 0.0)
-    into = _columns(deliveries.state, [state for state, _ in layout.rates])
-    from_syringe = _columns(deliveries.state, [state for state, *_ in layout.syringes])
-    return steady.T @ into, left.T @ from_syringe
+    elapsed = order.boundaries_h[None, :] - deliveries.start_h[:, None]
+    elapsed = library.where(running, elapsed, 0.0)
+    left = library.where(running & falls, rate * library.exp(-decay * elapsed), 0.0)
+    steady = library.where(running & ~falls, rate, 0.0)
+    into = _columns(states, [state for state, _ in layout.rates])
+    from_syringe = _columns(states, [state for state, *_ in layout.syringes])
+    return _Running(is_refilled, at_once, steady.T @ into, left.T @ from_syringe)
 
 
 def _columns(states: np.ndarray, wanted: Any) -> np.ndarray:
@@ -271,22 +305,20 @@ def _columns(states: np.ndarray, wanted: Any) -> np.ndarray:
 
 
 def _jumps(
-    layout: Layout, start: Any, deliveries: Deliveries, order: Order, syringes: Any
+    layout: Layout, sound: Any, start: Any, order: Order, running: _Running
 ) -> tuple[Any, Any]:
     """Return what stays and what is added at each boundary."""
     count, states = len(order.boundaries_h), len(start)
-    number = jnp.arange(count)[None, :]
-    is_refilled = jnp.any(order.resets[:, None] == number, axis=0) | (number[0] == 0)
-    lands = order.starts[deliveries.stretch][:, None] == number
-    landed = jnp.where(lands, deliveries.at_once[:, None], 0.0)
-    added = landed.T @ _columns(deliveries.state, range(states))
-    added += jnp.where(is_refilled[:, None], start[None, :], 0.0)
-    keep = jnp.where(is_refilled[:, None], 0.0, jnp.ones((count, states)))
     integrals = (count, 0 if layout.integrals is None else states)
-    return (
-        jnp.hstack([keep, jnp.zeros(syringes.shape), jnp.ones(integrals)]),
-        jnp.hstack([added, syringes, jnp.zeros(integrals)]),
-    )
+    library, is_refilled = with_library(running.is_refilled[:, None])
+    keep = library.where(is_refilled, 0.0, np.ones((count, states)))
+    none = np.zeros(running.syringes.shape)
+    keep = library.concatenate([keep, none, np.ones(integrals)], axis=1)
+    library, sound, start, running = with_library(sound, start, running)
+    start = library.where(sound, start, np.nan)[None, :]
+    added = library.where(running.is_refilled[:, None], start, 0.0) + running.at_once
+    added = [added, running.syringes, np.zeros(integrals)]
+    return keep, library.concatenate(added, axis=1)
 
 
 def _constants(
@@ -295,47 +327,56 @@ def _constants(
     parameters: Any,
     course: Course,
     order: Order,
-    rates: Any,
+    running: _Running,
 ) -> Any:
+    library, windows, order = with_library(course.window_value, order)
     count = len(order.boundaries_h)
-    number = jnp.arange(count)
-    inputs = [jnp.full(count, symbol.otherwise) for symbol in system.inputs]
+    number = np.arange(count)
+    inputs = [np.full(count, symbol.otherwise) for symbol in system.inputs]
     for row, window in enumerate(course.form.windows):
-        is_on = order.window_starts[row] <= number
-        is_on &= number < order.window_ends[row]
-        value = jnp.asarray(course.window_value)[row]
-        inputs[window.input] = jnp.where(is_on, value, inputs[window.input])
+        is_on = (order.window_starts[row] <= number) & (number < order.window_ends[row])
+        inputs[window.input] = library.where(is_on, windows[row], inputs[window.input])
     falls = [decay_of(system, course, state) for state, *_ in layout.syringes]
-    loss = [] if layout.loss is None else [jnp.asarray(course.loss_per_h)]
-
-    def everywhere(values: Any) -> Any:
-        return jnp.broadcast_to(values, (count, len(values)))
-
+    loss = [] if layout.loss is None else [course.loss_per_h]
     columns = [
-        everywhere(parameters),
-        jnp.stack(inputs, axis=1) if inputs else jnp.zeros((count, 0)),
-        everywhere(jnp.asarray(course.decay_constants)),
-        everywhere(jnp.stack(loss) if loss else jnp.zeros(0)),
-        rates,
-        everywhere(jnp.stack(falls) if falls else jnp.zeros(0)),
+        _repeated(count, parameters),
+        library.stack(inputs, axis=1) if inputs else np.zeros((count, 0)),
+        _repeated(count, course.decay_constants),
+        _repeated(count, loss),
+        running.rates,
+        _repeated(count, falls),
     ]
-    return jnp.hstack(columns)
+    library, columns = with_library(columns)
+    return library.concatenate(columns, axis=1)
+
+
+def _repeated(count: int, values: Any) -> Any:
+    """Return values, an array or a list of scalars, as so many rows."""
+    library = with_library(values)[0]
+    row = library.asarray(values, np.float64)
+    return library.broadcast_to(row, (count, len(row)))
 
 
 def _scales(system: System, layout: Layout, start: Any, deliveries: Deliveries) -> Any:
     """Return the size of each state: what is given of its ligand or label in all."""
+    library, start, given = with_library(start, deliveries.given)
     names = [a.ligand for a in system.amounts] + [t.slot for t in system.tracers]
     kinds = list(dict.fromkeys(names))
     kind = np.array([kinds.index(name) for name in names], np.int64)
-    totals = deliveries.given @ _columns(kind[deliveries.state], range(len(kinds)))
-    totals = jnp.maximum(totals, jnp.zeros(len(kinds)).at[kind].max(start))
-    largest = jnp.max(totals, initial=0.0)
-    sizes = jnp.where(totals > 0.0, totals, jnp.where(largest > 0.0, largest, 1.0))
-    return jax.lax.stop_gradient(_extended(jnp, layout, sizes[kind]))
+    states = np.array(deliveries.state, np.int64)
+    totals = given @ _columns(kind[states], range(len(kinds)))
+    is_kind = kind[None, :] == np.arange(len(kinds))[:, None]
+    there = library.where(is_kind, start[None, :], 0.0)
+    totals = library.maximum(totals, library.max(there, axis=1))
+    largest = library.max(totals, initial=0.0)
+    largest = library.where(largest > 0.0, largest, 1.0)
+    sizes = _extended(layout, library.where(totals > 0.0, totals, largest)[kind])
+    return sizes if library is np else jax.lax.stop_gradient(sizes)
 
 
-def _extended(library: Any, layout: Layout, scales: Any) -> Any:
+def _extended(layout: Layout, scales: Any) -> Any:
     """Return the scales of all states of equations, from those of the system's."""
+    library, scales = with_library(scales)
     into = np.array([state for state, *_ in layout.syringes], np.int64)
     integrals = scales[:0] if layout.integrals is None else scales
     return library.concatenate([scales, scales[into] / _HOUR, integrals * _HOUR])

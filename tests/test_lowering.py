@@ -48,6 +48,8 @@ def test_solution_is_that_of_the_timeline(name: str) -> None:
         assert np.all(np.diff(boundaries) >= 0.0)
         assert np.all(np.asarray(problem.times_h) >= boundaries[places])
         np.testing.assert_allclose(problem.scales[:size], line.scales, rtol=1e-14)
+        for state, syringe, _ in layout.syringes:
+            assert problem.scales[syringe] == problem.scales[state]
         found = solved(equations, problem)[np.asarray(rows)][:, :size]
         error = np.abs(found - expected)
         assert np.all(error <= 2e-8 * np.abs(expected) + 1e-10 * line.scales)
@@ -168,6 +170,33 @@ def assert_equal(one: Any, other: Any, number: Any = ...) -> None:
     assert jax.tree.structure(one) == jax.tree.structure(other)
     for mine, yours in zip(*map(jax.tree.leaves, (one, other)), strict=True):
         np.testing.assert_allclose(yours[number], mine, 1e-13, 1e-13)
+
+
+def test_readings_known_to_be_in_order_are_not_sorted() -> None:
+    lowering, values, _, course = many(CASES["resets"], 1)
+    times = np.unique(READINGS)
+    assert_equal(
+        lowering(values[0], course, times),
+        jax.jit(partial(lowering, in_order=True))(values[0], course, times),
+    )
+    problem, _ = lowering(values[0], course, times[::-1], in_order=True)
+    assert np.isnan(problem.added[0, 0])
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_more_than_a_few_readings_and_doses_are_sorted_as_few_are(traced: bool) -> None:
+    doses = tuple(bolus(1.0 + n, float(n * 7 % 90)) for n in range(90))
+    schedule, times = Schedule(doses), np.array([n * 11 % 100 + 0.5 for n in range(90)])
+    system = assemble(ONE_COMPARTMENT, schedule.form)
+    values = jnp.array([VALUES[str(p)] for p in system.parameters])
+    lowering = partial(lower_course, system, equations_of(system)[1])
+    problem, rows = (jax.jit(lowering) if traced else lowering)(
+        values, course_of(system, schedule), times
+    )
+    assert np.array_equal(problem.boundaries_h, [0.0, *range(90)])
+    assert np.array_equal(np.asarray(problem.times_h)[rows], times)
+    amounts = {dose.time_h: dose.ligand_nmol for dose in doses}
+    assert problem.added[1:, 0].tolist() == [amounts[n] for n in range(90)]
 
 
 def test_own_start_replaces_that_of_the_model() -> None:

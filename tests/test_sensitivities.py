@@ -1,0 +1,431 @@
+"""Derivatives of compiled systems, against differences of LSODA's solutions.
+
+In every number of a course: parameters, amounts, times, lengths, windows, resets,
+readings. The oracle lowers each changed schedule anew and integrates it by LSODA.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from course_cases import LEAKING, MODELLED, MODELLED_VALUES, hot, infusion
+from courses import (
+    BINDING,
+    BINDING_VALUES,
+    BOUND,
+    FREE,
+    ONE_COMPARTMENT,
+    PLASMA,
+    SITES,
+    VALUES,
+    bolus,
+)
+
+from pkmodels import compiled as compiled_module
+from pkmodels.administrations import Delivery
+from pkmodels.compiled import CompiledSystem, compile_system
+from pkmodels.courses import Course, course_of
+from pkmodels.definition import Model
+from pkmodels.kernels import reference
+from pkmodels.kernels.choice import Solver, choose_solver
+from pkmodels.kernels.problem import Controls, Problem, Tangents
+from pkmodels.schedule import Schedule, Window
+from pkmodels.symbols import parameters
+from pkmodels.system import assemble
+from pkmodels.timeline import lower
+
+FINE = Controls(relative=1e-10, absolute=1e-14)
+PLASMA_0, BOUND_0 = parameters("plasma_0 bound_0", unit="nmol")
+STARTED = Model(
+    "started",
+    BINDING.reactions,
+    {"intravenous": PLASMA},
+    {"plasma": PLASMA},
+    start={FREE: SITES, PLASMA: PLASMA_0, BOUND: BOUND_0},
+)
+OF_DOSES = (
+    "time_h",
+    "duration_h",
+    "ligand_nmol",
+    "activity_MBq",
+    "free_label_fraction",
+)
+OF_WINDOWS = {
+    "window_start_h": "start_h",
+    "window_end_h": "end_h",
+    "window_value": "value",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A schedule, parameters, and readings (some of them before a jump)."""
+
+    model: Model
+    schedule: Schedule
+    values: Mapping[str, float]
+    label: str | None
+    times: np.ndarray
+
+    @property
+    def course(self) -> Course:
+        return course_of(self.system, self.schedule, self.label)
+
+    @property
+    def system(self) -> Any:
+        return assemble(self.model, self.schedule.form)
+
+
+CASES = {
+    "boluses, infusions, lag, window, reset": Case(
+        ONE_COMPARTMENT,
+        Schedule(
+            (
+                bolus(10.0, 0.2),
+                infusion(2.0, 8.0, 0.5),
+                infusion(3.0, 5.0, 1.1),
+                bolus(4.0, 0.3, route="late"),
+                replace(infusion(1.0, 7.0, 2.3), route="late"),
+                bolus(6.0, 5.5),
+            ),
+            (Window("closed", 0.7, 1.9, 0.6), Window("closed", 3.3, 6.1, 0.3)),
+            (5.2,),
+        ),
+        VALUES,
+        None,
+        np.array([0.1, 0.35, 0.9, 1.5, 2.0, 3.0, 4.1, 5.0, 5.4, 6.5, 12.0]),
+    ),
+    "a label that decays in syringes": Case(
+        ONE_COMPARTMENT,
+        Schedule(
+            (
+                hot(0.4, 2.0, "Ga-68", 10.0, ligand_nmol=3.0),
+                hot(1.1, 3.0, "Ga-68", 7.0, ligand_nmol=3.0, route="late"),
+                hot(4.5, 0.0, "Ga-68", 5.0, ligand_nmol=3.0, route="late"),
+                hot(
+                    1.3, 0.3, "Ga-68", 5.0, ligand_nmol=3.0, delivered=Delivery.CONSTANT
+                ),
+            )
+        ),
+        VALUES,
+        "Ga-68",
+        np.array([0.6, 1.4, 2.0, 3.0, 6.5, 9.0]),
+    ),
+    "labels that saturate": Case(
+        LEAKING,
+        Schedule(
+            (
+                hot(0.4, 1.5, "Lu-177", 9.0, ligand_nmol=12.0, free_label_fraction=0.2),
+                hot(1.2, 1.0, "Lu-177", 9.0, ligand_nmol=5.0, free_label_fraction=0.1),
+                hot(3.1, 0.0, "Lu-177", 3.0, ligand_nmol=8.0, free_label_fraction=0.3),
+            )
+        ),
+        BINDING_VALUES,
+        None,
+        np.array([0.2, 0.8, 1.5, 2.0, 3.0, 3.2, 8.0]),
+    ),
+    "modelled lengths, rates and parts": Case(
+        MODELLED,
+        Schedule(
+            (
+                bolus(12.0, 0.2, modelled=True, route="long"),
+                bolus(8.0, 1.3, modelled=True, route="fast"),
+                replace(infusion(2.0, time=2.7), holds_rate=True),
+            )
+        ),
+        MODELLED_VALUES,
+        None,
+        np.array([0.1, 1.0, 1.8, 2.9, 3.6, 4.1, 7.0]),
+    ),
+    "from a start": Case(
+        STARTED,
+        Schedule((bolus(10.0, 1.0), infusion(2.0, 20.0, 1.5))),
+        {**BINDING_VALUES, "plasma_0": 3.0, "bound_0": 1.0},
+        None,
+        np.array([0.0, 0.5, 1.2, 2.0, 5.0, 30.0]),
+    ),
+}
+
+
+@cache
+def compiled(name: str, kernel: str = "native") -> CompiledSystem:
+    return compile_system(CASES[name].system, kernel=kernel, controls=FINE)
+
+
+def by_lsoda(case: Case, values: Any, schedule: Schedule, times: np.ndarray) -> Any:
+    return reference.integrate(lower(case.system, values, schedule, case.label), times)
+
+
+def changed(schedule: Schedule, field: str, number: int, change: float) -> Schedule:
+    """Return the schedule with one number of it moved."""
+    if field == "reset_h":
+        resets = list(schedule.resets_h)
+        resets[number] += change
+        return replace(schedule, resets_h=tuple(resets))
+    if field in OF_DOSES:
+        given = list(schedule.administrations)
+        old = getattr(given[number], field)
+        given[number] = replace(given[number], **{field: old + change})
+        return replace(schedule, administrations=tuple(given))
+    windows = list(schedule.windows)
+    name = OF_WINDOWS[field]
+    old = getattr(windows[number], name)
+    windows[number] = replace(windows[number], **{name: old + change})
+    return replace(schedule, windows=tuple(windows))
+
+
+def difference(function: Callable[[float], np.ndarray], step: float) -> np.ndarray:
+    """Return a derivative at 0, of order 4 in the step."""
+    near = (function(step) - function(-step)) / (2.0 * step)
+    far = (function(2.0 * step) - function(-2.0 * step)) / (4.0 * step)
+    return (4.0 * near - far) / 3.0
+
+
+def assert_slope(found: Any, expected: np.ndarray, what: str) -> None:
+    size = max(1e-3, float(np.abs(expected).max()))
+    error = float(np.abs(np.asarray(found) - expected).max()) / size
+    assert error < 2e-6, f"{what}: {error:.2g} of {size:.3g}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_parameters(name: str) -> None:
+    """As a mapping, and as a vector."""
+    case, solver = CASES[name], compiled(name)
+    values = {key: float(value) for key, value in case.values.items()}
+    found = jax.jacfwd(lambda v: solver.solve(v, case.course, case.times))(values)
+    names = [parameter.name for parameter in case.system.parameters]
+    vector = jnp.array([values[name] for name in names])
+    columns = jax.jacfwd(lambda v: solver.solve(v, case.course, case.times))(vector)
+    for place, parameter in enumerate(names):
+        value = values[parameter]
+
+        def at(change: float, parameter: str = parameter, value: float = value) -> Any:
+            moved = {**values, parameter: value + change}
+            return by_lsoda(case, moved, case.schedule, case.times)
+
+        assert_slope(found[parameter], difference(at, 1e-3 * value), parameter)
+        np.testing.assert_allclose(
+            columns[..., place], found[parameter], rtol=1e-9, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_of_a_course(name: str) -> None:
+    """Amounts, times, lengths and fractions of doses; windows; resets; at once."""
+    case, solver = CASES[name], compiled(name)
+    course = case.course
+    fields = (*OF_DOSES, *OF_WINDOWS, "reset_h")
+    numbers = {field: jnp.asarray(getattr(course, field)) for field in fields}
+    is_hot = any(dose.activity_MBq for dose in case.schedule.administrations)
+    checked = 0
+
+    def solve(numbers: dict[str, Any]) -> Any:
+        return solver.solve(case.values, replace(course, **numbers), case.times)
+
+    found = jax.jacfwd(solve)(numbers)
+    for field, array in numbers.items():
+        for number in range(array.size):
+            if not is_hot and field in ("activity_MBq", "free_label_fraction"):
+                continue
+            value = float(array[number])
+            if field == "duration_h" and value == 0.0:
+                assert not np.asarray(found[field][..., number]).any()
+                continue
+
+            def at(change: float, field: str = field, number: int = number) -> Any:
+                moved = changed(case.schedule, field, number, change)
+                return by_lsoda(case, case.values, moved, case.times)
+
+            expected = difference(at, 1e-3 * max(value, 0.3))
+            assert_slope(found[field][..., number], expected, f"{field} {number}")
+            checked += 1
+    assert checked >= 4
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_times_of_readings(name: str) -> None:
+    """Each reading moves by its own time only."""
+    case, solver = CASES[name], compiled(name)
+    times = case.times[case.times > 0.0]
+
+    def solve(times: Any) -> Any:
+        return solver.solve(case.values, case.course, times)
+
+    found = np.asarray(jax.jacfwd(solve)(jnp.asarray(times)))
+    own = np.moveaxis(np.diagonal(found, axis1=0, axis2=2), 1, 0)
+    assert_slope(found.sum(axis=2), own, "readings of other times")
+    expected = difference(
+        lambda d: by_lsoda(case, case.values, case.schedule, times + d), 1e-3
+    )
+    assert_slope(own, expected, "times")
+
+
+def test_amounts_at_the_start() -> None:
+    """Those of a course, against the parameters that a model starts with."""
+    case, solver = CASES["from a start"], compiled("from a start")
+    names = {"plasma_0": PLASMA, "sites": FREE, "bound_0": BOUND}
+    by_state = {state: name for name, state in names.items()}
+    order = [by_state[amount] for amount in case.system.amounts]
+    start = jnp.array([case.values[name] for name in order])
+
+    def solve(start: Any) -> Any:
+        course = replace(case.course, start_nmol=start)
+        return solver.solve(case.values, course, case.times)
+
+    found = jax.jacfwd(solve)(start)
+    for place, name in enumerate(order):
+
+        def at(change: float, name: str = name) -> Any:
+            moved = {**case.values, name: case.values[name] + change}
+            return by_lsoda(case, moved, case.schedule, case.times)
+
+        assert_slope(found[..., place], difference(at, 1e-2), name)
+
+
+def test_decay_constants() -> None:
+    """A bolus of a label: A exp(-(k + decay) t), also in the decay constant."""
+    dose = hot(1.0, 0.0, "Lu-177", 50.0, ligand_nmol=1.0)
+    system = assemble(ONE_COMPARTMENT, Schedule((dose,)).form)
+    course = course_of(system, Schedule((dose,)), "Lu-177")
+    solver = compile_system(system, kernel="native", controls=FINE)
+    times = np.array([0.5, 1.0, 3.0, 20.0])
+
+    def solve(decay: Any) -> Any:
+        return solver.solve(VALUES, replace(course, loss_per_h=decay), times)[:, 0]
+
+    decay = float(course.loss_per_h)
+    since = np.maximum(times - 1.0, 0.0)
+    curve = 50.0 * np.exp(-(0.3 + decay) * since) * (times >= 1.0)
+    np.testing.assert_allclose(solve(decay), curve, rtol=1e-8)
+    np.testing.assert_allclose(jax.jacfwd(solve)(decay), -since * curve, rtol=1e-7)
+
+
+def test_forward_and_reverse_agree_and_so_do_the_kernels() -> None:
+    """jvp, jacfwd, jacrev, grad, and jit of each; native and xla."""
+    name = "boluses, infusions, lag, window, reset"
+    case = CASES[name]
+    course, times = case.course, jnp.asarray(case.times)
+    point = (dict(case.values), course.time_h, course.ligand_nmol, times)
+
+    def curve(solver: CompiledSystem, values: Any, starts: Any, nmol: Any, t: Any):
+        moved = replace(course, time_h=starts, ligand_nmol=nmol)
+        return solver.solve(values, moved, t)[:, 0]
+
+    for kernel in ("native", "xla"):
+        solver = compiled(name, kernel)
+        function = lambda *p, solver=solver: curve(solver, *p)  # noqa: E731
+        arguments = (0, 1, 2, 3)
+        forward = jax.jit(jax.jacfwd(function, arguments))(*point)
+        reverse = jax.jacrev(function, arguments)(*point)
+        total = jax.grad(lambda *p: function(*p).sum(), arguments)(*point)
+        directions = jax.tree.map(jnp.ones_like, point)
+        directions = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), directions)
+        _, along = jax.jvp(function, point, directions)
+        everywhere = sum(
+            leaf.reshape(len(times), -1).sum(axis=1)
+            for leaf in jax.tree.leaves(forward)
+        )
+        np.testing.assert_allclose(along, everywhere, rtol=1e-9, atol=1e-11)
+        for one, other, summed in zip(
+            *(jax.tree.leaves(tree) for tree in (forward, reverse, total)), strict=True
+        ):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
+            np.testing.assert_allclose(one.sum(axis=0), summed, rtol=1e-9, atol=1e-10)
+        if kernel == "native":
+            known = forward
+        else:
+            for one, other in zip(*map(jax.tree.leaves, (forward, known)), strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
+def test_only_what_varies_costs_a_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many directions as there are numbers that a derivative is taken in."""
+    seen: list[int] = []
+
+    def watched(equations: Any, kernel: str | None = None) -> Solver:
+        solver = choose_solver(equations, kernel)
+
+        def solve(
+            problem: Problem, tangents: Tangents | None = None, controls: Any = FINE
+        ) -> Any:
+            seen.append(0 if tangents is None else tangents.boundaries_h.shape[0])
+            return solver.solve(problem, tangents, controls)
+
+        return Solver(solver.kernel, solve)
+
+    monkeypatch.setattr(compiled_module, "choose_solver", watched)
+    case = CASES["from a start"]
+    solver = compile_system(
+        case.system, kernel="native", controls=Controls(1e-6, 1e-10)
+    )
+    course, values = case.course, {k: float(v) for k, v in case.values.items()}
+    vector = jnp.array([values[p.name] for p in case.system.parameters])
+
+    def some(moved: dict[str, Any]) -> Any:
+        return solver.solve({**values, **moved}, course, case.times).sum()
+
+    chosen = {"on": 0.5, "k": 0.3}
+    for count, run in (
+        (0, lambda: some({})),
+        (1, lambda: jax.grad(lambda on: some({"on": on}))(0.5)),
+        (2, lambda: jax.grad(some)(chosen)),
+        (2, lambda: jax.jit(jax.grad(some))(chosen)),
+        (2, lambda: jax.jvp(some, (chosen,), (dict(on=1.0, k=2.0),))),
+        (2, lambda: jax.jacfwd(some)(chosen)),
+        (
+            len(vector),
+            lambda: jax.jacfwd(lambda v: solver.solve(v, course, case.times))(vector),
+        ),
+        (
+            2,
+            lambda: jax.grad(
+                lambda nmol: solver.solve(
+                    values, replace(course, ligand_nmol=nmol), case.times
+                ).sum()
+            )(jnp.asarray(course.ligand_nmol)),
+        ),
+        (
+            3,
+            lambda: jax.grad(lambda t: solver.solve(values, course, t).sum())(
+                jnp.array([0.5, 1.2, 3.0])
+            ),
+        ),
+    ):
+        seen.clear()
+        jax.block_until_ready(run())
+        assert set(seen) == {count}, (count, seen)
+
+
+def test_near_and_at_the_edges_of_a_form() -> None:
+    """A dose at 0 h, a reading at it, a window that begins with a dose."""
+    schedule = Schedule(
+        (bolus(10.0, 0.0), infusion(1.0, 4.0, 2.0)), (Window("closed", 2.0, 3.0, 0.5),)
+    )
+    system = assemble(ONE_COMPARTMENT, schedule.form)
+    solver = compile_system(system, kernel="native", controls=FINE)
+    course = course_of(system, schedule)
+    times = jnp.array([0.0, 2.0, 2.0, 3.0, 3.0, 5.0])
+    before = np.array([False, True, False, True, False, False])
+
+    def solve(values: Any, nmol: Any) -> Any:
+        moved = replace(course, ligand_nmol=nmol)
+        return solver.solve(values, moved, times, before=before)[:, 0]
+
+    by_values, by_nmol = jax.jacfwd(solve, (0, 1))(dict(VALUES), course.ligand_nmol)
+    # During the infusion, 1 h at half the rate of elimination: (1 - exp(-k/2)) 2/k.
+    k = 0.3
+    filled = (1.0 - math.exp(-k / 2)) * 2.0 / k
+    left = np.exp(-k * np.array([0.0, 2.0, 2.0, 2.5, 2.5, 4.5]))
+    of_second = filled * np.array([0, 0, 0, 1.0, 1.0, math.exp(-2 * k)])
+    np.testing.assert_allclose(by_nmol, np.stack([left, of_second], 1), rtol=1e-8)
+    slope = (math.exp(-k / 2) / k - filled / k) * 4.0
+    at_end = -25.0 * math.exp(-2.5 * k) + slope
+    assert by_values["k"][1] == pytest.approx(-20.0 * math.exp(-2 * k), rel=1e-8)
+    assert by_values["k"][3] == pytest.approx(at_end, rel=1e-7)
+    assert not np.asarray(by_values["lag"]).any()
