@@ -36,7 +36,7 @@ def show(where: str, count: int, compiled_s: float, taken_s: float, found: Any) 
     states, report = np.asarray(found.states), np.asarray(found.report)
     failed = np.count_nonzero(report[:, 0] != Outcome.SOLVED)
     truth = pbpk12.solve_tightly(
-        pbpk12.prior_draws(count)[0], pbpk12.POSTERIOR_TIMES_H, 1e-10
+        pbpk12.prior_draws(1)[0], pbpk12.POSTERIOR_TIMES_H, 1e-10
     )
     error = f"{pbpk12.error_of(states[0], truth):.1e}"
     rate = f"{count / taken_s:,.0f}"
@@ -46,7 +46,7 @@ def show(where: str, count: int, compiled_s: float, taken_s: float, found: Any) 
 
 def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
     """Return the seconds of the first call, the median of later ones, and a result."""
-    samples = []
+    samples, found = [], None
     for _ in range(1 + ROUNDS):
         begun = time.perf_counter()
         found = work()

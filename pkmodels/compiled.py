@@ -1,6 +1,6 @@
 """Compiled systems: equations turned into one JAX function of a schedule's numbers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,6 +10,7 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
 
 from pkmodels.arrivals import Content, Length  # noqa: E402
 from pkmodels.courses import Course, course_of  # noqa: E402
@@ -168,23 +169,37 @@ def _solved(
 ) -> Callable[..., tuple[Any, Any]]:
     """Return what lowers the arguments of a solve and runs it, traced once a form."""
 
-    @jax.jit
-    def run(
+    def body(
         parameters: tuple[Any, ...], course: Course, times: Any, before: Any
     ) -> tuple[Any, Any]:
         if exact is not None and before is None and _is_plain(course):
             amounts = exact.solve(_vector(parameters), _doses(course), times)
             return amounts, jnp.array([0.0, 0.0, 0.0]).at[1].set(jnp.max(times))
-        arrays, form = jax.tree.flatten(course)
-        count = len(parameters)
+        arguments, form = jax.tree.flatten((parameters, course))
+        # What is not traced is lowered now, once, instead of at every call.
+        traced = [n for n, x in enumerate(arguments) if isinstance(x, jax.core.Tracer)]
+        in_order = before is None and _are_sorted(times)
 
         def lower(*leaves: Any) -> tuple[Problem, Any]:
-            changed = jax.tree.unflatten(form, leaves[count:-1])
-            vector = _vector(leaves[:count])
-            return lower_course(system, layout, vector, changed, leaves[-1], before)
+            changed = list(arguments)
+            for number, leaf in zip(traced, leaves[:-1], strict=True):
+                changed[number] = leaf
+            found, given = jax.tree.unflatten(form, changed)
+            readings = leaves[-1] if isinstance(times, jax.core.Tracer) else times
+            return lower_course(
+                system,
+                layout,
+                _vector(found),
+                given,
+                readings,
+                before,
+                in_order=in_order,
+            )
 
-        states, report = solve(lower, (*parameters, *arrays), times)
+        states, report = solve(lower, [arguments[n] for n in traced], times)
         return states[:, : len(system.states)], report
+
+    run = jax.jit(body)
 
     def prepare(
         parameters: Any,
@@ -202,9 +217,19 @@ def _solved(
                 f"label is {label!r}, but a Course holds the label it was made for: "
                 "leave it out"
             )
-        return run(_numbers(system, parameters), course, times_h, before)
+        solve_it = body if _is_compiling() else run
+        return solve_it(_numbers(system, parameters), course, times_h, before)
 
     return prepare
+
+
+def _is_compiling() -> bool:
+    """Say whether JAX is writing a program down rather than calculating."""
+    return isinstance(jnp.add(0.0, 0.0), jax.core.Tracer)
+
+
+def _are_sorted(times: Any) -> bool:
+    return not isinstance(times, jax.core.Tracer) and bool(np.all(np.diff(times) >= 0))
 
 
 def _numbers(system: System, parameters: Any) -> tuple[Any, ...]:
@@ -223,7 +248,7 @@ def _numbers(system: System, parameters: Any) -> tuple[Any, ...]:
     return tuple(parameters[name] for name in names)
 
 
-def _vector(parameters: tuple[Any, ...]) -> Any:
+def _vector(parameters: Sequence[Any]) -> Any:
     if len(parameters) == 1 and jnp.ndim(parameters[0]) == 1:
         return parameters[0]
     return jnp.stack([jnp.asarray(p, jnp.float64) for p in parameters])

@@ -104,6 +104,10 @@ def frame_means(
         time_integrals={},
         unread={**observed.unread, **unfollowed_daughters(schedule)},
         fed_by=parents_of(schedule, chosen),
+        not_integrated=dict.fromkeys(
+            observed.curves,
+            "these are means over frames: simulate gives time integrals",
+        ),
     )
 
 

@@ -1,12 +1,12 @@
 """Trajectories: what a simulation gives, checked at the boundary."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pkmodels.arrivals import route_of
-from pkmodels.errors import InputError, SolveError, check_kind
+from pkmodels.errors import InputError, check_kind
 from pkmodels.exact import (
     Doses,
     ExactSystem,
@@ -18,7 +18,6 @@ from pkmodels.exact import (
 )
 from pkmodels.given import given_by
 from pkmodels.integration import CONTROLS, FallenError, integrate
-from pkmodels.kernels.printing import jax_matrix
 from pkmodels.kernels.problem import Controls
 from pkmodels.kernels.reference import check_times
 from pkmodels.readings import (
@@ -33,6 +32,7 @@ from pkmodels.schedule import Schedule
 from pkmodels.soundness import refuse_impossible
 from pkmodels.symbols import LIGAND, Amount
 from pkmodels.system import System
+from pkmodels.time_integrals import Tail, integrate_observables
 from pkmodels.timeline import check_parameters, input_values, lower
 
 
@@ -53,13 +53,17 @@ class Trajectory:
     units : mapping of str to str
         Their units: of a label those of its activity, MBq for nmol.
     time_integrals : mapping of str to float
-        Of each observable of a label from 0 to infinity, MBq h, where the solution is
-        exact; else empty.
+        Of each observable of a label in proportion to its activity, from 0 to infinity,
+        MBq h; of means over frames, none.
     unread : mapping of str to str
         Why each other observable of the model is not among them, and which radioactive
         daughters are not followed.
     fed_by : tuple of str
         The labels given that decay into the one that is read.
+    not_integrated : mapping of str to str
+        Why each other observable has no time integral.
+    tail : Tail or None
+        From when on the time integrals are those of linear equations, and how well.
     """
 
     times_h: np.ndarray
@@ -70,6 +74,8 @@ class Trajectory:
     time_integrals: Mapping[str, float]
     unread: Mapping[str, str]
     fed_by: tuple[str, ...] = ()
+    not_integrated: Mapping[str, str] = field(default_factory=dict)
+    tail: Tail | None = None
 
 
 # What a label shows in each amount, and the amounts of all ligand, at some times.
@@ -142,15 +148,18 @@ def simulate(
         )
     found = sample(system, parameters, schedule, chosen, times, before)
     observed = observe(system, chosen, parameters, found)
+    areas = integrate_observables(system, parameters, schedule, chosen, observed.curves)
     return Trajectory(
         times_h=times,
         label=chosen,
         amounts={str(amount): curve for amount, curve in found.shown.items()},
         observables=observed.curves,
         units=observed.units,
-        time_integrals=_time_integrals(system, parameters, schedule, chosen),
+        time_integrals=areas.values,
         unread={**observed.unread, **unfollowed_daughters(schedule)},
         fed_by=parents_of(schedule, chosen),
+        not_integrated=areas.reasons,
+        tail=areas.tail,
     )
 
 
@@ -373,23 +382,3 @@ def _ligand_doses(schedule: Schedule) -> Doses:
         np.array([a.ligand_nmol for a in given]),
         np.float64(0.0),
     )
-
-
-def _time_integrals(
-    system: System, parameters: Mapping[str, float], schedule: Schedule, label: str
-) -> dict[str, float]:
-    if label == LIGAND or not _is_exact(system, schedule):
-        return {}
-    compiled = compile_exactly(system)
-    values = np.array([parameters[str(p)] for p in system.parameters])
-    doses = _doses(system, schedule, label)
-    assert system.matrix is not None
-    matrix = np.asarray(jax_matrix(system.parameters, system.matrix)(values))
-    if np.real(np.linalg.eigvals(matrix)).max() >= doses.decay_constant_per_h:
-        raise SolveError(
-            f"the activity in {system.name!r} does not die away at {dict(parameters)}, "
-            "so that it has no integral: check the signs and sizes of the rates"
-        )
-    areas = np.asarray(compiled.integrate(values, doses))
-    integrals = np.asarray(compiled.observe(values)) @ areas
-    return dict(zip(system.observables, integrals.tolist(), strict=True))

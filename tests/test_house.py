@@ -129,14 +129,16 @@ def test_locks_are_pinned_hashed_and_name_no_address(repository: Path, lock: str
 def test_locks_agree_with_each_other_and_with_pyproject(
     repository: Path, project: dict
 ):
-    run, development = (pins(repository, lock) for lock in LOCKS)
+    run, development, benchmarks = (pins(repository, lock) for lock in LOCKS)
     assert run.items() <= development.items()
+    assert run.items() <= benchmarks.items()
     metadata = project["project"]
     build = project["build-system"]["requires"]
-    extra = metadata["optional-dependencies"]["dev"]
+    extras = metadata["optional-dependencies"]
     for locked, wanted in (
         (run, metadata["dependencies"] + build),
-        (development, extra),
+        (development, extras["dev"]),
+        (benchmarks, extras["bench"]),
     ):
         for requirement in map(Requirement, wanted):
             assert requirement.specifier.contains(locked[requirement.name])

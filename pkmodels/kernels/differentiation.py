@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import sympy
 from jax.custom_derivatives import SymbolicZero
 
@@ -64,7 +65,7 @@ def differentiable_solve(
         def solved(*leaves: Any) -> tuple[Any, Any]:
             problem, rows = lower(*leaves)
             found = run(problem, None, controls)
-            return found.states[rows], found.report
+            return _in_rows(found.states, rows), found.report
 
         def derivative(primals: Any, tangents: Any) -> Any:
             moving = [i for i, t in enumerate(tangents) if type(t) is not SymbolicZero]
@@ -75,14 +76,21 @@ def differentiable_solve(
             if moving[-1] == len(primals) - 1:
                 by += times[:, :, None] * slopes(found.states, problem)[None]
             way = jnp.concatenate([jnp.ravel(tangents[i]) for i in moving])
-            moved = jnp.tensordot(way, by[:, rows], axes=1)
-            values = (found.states[rows], found.report)
+            moved = _in_rows(jnp.tensordot(way, by, axes=1), rows)
+            values = (_in_rows(found.states, rows), found.report)
             return values, (moved, jnp.zeros_like(found.report))
 
         solved.defjvp(derivative, symbolic_zeros=True)
         return solved(*(jnp.asarray(leaf, jnp.float64) for leaf in (*leaves, times)))
 
     return solve
+
+
+def _in_rows(array: Any, rows: Any) -> Any:
+    """Return rows of an array; itself where that is known to be all in order."""
+    if isinstance(rows, np.ndarray) and np.array_equal(rows, np.arange(len(array))):
+        return array
+    return array[rows]
 
 
 def _along(

@@ -143,9 +143,10 @@ class Group:
             added = self.frame.of_segment("added_slopes", rows, shape.states, i)
             offset = code.times(i, code.whole(LANES))
             value = code.load(s, offset, LANES)
-            gone = code.multiply(code.spread(self.frame.get(before, i), LANES), moved)
+            gone, come = (
+                self._moved(self.frame.get(slope, i), moved) for slope in (before, f)
+            )
             value = code.multiply(code.spread(keep, LANES), code.add(value, gone))
-            come = code.multiply(code.spread(self.frame.get(f, i), LANES), moved)
             code.store(code.subtract(code.add(value, added), come), s, offset)
         # The slopes of the constants wait where a stage's will be.
         slopes = self.frame.place("f_direction")
@@ -159,3 +160,11 @@ class Group:
         jacobian_slopes = self.frame.space.of_group(code, group, "dJ")
         k = self.frame.place("k")
         code.call(self.frame.model.fixed_jacobian_slopes, k, dk, jacobian_slopes)
+
+    def _moved(self, slope: Value, moved: Value) -> Value:
+        """Return a slope times how a boundary moves; 0 where it does not."""
+        code, zero = self.code, self.code.real(0.0, LANES)
+        # Where nothing has been given yet, a slope may be 0 / 0.
+        product = code.multiply(code.spread(slope, LANES), moved)
+        is_still = code.builder.fcmp_ordered("==", moved, zero)
+        return code.builder.select(is_still, zero, product)

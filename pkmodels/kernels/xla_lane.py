@@ -170,8 +170,9 @@ def jump(functions: Functions, controls: Controls, lane: Lane, here: Segment) ->
         gone = jnp.where(lane.segment > 0, gone, 0.0)
         come = functions.derivatives(states, here.constants, here.scales)
         moved = here.boundary_slopes[:, None]
-        kept = here.keep[None, :] * (slopes + gone[None, :] * moved)
-        slopes = kept + here.added_slopes - come[None, :] * moved
+        # Where nothing has been given yet, a slope may be 0 / 0.
+        gone, come = (jnp.where(moved == 0.0, 0.0, x * moved) for x in (gone, come))
+        slopes = here.keep[None, :] * (slopes + gone) + here.added_slopes - come
     is_sound = jnp.logical_and(jnp.isfinite(here.length), jnp.isfinite(here.begins))
     is_sound = jnp.logical_and(is_sound, jnp.all(jnp.isfinite(states)))
     h = first_step(functions, controls, states, here.constants, here.scales)
