@@ -11,16 +11,17 @@ jax.config.update("jax_enable_x64", True)
 
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+from jax.core import Tracer  # noqa: E402
 
 from pkmodels.arrivals import Content, Length  # noqa: E402
-from pkmodels.courses import Course, course_of  # noqa: E402
-from pkmodels.errors import InputError, suggest  # noqa: E402
+from pkmodels.courses import Course, as_course  # noqa: E402
 from pkmodels.exact import Doses, ExactSystem, compile_exactly, unsolvable  # noqa: E402
 from pkmodels.kernels.choice import choose_solver  # noqa: E402
 from pkmodels.kernels.differentiation import differentiable_solve  # noqa: E402
 from pkmodels.kernels.equations import Layout, equations_of  # noqa: E402
 from pkmodels.kernels.problem import Controls, Problem  # noqa: E402
 from pkmodels.lowering import lower_course  # noqa: E402
+from pkmodels.quantities import in_order  # noqa: E402
 from pkmodels.schedule import Schedule  # noqa: E402
 from pkmodels.system import System  # noqa: E402
 
@@ -177,7 +178,7 @@ def _solved(
             return amounts, jnp.array([0.0, 0.0, 0.0]).at[1].set(jnp.max(times))
         arguments, form = jax.tree.flatten((parameters, course))
         # What is not traced is lowered now, once, instead of at every call.
-        traced = [n for n, x in enumerate(arguments) if isinstance(x, jax.core.Tracer)]
+        traced = [n for n, x in enumerate(arguments) if isinstance(x, Tracer)]
         in_order = before is None and _are_sorted(times)
 
         def lower(*leaves: Any) -> tuple[Problem, Any]:
@@ -185,7 +186,7 @@ def _solved(
             for number, leaf in zip(traced, leaves[:-1], strict=True):
                 changed[number] = leaf
             found, given = jax.tree.unflatten(form, changed)
-            readings = leaves[-1] if isinstance(times, jax.core.Tracer) else times
+            readings = leaves[-1] if isinstance(times, Tracer) else times
             return lower_course(
                 system,
                 layout,
@@ -209,14 +210,7 @@ def _solved(
         label: str | None = None,
         before: Any = None,
     ) -> tuple[Any, Any]:
-        course = schedule
-        if isinstance(schedule, Schedule):
-            course = course_of(system, schedule, label)
-        elif label is not None:
-            raise InputError(
-                f"label is {label!r}, but a Course holds the label it was made for: "
-                "leave it out"
-            )
+        course = as_course(system, schedule, label)
         solve_it = body if _is_compiling() else run
         return solve_it(_numbers(system, parameters), course, times_h, before)
 
@@ -225,27 +219,18 @@ def _solved(
 
 def _is_compiling() -> bool:
     """Say whether JAX is writing a program down rather than calculating."""
-    return isinstance(jnp.add(0.0, 0.0), jax.core.Tracer)
+    return isinstance(jnp.add(0.0, 0.0), Tracer)
 
 
 def _are_sorted(times: Any) -> bool:
-    return not isinstance(times, jax.core.Tracer) and bool(np.all(np.diff(times) >= 0))
+    return not isinstance(times, Tracer) and bool(np.all(np.diff(times) >= 0))
 
 
 def _numbers(system: System, parameters: Any) -> tuple[Any, ...]:
     """Return the parameters as one array, or as numbers of their own in order."""
     if not isinstance(parameters, Mapping):
         return (parameters,)
-    names = [str(parameter) for parameter in system.parameters]
-    for name in parameters:
-        if name not in names:
-            raise InputError(f"no parameter {name!r}: {suggest(name, names)}")
-    missing = [name for name in names if name not in parameters]
-    if missing:
-        raise InputError(
-            f"parameter {missing[0]!r} has no value: give each of {', '.join(names)}"
-        )
-    return tuple(parameters[name] for name in names)
+    return in_order(system, parameters)
 
 
 def _vector(parameters: Sequence[Any]) -> Any:

@@ -12,14 +12,15 @@ jax.config.update("jax_enable_x64", True)
 import jax.numpy as jnp  # noqa: E402
 import sympy  # noqa: E402
 
-from pkmodels.courses import Course, course_of  # noqa: E402
-from pkmodels.errors import InputError, ModelError, suggest  # noqa: E402
+from pkmodels.courses import Course, as_course  # noqa: E402
+from pkmodels.errors import InputError, ModelError  # noqa: E402
 from pkmodels.kernels.choice import choose_solver  # noqa: E402
 from pkmodels.kernels.differentiation import differentiable_solve  # noqa: E402
 from pkmodels.kernels.equations import Layout, equations_of  # noqa: E402
 from pkmodels.kernels.printing import jax_matrix  # noqa: E402
 from pkmodels.kernels.problem import Controls, Problem  # noqa: E402
 from pkmodels.lowering import lower_course  # noqa: E402
+from pkmodels.quantities import in_order  # noqa: E402
 from pkmodels.schedule import LabelForm, Schedule  # noqa: E402
 from pkmodels.symbols import Amount, Parameter, amounts_in  # noqa: E402
 from pkmodels.system import System  # noqa: E402
@@ -115,22 +116,15 @@ class CompiledIntegrals:
         InputError
             When a name is wrong, or the label of a linear system is missing.
         """
-        if isinstance(schedule, Schedule):
-            if self.system.matrix is not None and label is None:
-                raise InputError(
-                    f"{self.system.name!r} is linear, and ligand has no activity: say "
-                    f"whose it is, label={next(iter(schedule.labels), 'Lu-177')!r}"
-                )
-            course = course_of(self.system, schedule, label)
-        elif label is not None:
+        is_linear = self.system.matrix is not None
+        if is_linear and isinstance(schedule, Schedule) and label is None:
             raise InputError(
-                f"label is {label!r}, but a Course holds the label it was made for: "
-                "leave it out"
+                f"{self.system.name!r} is linear, and ligand has no activity: say whose "
+                f"it is, label={next(iter(schedule.labels), 'Lu-177')!r}"
             )
-        else:
-            course = schedule
+        course = as_course(self.system, schedule, label)
         if isinstance(parameters, Mapping):
-            parameters = _named(self.system, parameters)
+            parameters = in_order(self.system, parameters)
         return self.run(parameters, course, horizon_h)
 
 
@@ -241,19 +235,6 @@ def _integrated(
         return Integrals(until[0], found, error, horizon, report)
 
     return run
-
-
-def _named(system: System, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = [str(parameter) for parameter in system.parameters]
-    for name in parameters:
-        if name not in names:
-            raise InputError(f"no parameter {name!r}: {suggest(name, names)}")
-    missing = [name for name in names if name not in parameters]
-    if missing:
-        raise InputError(
-            f"parameter {missing[0]!r} has no value: give each of {', '.join(names)}"
-        )
-    return tuple(jnp.asarray(parameters[name], jnp.float64) for name in names)
 
 
 @lru_cache(maxsize=64)

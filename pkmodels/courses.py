@@ -18,7 +18,7 @@ from pkmodels.arrivals import (  # noqa: E402
     length_source,
     route_number,
 )
-from pkmodels.errors import InputError  # noqa: E402
+from pkmodels.errors import InputError, check_kind  # noqa: E402
 from pkmodels.quantities import decay_values, loss_of  # noqa: E402
 from pkmodels.schedule import Schedule  # noqa: E402
 from pkmodels.system import System  # noqa: E402
@@ -196,6 +196,48 @@ def course_of(system: System, schedule: Schedule, label: str | None = None) -> C
         start_nmol=None,
         form=form,
     )
+
+
+def as_course(system: System, schedule: Schedule | Course, label: str | None) -> Course:
+    """Return a schedule on a system as a course, if it is not one.
+
+    Parameters
+    ----------
+    system, label
+        As of `course_of`.
+    schedule : Schedule or Course
+        What is done.
+
+    Returns
+    -------
+    Course
+
+    Raises
+    ------
+    InputError
+        When a label is named beside a course, or as `course_of` raises.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.system import assemble
+    >>> given = Schedule((Administration(0.0, 0.0, "x", "Y-90", 9.0),))
+    >>> system = assemble(organ_exchange.model(("kidney",)), given.form)
+    >>> course = as_course(system, given, "Y-90")
+    >>> as_course(system, course, None) is course
+    True
+    """
+    if isinstance(schedule, Schedule):
+        return course_of(system, schedule, label)
+    check_kind(
+        "the schedule", schedule, Course, "write a Schedule, or course_of(system, it)"
+    )
+    if label is not None:
+        raise InputError(
+            f"label is {label!r}, but a Course holds the label it was made for: leave "
+            "it out"
+        )
+    return schedule
 
 
 def _dose_form(

@@ -1,12 +1,13 @@
 """Frames: what is averaged or collected over a stretch of time."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
+from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import InputError, SolveError, suggest
-from pkmodels.exact import ExactSystem
 from pkmodels.nuclides import nuclide
 from pkmodels.readings import (
     Sample,
@@ -18,6 +19,7 @@ from pkmodels.readings import (
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import LIGAND
 from pkmodels.system import System
+from pkmodels.time_integrals import TimeIntegrals
 from pkmodels.timeline import lower
 from pkmodels.trajectory import Trajectory, checked, label_of_states, sample
 
@@ -28,7 +30,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 
 
 def frame_means(
-    system: System | ExactSystem,
+    system: System | CompiledSystem,
     parameters: Mapping[str, float],
     schedule: Schedule,
     frames_h: np.ndarray,
@@ -95,19 +97,17 @@ def frame_means(
         lambda times: sample(system, parameters, schedule, chosen, times), frames, jumps
     )
     observed = observe(system, chosen, parameters, means)
+    reason = "these are means over frames: simulate gives time integrals"
+    not_integrated = dict.fromkeys(observed.curves, reason)
     return Trajectory(
         times_h=frames.mean(axis=1),
         label=chosen,
         amounts={str(amount): mean for amount, mean in means.shown.items()},
         observables=observed.curves,
         units=observed.units,
-        time_integrals={},
         unread={**observed.unread, **unfollowed_daughters(schedule)},
         fed_by=parents_of(schedule, chosen),
-        not_integrated=dict.fromkeys(
-            observed.curves,
-            "these are means over frames: simulate gives time integrals",
-        ),
+        integrate=partial(TimeIntegrals, {}, not_integrated, None),
     )
 
 
@@ -138,7 +138,7 @@ def collected(trajectory: Trajectory, amount: str) -> np.ndarray:
     Examples
     --------
     >>> times, urine = np.array([0.0, 10.0, 20.0]), np.array([0.0, 4.0, 6.0])
-    >>> curve = Trajectory(times, "ligand", {"urine": urine}, {}, {}, {}, {})
+    >>> curve = Trajectory(times, "ligand", {"urine": urine}, {}, {}, {})
     >>> print(collected(curve, "urine"))
     [4. 2.]
     """

@@ -13,8 +13,8 @@ from pkmodels.batches import (
     solver_in_lanes,
     solver_one_by_one,
 )
+from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import InputError, check_kind, suggest
-from pkmodels.exact import ExactSystem
 from pkmodels.given import Given, given_by
 from pkmodels.kernels.problem import Controls
 from pkmodels.kernels.reference import check_times
@@ -93,7 +93,7 @@ class _Wanted:
 
 
 def simulate_sets(
-    system: System | ExactSystem,
+    system: System | CompiledSystem,
     parameters: Mapping[str, Any],
     schedule: Schedule,
     times_h: np.ndarray,
@@ -115,7 +115,7 @@ def simulate_sets(
 
     Parameters
     ----------
-    system : System or ExactSystem
+    system : System or CompiledSystem
         The model, assembled with the schedule's form.
     parameters : mapping of str to float or (n_sets,) array
         Every parameter of the model by name, >= 0; a single number is that of all sets.

@@ -9,7 +9,7 @@ import sympy
 
 from pkmodels.administrations import Administration
 from pkmodels.arrivals import Content, Length, arrivals_of, length_source, route_of
-from pkmodels.errors import InputError
+from pkmodels.errors import InputError, suggest
 from pkmodels.inflows import Portion
 from pkmodels.nuclides import nuclide
 from pkmodels.routes import Route
@@ -221,3 +221,46 @@ def _length(
             "of ligand has no length: state a rate > 0"
         )
     return fraction * a.ligand_nmol / rate
+
+
+def in_order(system: System, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what is given for each parameter of a system, in their order.
+
+    Parameters
+    ----------
+    system : System
+        The system.
+    parameters : mapping of str to any
+        One for each by name.
+
+    Returns
+    -------
+    tuple
+
+    Raises
+    ------
+    InputError
+        When a name is unknown or missing.
+
+    Examples
+    --------
+    >>> from pkmodels.models import organ_exchange
+    >>> from pkmodels.schedule import ScheduleForm
+    >>> from pkmodels.system import assemble
+    >>> model = organ_exchange.model(("kidney",))
+    >>> system = assemble(model, ScheduleForm((("dotatate", "intravenous"),)))
+    >>> in_order(system, {"fraction_kidny": 0.02})
+    Traceback (most recent call last):
+    pkmodels.errors.InputError: no parameter 'fraction_kidny': did you mean \
+'fraction_kidney'? Known: blood_half_time, fraction_kidney, biological_half_life_kidney
+    """
+    names = [str(parameter) for parameter in system.parameters]
+    for name in parameters:
+        if name not in names:
+            raise InputError(f"no parameter {name!r}: {suggest(name, names)}")
+    missing = [name for name in names if name not in parameters]
+    if missing:
+        raise InputError(
+            f"parameter {missing[0]!r} has no value: give each of {', '.join(names)}"
+        )
+    return tuple(parameters[name] for name in names)

@@ -9,10 +9,10 @@ import numpy as np
 
 from pkmodels.administrations import Administration
 from pkmodels.arrivals import check_labels
-from pkmodels.errors import InputError, check_kind, suggest
+from pkmodels.errors import InputError, check_kind
 from pkmodels.inflows import Inflow, Portion, endless_inflows, repeated_inflows, slack_h
 from pkmodels.nuclides import nuclide
-from pkmodels.quantities import decay_values, evaluated, loss_of, portions
+from pkmodels.quantities import decay_values, evaluated, in_order, loss_of, portions
 from pkmodels.schedule import Schedule
 from pkmodels.segments import (
     Segments,
@@ -191,15 +191,8 @@ def check_parameters(system: System, parameters: Mapping[str, float]) -> np.ndar
     pkmodels.errors.InputError: no parameter 'fraction_kidny': did you mean \
 'fraction_kidney'? Known: blood_half_time, fraction_kidney, biological_half_life_kidney
     """
+    in_order(system, parameters)
     names = [str(parameter) for parameter in system.parameters]
-    for name in parameters:
-        if name not in names:
-            raise InputError(f"no parameter {name!r}: {suggest(name, names)}")
-    missing = [name for name in names if name not in parameters]
-    if missing:
-        raise InputError(
-            f"parameter {missing[0]!r} has no value: give each of {', '.join(names)}"
-        )
     for name in names:
         check_kind(f"parameter {name!r}", parameters[name], Real, "give a number")
     values = np.array([float(parameters[name]) for name in names])

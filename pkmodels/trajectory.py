@@ -1,15 +1,16 @@
 """Trajectories: what a simulation gives, checked at the boundary."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 
 from pkmodels.arrivals import route_of
+from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import InputError, check_kind
 from pkmodels.exact import (
     Doses,
-    ExactSystem,
     check_lengths,
     compile_exactly,
     doses_of,
@@ -32,7 +33,7 @@ from pkmodels.schedule import Schedule
 from pkmodels.soundness import refuse_impossible
 from pkmodels.symbols import LIGAND, Amount
 from pkmodels.system import System
-from pkmodels.time_integrals import Tail, integrate_observables
+from pkmodels.time_integrals import Tail, TimeIntegrals, integrate_observables
 from pkmodels.timeline import check_parameters, input_values, lower
 
 
@@ -52,18 +53,13 @@ class Trajectory:
         What can be measured; NaN where it is 0 / 0, as before the first dose.
     units : mapping of str to str
         Their units: of a label those of its activity, MBq for nmol.
-    time_integrals : mapping of str to float
-        Of each observable of a label in proportion to its activity, from 0 to infinity,
-        MBq h; of means over frames, none.
     unread : mapping of str to str
         Why each other observable of the model is not among them, and which radioactive
         daughters are not followed.
     fed_by : tuple of str
         The labels given that decay into the one that is read.
-    not_integrated : mapping of str to str
-        Why each other observable has no time integral.
-    tail : Tail or None
-        From when on the time integrals are those of linear equations, and how well.
+    integrate : callable
+        Gives the time integrals, which are calculated when they are first asked for.
     """
 
     times_h: np.ndarray
@@ -71,11 +67,33 @@ class Trajectory:
     amounts: Mapping[str, np.ndarray]
     observables: Mapping[str, np.ndarray]
     units: Mapping[str, str]
-    time_integrals: Mapping[str, float]
     unread: Mapping[str, str]
     fed_by: tuple[str, ...] = ()
-    not_integrated: Mapping[str, str] = field(default_factory=dict)
-    tail: Tail | None = None
+    integrate: Callable[[], TimeIntegrals] = field(
+        default=partial(TimeIntegrals, {}, {}, None), repr=False, compare=False
+    )
+
+    @cached_property
+    def _integrals(self) -> TimeIntegrals:
+        return self.integrate()
+
+    @property
+    def time_integrals(self) -> Mapping[str, float]:
+        """Of each observable in proportion to a label's activity, MBq h.
+
+        From 0 to infinity; of means over frames there are none.
+        """
+        return self._integrals.values
+
+    @property
+    def not_integrated(self) -> Mapping[str, str]:
+        """Why each other observable has no time integral."""
+        return self._integrals.reasons
+
+    @property
+    def tail(self) -> Tail | None:
+        """From when on the integrals are those of linear equations, and how well."""
+        return self._integrals.tail
 
 
 # What a label shows in each amount, and the amounts of all ligand, at some times.
@@ -83,7 +101,7 @@ _Shown = tuple[dict[Amount, np.ndarray], dict[Amount, np.ndarray]]
 
 
 def simulate(
-    system: System | ExactSystem,
+    system: System | CompiledSystem,
     parameters: Mapping[str, float],
     schedule: Schedule,
     times_h: np.ndarray,
@@ -98,7 +116,7 @@ def simulate(
 
     Parameters
     ----------
-    system : System or ExactSystem
+    system : System or CompiledSystem
         The model, assembled with the schedule's form.
     parameters : mapping of str to float
         Every parameter of the model by name.
@@ -148,29 +166,27 @@ def simulate(
         )
     found = sample(system, parameters, schedule, chosen, times, before)
     observed = observe(system, chosen, parameters, found)
-    areas = integrate_observables(system, parameters, schedule, chosen, observed.curves)
+    known = (system, dict(parameters), schedule, chosen, tuple(observed.curves))
     return Trajectory(
         times_h=times,
         label=chosen,
         amounts={str(amount): curve for amount, curve in found.shown.items()},
         observables=observed.curves,
         units=observed.units,
-        time_integrals=areas.values,
         unread={**observed.unread, **unfollowed_daughters(schedule)},
         fed_by=parents_of(schedule, chosen),
-        not_integrated=areas.reasons,
-        tail=areas.tail,
+        integrate=partial(integrate_observables, *known),
     )
 
 
 def checked(
-    system: System | ExactSystem, parameters: Mapping[str, float], schedule: Schedule
+    system: System | CompiledSystem, parameters: Mapping[str, float], schedule: Schedule
 ) -> System:
     """Return the system, if it and its parameters are what they should be.
 
     Parameters
     ----------
-    system : System or ExactSystem
+    system : System or CompiledSystem
         The model, assembled.
     parameters : mapping of str to float
         Values by name.
@@ -198,10 +214,10 @@ def checked(
     True
     """
     remedy = "write assemble(model, schedule.form)"
-    check_kind("the system", system, (System, ExactSystem), remedy)
+    check_kind("the system", system, (System, CompiledSystem), remedy)
     check_kind("the parameters", parameters, Mapping, "write {name: value}")
     check_kind("the schedule", schedule, Schedule, "write Schedule((dose,))")
-    found = system.system if isinstance(system, ExactSystem) else system
+    found = system.system if isinstance(system, CompiledSystem) else system
     check_parameters(found, parameters)
     return found
 

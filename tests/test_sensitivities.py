@@ -234,6 +234,8 @@ def test_all_of_a_course(name: str) -> None:
             if not is_hot and field in ("activity_MBq", "free_label_fraction"):
                 continue
             value = float(array[number])
+            if field == "free_label_fraction" and value == 0.0:
+                continue  # it has no room to fall
             if field == "duration_h" and value == 0.0:
                 assert not np.asarray(found[field][..., number]).any()
                 continue
@@ -398,7 +400,9 @@ def test_only_what_varies_costs_a_direction(monkeypatch: pytest.MonkeyPatch) -> 
     ):
         seen.clear()
         jax.block_until_ready(run())
-        assert set(seen) == {count}, (count, seen)
+        # Tracing comes before differentiation, and costs no solve.
+        assert max(seen) == count, (count, seen)
+        assert set(seen) <= {0, count}, (count, seen)
 
 
 def test_near_and_at_the_edges_of_a_form() -> None:

@@ -6,6 +6,7 @@ does not appear.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy
 
@@ -67,6 +68,7 @@ class Layout:
     integrals: int | None
 
 
+@lru_cache(maxsize=256)
 def equations_of(
     system: System, *, integrals: bool = False
 ) -> tuple[Equations, Layout]:
