@@ -119,8 +119,8 @@ class CompiledIntegrals:
         is_linear = self.system.matrix is not None
         if is_linear and isinstance(schedule, Schedule) and label is None:
             raise InputError(
-                f"{self.system.name!r} is linear, and ligand has no activity: say whose "
-                f"it is, label={next(iter(schedule.labels), 'Lu-177')!r}"
+                f"{self.system.name!r} is linear, and ligand has no activity: say "
+                f"whose it is, label={next(iter(schedule.labels), 'Lu-177')!r}"
             )
         course = as_course(self.system, schedule, label)
         if isinstance(parameters, Mapping):

@@ -13,7 +13,8 @@ from stiff_problems import single
 from pkmodels.kernels.choice import NATIVE, XLA, choose_solver
 from pkmodels.kernels.equations import Equations, has_broken_power
 from pkmodels.kernels.native import native_kernel
-from pkmodels.kernels.problem import Controls, Outcome
+from pkmodels.kernels.problem import Controls, Outcome, Problem, Tangents
+from pkmodels.kernels.xla import xla_solver
 from pkmodels.symbols import Amount, Parameter
 
 X, Y = STATES = Amount("x", "nmol"), Amount("y", "nmol")
@@ -169,3 +170,30 @@ def test_powers_until_nothing_is_left(exponent: float) -> None:
         by_rate = found.sensitivities[0, :, 0] / constants[0]
         np.testing.assert_allclose(by_rate[early], slope[early], rtol=1e-4)
         assert np.isfinite(found.sensitivities).all()
+
+
+def test_slopes_after_a_state_in_which_rates_have_no_value() -> None:
+    """A rate that is 0 / 0 where nothing is yet, and a dose at 0 h.
+
+    dx/dt = -a x^2 / (x + y), dy/dt = -dx/dt from (1, 0): x + y = 1, x = 1 / (1 + a t).
+    """
+    x, y, a = sympy.symbols("x y a")
+    rate = a * x**2 / (x + y)
+    equations = Equations("shared", (x, y), (a,), (-rate, rate), False)
+    times = np.array([0.0, 0.5, 2.0])
+    problem = Problem(
+        constants=np.full((2, 1), 0.8),
+        boundaries_h=np.zeros(2),
+        keep=np.ones((2, 2)),
+        added=np.array([[0.0, 0.0], [1.0, 0.0]]),
+        scales=np.ones(2),
+        times_h=times,
+        places=np.ones(3, np.int64),
+    )
+    tangents = Tangents(np.ones((1, 2, 1)), np.zeros((1, 2)), np.zeros((1, 2, 2)))
+    left = 1.0 / (1.0 + 0.8 * times)
+    for solve in (native_kernel(equations).solve, jax.jit(xla_solver(equations))):
+        found = solve(problem, tangents)
+        np.testing.assert_allclose(found.states[:, 0], left, rtol=1e-6)
+        slopes = found.sensitivities[0, :, 0]
+        np.testing.assert_allclose(slopes, -times * left**2, rtol=1e-5)

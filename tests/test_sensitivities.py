@@ -181,10 +181,8 @@ def changed(schedule: Schedule, field: str, number: int, change: float) -> Sched
 
 
 def difference(function: Callable[[float], np.ndarray], step: float) -> np.ndarray:
-    """Return a derivative at 0, of order 4 in the step."""
-    near = (function(step) - function(-step)) / (2.0 * step)
-    far = (function(2.0 * step) - function(-2.0 * step)) / (4.0 * step)
-    return (4.0 * near - far) / 3.0
+    """Return a derivative at 0, of order 2 in the step."""
+    return (function(step) - function(-step)) / (2.0 * step)
 
 
 def assert_slope(found: Any, expected: np.ndarray, what: str) -> None:
@@ -209,7 +207,7 @@ def test_parameters(name: str) -> None:
             moved = {**values, parameter: value + change}
             return by_lsoda(case, moved, case.schedule, case.times)
 
-        assert_slope(found[parameter], difference(at, 1e-3 * value), parameter)
+        assert_slope(found[parameter], difference(at, 3e-4 * value), parameter)
         np.testing.assert_allclose(
             columns[..., place], found[parameter], rtol=1e-9, atol=1e-12
         )
@@ -244,7 +242,7 @@ def test_all_of_a_course(name: str) -> None:
                 moved = changed(case.schedule, field, number, change)
                 return by_lsoda(case, case.values, moved, case.times)
 
-            expected = difference(at, 1e-3 * max(value, 0.3))
+            expected = difference(at, 3e-4 * max(value, 0.3))
             assert_slope(found[field][..., number], expected, f"{field} {number}")
             checked += 1
     assert checked >= 4
@@ -263,7 +261,7 @@ def test_times_of_readings(name: str) -> None:
     own = np.moveaxis(np.diagonal(found, axis1=0, axis2=2), 1, 0)
     assert_slope(found.sum(axis=2), own, "readings of other times")
     expected = difference(
-        lambda d: by_lsoda(case, case.values, case.schedule, times + d), 1e-3
+        lambda d: by_lsoda(case, case.values, case.schedule, times + d), 3e-4
     )
     assert_slope(own, expected, "times")
 
@@ -287,7 +285,7 @@ def test_amounts_at_the_start() -> None:
             moved = {**case.values, name: case.values[name] + change}
             return by_lsoda(case, moved, case.schedule, case.times)
 
-        assert_slope(found[..., place], difference(at, 1e-2), name)
+        assert_slope(found[..., place], difference(at, 3e-3), name)
 
 
 def test_decay_constants() -> None:
@@ -308,42 +306,46 @@ def test_decay_constants() -> None:
     np.testing.assert_allclose(jax.jacfwd(solve)(decay), -since * curve, rtol=1e-7)
 
 
-def test_forward_and_reverse_agree_and_so_do_the_kernels() -> None:
-    """jvp, jacfwd, jacrev, grad, and jit of each; native and xla."""
+@pytest.mark.parametrize(
+    "kernel", ["native", pytest.param("xla", marks=pytest.mark.slow)]
+)
+def test_forward_and_reverse_agree(kernel: str) -> None:
+    """jvp, jacfwd, jacrev and grad, with and without jit."""
     name = "boluses, infusions, lag, window, reset"
-    case = CASES[name]
+    case, solver = CASES[name], compiled(name, kernel)
     course, times = case.course, jnp.asarray(case.times)
     point = (dict(case.values), course.time_h, course.ligand_nmol, times)
+    arguments = (0, 1, 2, 3)
 
-    def curve(solver: CompiledSystem, values: Any, starts: Any, nmol: Any, t: Any):
+    def curve(values: Any, starts: Any, nmol: Any, readings: Any) -> Any:
         moved = replace(course, time_h=starts, ligand_nmol=nmol)
-        return solver.solve(values, moved, t)[:, 0]
+        return solver.solve(values, moved, readings)[:, 0]
 
-    for kernel in ("native", "xla"):
-        solver = compiled(name, kernel)
-        function = lambda *p, solver=solver: curve(solver, *p)  # noqa: E731
-        arguments = (0, 1, 2, 3)
-        forward = jax.jit(jax.jacfwd(function, arguments))(*point)
-        reverse = jax.jacrev(function, arguments)(*point)
-        total = jax.grad(lambda *p, f=function: f(*p).sum(), arguments)(*point)
-        directions = jax.tree.map(jnp.ones_like, point)
-        directions = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), directions)
-        _, along = jax.jvp(function, point, directions)
-        everywhere = sum(
-            leaf.reshape(len(times), -1).sum(axis=1)
-            for leaf in jax.tree.leaves(forward)
-        )
-        np.testing.assert_allclose(along, everywhere, rtol=1e-9, atol=1e-11)
-        for one, other, summed in zip(
-            *(jax.tree.leaves(tree) for tree in (forward, reverse, total)), strict=True
-        ):
-            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
-            np.testing.assert_allclose(one.sum(axis=0), summed, rtol=1e-9, atol=1e-10)
-        if kernel == "native":
-            known = forward
-        else:
-            for one, other in zip(*map(jax.tree.leaves, (forward, known)), strict=True):
-                np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+    forward = jax.jit(jax.jacfwd(curve, arguments))(*point)
+    reverse = jax.jacrev(curve, arguments)(*point)
+    total = jax.grad(lambda *p: curve(*p).sum(), arguments)(*point)
+    one = jax.tree.map(lambda x: jnp.ones(np.shape(x)), point)
+    _, along = jax.jvp(curve, point, one)
+    columns = [x.reshape(len(times), -1).sum(axis=1) for x in jax.tree.leaves(forward)]
+    np.testing.assert_allclose(along, sum(columns), rtol=1e-9, atol=1e-11)
+    for found, other, summed in zip(
+        *(jax.tree.leaves(tree) for tree in (forward, reverse, total)), strict=True
+    ):
+        np.testing.assert_allclose(found, other, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(found.sum(axis=0), summed, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_all_kernels_have_the_same_derivatives(name: str) -> None:
+    case = CASES[name]
+    values = {key: float(value) for key, value in case.values.items()}
+    found = [
+        jax.jacfwd(solver.solve)(values, case.course, case.times)
+        for solver in (compiled(name), compiled(name, "xla"))
+    ]
+    for one, other in zip(*map(jax.tree.leaves, found), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
 def test_only_what_varies_costs_a_direction(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,9 @@
-"""The solvers that code is generated for; chosen by `pkmodels.exact`."""
+"""The solvers that code is generated for; chosen by `pkmodels.kernels.choice`.
+
+`equations` and `problem` are what all of them take: symbols, and arrays. The native
+kernel goes from symbols (`reduction`, `elimination`) to LLVM's language (`emission`,
+`expressions`, `factor_code`, `model_code`, `step_code`, `step_control`, `solve_frame`,
+`solve_code`, `batch_code`, `ffi_frame`), to machine code (`machine_code`, `cache`), and
+is called by `native` and `foreign`. `xla` and `xla_*` are the same method in JAX,
+`linear` has closed forms, and `reference` is SciPy's, which the others are checked by.
+"""

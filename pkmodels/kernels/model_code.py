@@ -50,11 +50,11 @@ class ModelCode:
     solve_directions : Code
         The same for directions.
     directional : Code
-        ``(J, y, k, s, dk, out)``: df = J s + df/dk dk.
+        ``(J, y, k, least, s, dk, out)``: df = J s + df/dk dk.
     fixed_jacobian_slopes : Code
         ``(k, dk, dJ)``: of the entries without states.
     jacobian_slopes : Code
-        ``(y, k, s, dk, dJ)``: of the others.
+        ``(y, k, least, s, dk, dJ)``: of the others.
     add_jacobian_slopes : Code
         ``(dJ, u, out)``: out + dJ u.
     """
@@ -175,20 +175,20 @@ class _Writer:
         return self._ended(code)
 
     def directional(self) -> Code:
-        code = self._begun("directional", 6)
+        code = self._begun("directional", 7)
         own = self.shape.lanes
-        jacobian, _, _, s, dk, _ = code.arguments
+        jacobian, _, _, _, s, dk, _ = code.arguments
         products = [
             (row, code.load(jacobian, n * own, own), code.load(s, c * LANES, LANES))
             for n, (row, c) in enumerate(self.shape.entries)
         ]
-        symbols = self._states(code, 1) | self._coefficients(code, 2)
+        symbols = self._states(code, 1, least=3) | self._coefficients(code, 2)
         values = Expressions(code, own, symbols)
         products += [
             (row, values.value(slope), code.load(dk, c * LANES, LANES))
             for (row, c), slope in self.reduced.by_coefficient.items()
         ]
-        self._sums(code, 5, range(self.shape.states), products)
+        self._sums(code, 6, range(self.shape.states), products)
         return self._ended(code)
 
     def fixed_jacobian_slopes(self) -> Code:
@@ -198,9 +198,9 @@ class _Writer:
         return self._ended(code)
 
     def jacobian_slopes(self) -> Code:
-        code = self._begun("jacobian_slopes", 5)
-        symbols = self._states(code, 0) | self._coefficients(code, 1)
-        by = {2: self.reduced.equations.states, 3: self.reduced.coefficients}
+        code = self._begun("jacobian_slopes", 6)
+        symbols = self._states(code, 0, least=2) | self._coefficients(code, 1)
+        by = {3: self.reduced.equations.states, 4: self.reduced.coefficients}
         self._put_slopes(code, symbols, by, fixed=False)
         return self._ended(code)
 

@@ -54,13 +54,21 @@ class Tangents(NamedTuple):
     added: Any
 
 
+# Judgement: a gradient need not be as accurate as what it is of. The error of a step of
+# a sensitivity may be so many times that of a state, relative to its own size and this
+# part of the largest in its direction (by the scales of the states).
+SENSITIVITY_FACTOR = 100.0
+SENSITIVITY_FLOOR = 1e-2
+
+
 class Controls(NamedTuple):
     """What a solve is allowed.
 
     Attributes
     ----------
     relative : float
-        Tolerance of the error of a step, relative to each state.
+        Tolerance of the error of a step, relative to each state; of a sensitivity,
+        a hundred times as much.
     absolute : float
         The same relative to the scale of each state.
     most_steps : int

@@ -12,6 +12,7 @@ from pkmodels.kernels.solve_frame import Frame
 from pkmodels.kernels.step_code import (
     Workspace,
     write_error,
+    write_error_of_directions,
     write_step,
     write_step_of_directions,
 )
@@ -41,6 +42,7 @@ class Group:
             write_step(module, model, self.space),
             write_step_of_directions(module, model, self.space),
             write_error(module, self.space),
+            write_error_of_directions(module, self.space),
         )
         kinds = (WHOLE, POINTER, POINTER, POINTER)
         self.code = Code(module, f"integrate_{lanes}", kinds, STATUS)

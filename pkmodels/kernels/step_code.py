@@ -13,6 +13,7 @@ from llvmlite import ir
 
 from pkmodels.kernels.emission import LANES, POINTER, REAL, WHOLE, Code, Value
 from pkmodels.kernels.model_code import ModelCode
+from pkmodels.kernels.problem import SENSITIVITY_FACTOR, SENSITIVITY_FLOOR
 from pkmodels.kernels.rodas5p import GAMMA, A, C, H
 
 STAGES = 8
@@ -221,14 +222,13 @@ def write_step_of_directions(
     code.function.attributes.add("noinline")
     work, h, groups = code.arguments
     per_h = code.divide(code.real(1.0), h)
-    y, k, stage_jacobian = (
-        space.place(code, work, name) for name in ("y", "k", "J_stage")
+    y, k, stage_jacobian, absolute = (
+        space.place(code, work, name) for name in ("y", "k", "J_stage", "absolute")
     )
     with code.each(groups) as number:
         group = space.group(code, work, number)
         s, dk, slopes = (space.of_group(code, group, n) for n in ("s", "dk", "dJ"))
-        code.call(model.jacobian_slopes, y, k, s, dk, slopes)
-    absolute = space.place(code, work, "absolute")
+        code.call(model.jacobian_slopes, y, k, absolute, s, dk, slopes)
     for stage in range(STAGES):
         at, jacobian = y, space.place(code, work, "J")
         if stage:
@@ -262,7 +262,8 @@ def _write_direction_stage(
         s_stage = space.place(code, work, "s_stage")
         weights = [float(weight) for weight in A[stage]]
         _write_stage(code, doubles, s_stage, s, weights, du)
-    code.call(model.directional, jacobian, at, k, s_stage, dk, f)
+    least = space.place(code, work, "absolute")
+    code.call(model.directional, jacobian, at, k, least, s_stage, dk, f)
     _write_right_side(code, doubles, du[stage], f, C[stage], du, per_h)
     slopes = space.of_group(code, group, "dJ")
     u = space.place(code, work, "u", stage)
@@ -306,6 +307,51 @@ def write_error(module: ir.Module, space: Workspace) -> Code:
     is_finite = code.builder.fcmp_ordered("==", none, zero)
     found = code.builder.select(is_finite, found, code.real(float("inf"), LANES))
     code.builder.ret(code.over_lanes("fmax", found))
+    return code
+
+
+def write_error_of_directions(module: ir.Module, space: Workspace) -> Code:
+    """Write ``error_directions(work, relative, groups)``, as `write_error`.
+
+    Each sensitivity is measured by itself and, a little, by the largest of its
+    direction. What is not finite counts as exact: the states go on.
+    """
+    shape = space.model.shape
+    kinds = (POINTER, REAL, WHOLE)
+    code = Code(module, f"error_directions_{shape.lanes}", kinds, REAL)
+    work, relative, groups = code.arguments
+    zero, floor = (code.real(x, LANES) for x in (0.0, SENSITIVITY_FLOOR))
+    factor = code.multiply(relative, code.real(SENSITIVITY_FACTOR))
+    tolerance = code.spread(factor, LANES)
+    largest = code.variable(zero)
+
+    def sizes(group: Value, i: Value) -> tuple[Value, Value]:
+        offset = code.times(i, code.whole(LANES))
+        both = (
+            code.load(space.of_group(code, group, name), offset, LANES)
+            for name in ("s", "s_new")
+        )
+        old, new = (code.intrinsic("fabs", value) for value in both)
+        own = code.times(i, code.whole(shape.lanes))
+        scale = code.load(space.place(code, work, "scale"), own, shape.lanes)
+        return code.larger(old, new), code.spread(scale, LANES)
+
+    with code.each(groups) as number:
+        group = space.group(code, work, number)
+        most = code.variable(zero)
+        with code.each(shape.states) as i:
+            size, scale = sizes(group, i)
+            most.set(code.larger(code.divide(size, scale), most.get()))
+        least = code.multiply(most.get(), floor)
+        with code.each(shape.states) as i:
+            size, scale = sizes(group, i)
+            offset = code.times(i, code.whole(LANES))
+            last = space.of_group(code, group, "u", STAGES - 1)
+            error = code.intrinsic("fabs", code.load(last, offset, LANES))
+            allowed = code.add(size, code.multiply(least, scale))
+            ratio = code.divide(error, code.multiply(tolerance, allowed))
+            largest.set(code.larger(ratio, largest.get()))
+    code.builder.ret(code.over_lanes("fmax", largest.get()))
     return code
 
 

@@ -27,6 +27,7 @@ class Routines:
     step: Code
     directions: Code
     error: Code
+    error_of_directions: Code
 
 
 def write_steps(frame: Frame, routines: Routines, end: Value) -> None:
@@ -153,15 +154,29 @@ class _Stretch:
                 self.local.set(then)
                 self.frame.fail(Outcome.NEGATIVE)
             with sound:
-                has_directions = code.is_less(code.whole(0), self.frame.groups)
-                with code.builder.if_then(has_directions):
-                    code.call(
-                        self.routines.directions, self.frame.work, h, self.frame.groups
-                    )
-                self._interpolate(h, then)
-                self._take_over()
-                self._choose_next(h, error)
-                self.local.set(then)
+                worst = self._step_directions(h, error)
+                accepted = code.builder.fcmp_ordered("<=", worst, code.real(1.0))
+                with code.builder.if_else(accepted) as (good, poor):
+                    with good:
+                        self._interpolate(h, then)
+                        self._take_over()
+                        self._choose_next(h, worst)
+                        self.local.set(then)
+                    with poor:
+                        self._reject(h, worst)
+
+    def _step_directions(self, h: Value, error: Value) -> Value:
+        """Step the directions, and return the largest error with theirs."""
+        code, work, groups = self.code, self.frame.work, self.frame.groups
+        worst = code.variable(error)
+        with code.builder.if_then(code.is_less(code.whole(0), groups)):
+            code.call(self.routines.directions, work, h, groups)
+            relative = self.frame.control["relative"]
+            theirs = code.call(
+                self.routines.error_of_directions, work, relative, groups
+            )
+            worst.set(code.larger(theirs, error))
+        return worst.get()
 
     def _is_negative(self) -> Value:
         code = self.code

@@ -11,6 +11,7 @@ from pkmodels.kernels.xla_step import (
     LEAST_REMEMBERED_ERROR,
     Functions,
     Step,
+    error_of_directions,
     first_step,
     next_divisor,
     relative_error,
@@ -171,7 +172,9 @@ def jump(functions: Functions, controls: Controls, lane: Lane, here: Segment) ->
         come = functions.derivatives(states, here.constants, here.scales)
         moved = here.boundary_slopes[:, None]
         # Where nothing has been given yet, a slope may be 0 / 0.
-        gone, come = (jnp.where(moved == 0.0, 0.0, x * moved) for x in (gone, come))
+        gone, come = (
+            jnp.where(moved == 0.0, 0.0, x[None, :] * moved) for x in (gone, come)
+        )
         slopes = here.keep[None, :] * (slopes + gone) + here.added_slopes - come
     is_sound = jnp.logical_and(jnp.isfinite(here.length), jnp.isfinite(here.begins))
     is_sound = jnp.logical_and(is_sound, jnp.all(jnp.isfinite(states)))
@@ -235,6 +238,8 @@ def try_step(
     h = jnp.where(reaches, left, lane.h)
     step, slopes = _step_of(functions, h, lane, here)
     error = relative_error(controls, lane.states, step, here.scales)
+    theirs = error_of_directions(controls, lane.sensitivities, slopes, here.scales)
+    error = jnp.maximum(error, theirs)
     is_negative = jnp.any(step.states < -controls.negative * here.scales)
     is_beyond = lane.tried >= controls.most_steps
     is_good = error <= 1.0

@@ -10,7 +10,11 @@ import sympy
 
 from pkmodels.kernels.equations import Equations
 from pkmodels.kernels.printing import jax_matrix
-from pkmodels.kernels.problem import Controls
+from pkmodels.kernels.problem import (
+    SENSITIVITY_FACTOR,
+    SENSITIVITY_FLOOR,
+    Controls,
+)
 from pkmodels.kernels.rodas5p import GAMMA, A, C, H
 
 jax.config.update("jax_enable_x64", True)
@@ -319,6 +323,42 @@ def relative_error(controls: Controls, states: Any, step: Step, scales: Any) -> 
     found = jnp.max(jnp.abs(step.error) / allowed)
     sound = jnp.logical_and(jnp.all(jnp.isfinite(step.states)), jnp.isfinite(found))
     return jnp.where(sound, found, jnp.inf)
+
+
+def error_of_directions(
+    controls: Controls, sensitivities: Any, slopes: Step, scales: Any
+) -> Any:
+    """Return the largest error of a step of sensitivities by its tolerance.
+
+    Parameters
+    ----------
+    controls : Controls
+        The tolerances.
+    sensitivities : (n_directions, n_states) array
+        Where it starts.
+    slopes : Step
+        The step, with an axis of directions first.
+    scales : (n_states,) array
+        Size of each state.
+
+    Returns
+    -------
+    scalar
+        At most 1 where the step is good enough; what is not finite counts as exact.
+
+    Examples
+    --------
+    >>> step = Step(jnp.ones((1, 1)), jnp.zeros((1, 3, 1)), jnp.full((1, 1), 1.01))
+    >>> found = error_of_directions(Controls(1e-2), jnp.ones((1, 1)), step, jnp.ones(1))
+    >>> print(round(float(found), 6))
+    1.0
+    """
+    size = jnp.maximum(jnp.abs(sensitivities), jnp.abs(slopes.states))
+    scales = scales[None, :]
+    most = jnp.max(size / scales, axis=1, keepdims=True, initial=0.0)
+    allowed = size + SENSITIVITY_FLOOR * most * scales
+    ratio = jnp.abs(slopes.error) / (SENSITIVITY_FACTOR * controls.relative * allowed)
+    return jnp.max(jnp.where(jnp.isfinite(ratio), ratio, 0.0), initial=0.0)
 
 
 def next_divisor(error: Any, h: Any, last_error: Any, last_h: Any) -> Any:
