@@ -13,6 +13,7 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
 from pkmodels.administrations import Delivery  # noqa: E402
+from pkmodels.deliveries import slack  # noqa: E402
 from pkmodels.errors import InputError, ModelError  # noqa: E402
 from pkmodels.kernels import linear  # noqa: E402
 from pkmodels.kernels.printing import jax_matrix  # noqa: E402
@@ -226,6 +227,9 @@ def compile_exactly(system: System) -> ExactSystem:
 
     The activity of a label given at t_d is exp(-lambda (t - t_d)) times the ligand's
     response: during an infusion the label in the syringe decays at the same rate.
+    A time that is equal to the start or the end of a dose but for rounding
+    (`pkmodels.inflows.slack_h`) is at it, with the values and derivatives just after
+    it; a length that short is a bolus, whose derivative in its length is given as 0.
 
     Parameters
     ----------
@@ -263,11 +267,14 @@ def compile_exactly(system: System) -> ExactSystem:
     kernel, response = _kernel(system, root)
 
     def solve(parameters: Any, doses: Doses, times: Any) -> Any:
-        starts, lengths = jnp.asarray(doses.start_h), jnp.asarray(doses.length_h)
-        elapsed = jnp.asarray(times)[:, None] - starts[None, :]
-        lengths = jnp.broadcast_to(lengths, elapsed.shape)
+        starts, lengths = jnp.asarray(doses.start_h), _lengths(doses)
+        times = jnp.asarray(times)[:, None]
+        lengths = jnp.broadcast_to(lengths, (len(times), len(starts)))
+        elapsed = _snapped(times - starts[None, :], 0.0, slack(times))
+        elapsed = _snapped(elapsed, lengths, slack(times))
         unit = response(matrix(parameters), elapsed.ravel(), lengths.ravel())
-        decay = jnp.exp(-doses.decay_constant_per_h * jnp.maximum(elapsed, 0.0))
+        since = jnp.where(elapsed < 0.0, 0.0, elapsed)
+        decay = jnp.exp(-doses.decay_constant_per_h * since)
         given = decay * jnp.asarray(doses.activity)[None, :]
         return jnp.sum(given[:, :, None] * unit.reshape(*elapsed.shape, size), axis=1)
 
@@ -276,7 +283,7 @@ def compile_exactly(system: System) -> ExactSystem:
         return jnp.linalg.solve(decay - matrix(parameters), state)
 
     def integrate(parameters: Any, doses: Doses) -> Any:
-        decayed = doses.decay_constant_per_h * jnp.asarray(doses.length_h)
+        decayed = doses.decay_constant_per_h * _lengths(doses)
         delivered = jnp.sum(jnp.asarray(doses.activity) * linear.phi(decayed))
         return resolve(parameters, doses, jnp.zeros(size).at[root].set(delivered))
 
@@ -292,6 +299,19 @@ def compile_exactly(system: System) -> ExactSystem:
         integrate=integrate,
         integrate_after=integrate_after,
     )
+
+
+def _lengths(doses: Doses) -> Any:
+    """Return the lengths of doses, h; 0 where the start, rounded, is the end too."""
+    lengths = jnp.asarray(doses.length_h)
+    return jnp.where(lengths <= slack(jnp.asarray(doses.start_h)), 0.0, lengths)
+
+
+def _snapped(values: Any, to: Any, within: Any) -> Any:
+    """Return values moved to what they are near to, with derivatives of their own."""
+    fixed = jax.lax.stop_gradient((values, to))
+    moved = fixed[1] + (values - fixed[0])
+    return jnp.where(jnp.abs(fixed[0] - fixed[1]) <= within, moved, values)
 
 
 def _kernel(system: System, root: int) -> tuple[str, linear.Response]:

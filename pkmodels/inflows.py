@@ -37,15 +37,20 @@ class Inflow:
         return self.value * math.exp(-self.decay_per_h * (time_h - self.start_h))
 
     def within(self, start_h: float, end_h: float) -> "Inflow":
-        """Return the part of an infusion that lies between two times."""
-        start = max(self.start_h, start_h)
-        value = self.value_at(start)
-        return replace(self, start_h=start, end_h=min(self.end_h, end_h), value=value)
+        """Return the part of it that lies between two times, which meet it."""
+        if self.start_h == self.end_h:
+            return self
+        start, end = max(self.start_h, start_h), min(self.end_h, end_h)
+        rate = self.value_at(start)
+        return _spread(self.state, start, end, rate * (end - start), self.decay_per_h)
 
     def moved(self, by_h: float) -> "Inflow":
-        """Return it at another time."""
+        """Return it at another time; all of it arrives there, too."""
         start, end = self.start_h + by_h, self.end_h + by_h
-        return replace(self, start_h=start, end_h=end)
+        if self.start_h == self.end_h:
+            return replace(self, start_h=start, end_h=end)
+        amount = self.value * (self.end_h - self.start_h)
+        return _spread(self.state, start, end, amount, self.decay_per_h)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Portion:
     amount : float
         How much of what is given arrives, were there no decay: nmol or MBq.
     lag_h, length_h : float
-        How late it arrives, and for how long, h; length 0 is a bolus.
+        How late it arrives, and for how long, h. A length 0 is a bolus, and so is one
+        within the rounding of the time at which it ends.
     decay_per_h : float
         Decay constant of the label, 1/h; 0 for ligand.
     delivered : Delivery
@@ -75,13 +81,29 @@ class Portion:
 
     def inflow(self, given_h: float) -> Inflow:
         """Return the inflow where it is given at a time, arriving a lag later."""
-        arriving = self.amount * math.exp(-self.decay_per_h * self.lag_h)
         start = given_h + self.lag_h
-        if self.length_h == 0.0:
-            return Inflow(self.state, start, start, arriving, 0.0)
-        falls = 0.0 if self.delivered is Delivery.CONSTANT else self.decay_per_h
-        rate = arriving / self.length_h
-        return Inflow(self.state, start, start + self.length_h, rate, falls)
+        end = start + self.length_h
+        return _spread(self.state, start, end, self.arriving, self.falls_per_h)
+
+    @property
+    def arriving(self) -> float:
+        """What is left of the amount after the lag, nmol or MBq."""
+        return self.amount * math.exp(-self.decay_per_h * self.lag_h)
+
+    @property
+    def falls_per_h(self) -> float:
+        """How fast the rate of an infusion falls, 1/h."""
+        return 0.0 if self.delivered is Delivery.CONSTANT else self.decay_per_h
+
+
+def _spread(
+    state: int, start_h: float, end_h: float, amount: float, decay_per_h: float
+) -> Inflow:
+    """Return what brings an amount, were there no decay: at once if it is too short."""
+    # As `distinct_times` tells times apart: what is shorter has no segment of its own.
+    if end_h - start_h <= slack_h(end_h):
+        return Inflow(state, start_h, start_h, amount, 0.0)
+    return Inflow(state, start_h, end_h, amount / (end_h - start_h), decay_per_h)
 
 
 def repeated_inflows(
@@ -165,15 +187,15 @@ def endless_inflows(
             f"{administration.described()} has run for ever (interval_h 0), but as a "
             "bolus it has no rate: state duration_h, in which ligand_nmol is given"
         )
-    first = portion.inflow(0.0)
-    if first.decay_per_h > 0.0:
+    if portion.falls_per_h > 0.0:
         raise InputError(
             f"{administration.described()} has run for ever (interval_h 0), and the "
             "label in its syringe has decayed: say delivered='constant'"
         )
-    pattern = (replace(first, start_h=0.0, end_h=cycle_h),)
-    late = replace(first, start_h=0.0, end_h=portion.lag_h)
-    return pattern, ((late,) if portion.lag_h > 0.0 else ())
+    rate, lag = portion.arriving / portion.length_h, portion.lag_h
+    pattern = (Inflow(portion.state, 0.0, cycle_h, rate, 0.0),)
+    late = _spread(portion.state, 0.0, lag, rate * lag, 0.0)
+    return pattern, ((late,) if lag > 0.0 else ())
 
 
 def slack_h(time_h: float) -> float:

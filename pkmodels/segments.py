@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkmodels.administrations import Administration
+from pkmodels.errors import InputError
 from pkmodels.inflows import Inflow, slack_h
 
 
@@ -93,6 +94,11 @@ def filled_segments(
     -------
     Segments
 
+    Raises
+    ------
+    InputError
+        When an inflow lies in none of the segments.
+
     Examples
     --------
     >>> times, none = np.array([0.0, 1.0]), np.zeros(2, dtype=np.bool_)
@@ -103,18 +109,32 @@ def filled_segments(
     shape = (len(times_h), n_states)
     added, rates, syringe_rates = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for inflow in inflows:
-        first = segment_at(times_h, inflow.start_h)
+        rows = _rows(times_h, inflow)
         if inflow.start_h == inflow.end_h:
-            added[first, inflow.state] += inflow.value
+            added[rows.start, inflow.state] += inflow.value
             continue
         into = syringe_rates if inflow.decay_per_h > 0.0 else rates
-        for row in range(first, len(times_h)):
-            time = float(times_h[row])
-            if time >= inflow.end_h - slack_h(inflow.end_h):
-                break
-            into[row, inflow.state] += inflow.value_at(time)
+        end = times_h[rows.stop] if rows.stop < len(times_h) else inflow.end_h
+        # Its edges may have been taken for others within the slack of their times.
+        part = (inflow.end_h - inflow.start_h) / (end - times_h[rows.start])
+        for row in rows:
+            into[row, inflow.state] += part * inflow.value_at(float(times_h[row]))
     columns = np.array(list(inputs)).reshape(-1, len(times_h)).T
     return Segments(times_h, resets, added, rates, syringe_rates, columns)
+
+
+def _rows(times_h: np.ndarray, inflow: Inflow) -> range:
+    """Return the segments that an inflow lies in, as `distinct_times` splits time."""
+    first = int(np.searchsorted(times_h, inflow.start_h, side="right")) - 1
+    is_inside = inflow.end_h - times_h > slack_h(inflow.end_h)
+    last = first if inflow.start_h == inflow.end_h else int(is_inside.sum()) - 1
+    if not 0 <= first <= last:
+        raise InputError(
+            f"the inflow of {inflow.value:g} from {inflow.start_h!r} to "
+            f"{inflow.end_h!r} h lies in no segment: give the times at which it begins "
+            "and ends, and what is shorter than their rounding as a bolus"
+        )
+    return range(first, last + 1)
 
 
 def distinct_times(times_h: Iterable[float], end_h: float = math.inf) -> np.ndarray:

@@ -233,7 +233,7 @@ def test_sensitivities_of_native_and_xla_agree_with_radau(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["pbpk12, Lu-177", "organs, Lu-177"])
 def test_native_agrees_with_diffrax(name: str) -> None:
-    """Kvaerno5, segment by segment."""
+    """Kvaerno5, segment by segment; between its steps diffrax is of order 3 only."""
     diffrax = pytest.importorskip("diffrax")
     case = case_of(name)
     equations, batch, _ = lowered(case, draws_of(case, 0))
@@ -272,7 +272,7 @@ def test_native_agrees_with_diffrax(name: str) -> None:
         expected, y = np.asarray(curve[:-1]), curve[-1]
         assert (
             not wanted.any()
-            or worst(found.states[wanted], expected, problem.scales) < 1e-6
+            or worst(found.states[wanted], expected, problem.scales) < 3e-5
         )
 
 

@@ -59,6 +59,8 @@ class Tangents(NamedTuple):
 # part of the largest in its direction (by the scales of the states).
 SENSITIVITY_FACTOR = 100.0
 SENSITIVITY_FLOOR = 1e-2
+# After so many shorter steps in a row, the error of sensitivities is let be.
+MOST_RETRIES = 5
 
 
 class Controls(NamedTuple):

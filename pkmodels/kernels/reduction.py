@@ -5,7 +5,7 @@ that a stiff solver with sensitivities needs, entry by entry.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
@@ -21,7 +21,7 @@ class Reduced:
     Parameters
     ----------
     equations : Equations
-        What was reduced.
+        What was reduced, its symbols renamed.
     coefficients : tuple of Symbol
         k, in order.
     values : tuple of sympy expression
@@ -62,8 +62,9 @@ def reduce_equations(equations: Equations) -> Reduced:
     >>> x, a, b = sympy.symbols("x a b")
     >>> found = reduce_equations(Equations("decay", (x,), (a, b), (-a / b * x,), False))
     >>> found.derivatives, found.values, dict(found.jacobian)
-    ((-k0*x,), (a/b,), {(0, 0): -k0})
+    ((-k0*y0,), (c0/c1,), {(0, 0): -k0})
     """
+    equations = _renamed(equations)
     taken = _Taken(frozenset(equations.states))
     derivatives = tuple(
         taken.reduced(sympy.sympify(rate)) for rate in equations.derivatives
@@ -79,6 +80,18 @@ def reduce_equations(equations: Equations) -> Reduced:
         jacobian=partials(derivatives, equations.states),
         by_coefficient=partials(derivatives, coefficients),
     )
+
+
+def _renamed(equations: Equations) -> Equations:
+    """Return equations of real symbols, with names that coefficients do not have."""
+    states, constants = (
+        tuple(sympy.Symbol(f"{kind}{i}", real=True) for i in range(len(symbols)))
+        for kind, symbols in (("y", equations.states), ("c", equations.constants))
+    )
+    before = (*equations.states, *equations.constants)
+    names = dict(zip(before, (*states, *constants), strict=True))
+    rates = tuple(sympy.sympify(e).xreplace(names) for e in equations.derivatives)
+    return replace(equations, states=states, constants=constants, derivatives=rates)
 
 
 def partials(
@@ -123,7 +136,9 @@ def partials(
 def _derivative(expression: sympy.Expr, symbol: sympy.Basic) -> sympy.Expr:
     """Return the derivative of a sum term by term, which keeps shared products."""
     terms = [t for t in sympy.Add.make_args(expression) if symbol in t.free_symbols]
-    return sympy.Add(*(sympy.diff(term, symbol) for term in terms))
+    slope = sympy.Add(*(sympy.diff(term, symbol) for term in terms))
+    # Of a kink, which is passed at no time or at one.
+    return slope.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
 
 
 class _Taken:
@@ -165,10 +180,12 @@ class _Taken:
 
     def _coefficient(self, expression: Any) -> Any:
         """Return the coefficient that stands for a constant, but for a number in it."""
-        if not isinstance(expression, sympy.Expr) or not expression.free_symbols:
+        if not expression.free_symbols:
             return expression
+        if not isinstance(expression, sympy.Expr):  # a condition
+            return expression.func(*map(self._coefficient, expression.args))
         number, rest = expression.as_coeff_Mul()
         if isinstance(rest, sympy.Add) and rest.could_extract_minus_sign():
             number, rest = -number, -rest
-        name = sympy.Symbol(f"k{len(self.coefficients)}")
+        name = sympy.Symbol(f"k{len(self.coefficients)}", real=True)
         return number * self.coefficients.setdefault(rest, name)

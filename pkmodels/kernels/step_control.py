@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from pkmodels.kernels.emission import LANES, STATUS, Code, Value
-from pkmodels.kernels.problem import Outcome
+from pkmodels.kernels.problem import MOST_RETRIES, Outcome
 from pkmodels.kernels.solve_frame import Frame
 from pkmodels.kernels.step_code import STAGES, chunks, write_output
 
@@ -59,6 +59,7 @@ class _Stretch:
             code.variable(code.real(-1.0)),
         )
         true = ir.Constant(ir.IntType(1), 1)
+        self.retries = code.variable(code.whole(0))
         self.is_fresh, self.is_free = code.variable(true), code.variable(true)
 
         def goes_on() -> Value:
@@ -163,7 +164,7 @@ class _Stretch:
                         self._choose_next(h, worst)
                         self.local.set(then)
                     with poor:
-                        self._reject(h, worst)
+                        self._shorten(h, worst)
 
     def _step_directions(self, h: Value, error: Value) -> Value:
         """Step the directions, and return the largest error with theirs."""
@@ -175,7 +176,13 @@ class _Stretch:
             theirs = code.call(
                 self.routines.error_of_directions, work, relative, groups
             )
-            worst.set(code.larger(theirs, error))
+            # A slope that has no end must not hold up what it is a slope of.
+            retries = self.retries.get()
+            is_held = code.is_less(retries, code.whole(MOST_RETRIES))
+            worst.set(code.builder.select(is_held, code.larger(theirs, error), error))
+            is_poor = code.builder.fcmp_ordered(">", theirs, code.real(1.0))
+            more = code.plus(retries, code.whole(1))
+            self.retries.set(code.builder.select(is_poor, more, code.whole(0)))
         return worst.get()
 
     def _is_negative(self) -> Value:
@@ -260,22 +267,11 @@ class _Stretch:
         return code.smaller(divisor, code.real(1.0 / _LEAST_GROWTH))
 
     def _reject(self, h: Value, error: Value) -> None:
+        """Shorten the step, and give up where that has no end."""
         code = self.code
-        infinite = code.real(float("inf"))
-        is_finite = code.builder.fcmp_ordered("<", error, infinite)
-        power = code.intrinsic("pow", error, code.real(_EXPONENT))
-        divisor = self._bounded(code.multiply(power, code.real(1.0 / _SAFETY)))
-        least = code.real(1.0 / _LEAST_GROWTH)
-        divisor = code.builder.select(is_finite, divisor, least)
-        shorter = code.divide(h, divisor)
-        self.h.set(shorter)
-        false = ir.Constant(ir.IntType(1), 0)
-        self.is_fresh.set(false)
-        self.is_free.set(false)
-        size = code.larger(
-            code.intrinsic("fabs", code.add(self.frame.begins, self.local.get())),
-            code.real(1e-3),
-        )
+        shorter = self._shorten(h, error)
+        reached = code.add(self.frame.begins, self.local.get())
+        size = code.larger(code.intrinsic("fabs", reached), code.real(1e-3))
         least_h = code.multiply(size, code.real(_SMALLEST_STEP))
         is_tiny = code.builder.fcmp_ordered("<", shorter, least_h)
         with code.builder.if_then(is_tiny):
@@ -283,4 +279,20 @@ class _Stretch:
                 ir.Constant(STATUS, outcome)
                 for outcome in (Outcome.STEP_TOO_SMALL, Outcome.NOT_FINITE)
             )
-            self.frame.outcome.set(code.builder.select(is_finite, small, not_finite))
+            is_finite = code.builder.fcmp_ordered("<", error, code.real(float("inf")))
+            outcome = code.builder.select(is_finite, small, not_finite)
+            self.frame.outcome.set(outcome)
+
+    def _shorten(self, h: Value, error: Value) -> Value:
+        """Try the same again with a shorter step, which is returned."""
+        code = self.code
+        is_finite = code.builder.fcmp_ordered("<", error, code.real(float("inf")))
+        power = code.intrinsic("pow", error, code.real(_EXPONENT))
+        divisor = self._bounded(code.multiply(power, code.real(1.0 / _SAFETY)))
+        least = code.real(1.0 / _LEAST_GROWTH)
+        shorter = code.divide(h, code.builder.select(is_finite, divisor, least))
+        false = ir.Constant(ir.IntType(1), 0)
+        self.h.set(shorter)
+        self.is_fresh.set(false)
+        self.is_free.set(false)
+        return shorter

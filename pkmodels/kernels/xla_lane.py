@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pkmodels.kernels.problem import Controls, Outcome
+from pkmodels.kernels.problem import MOST_RETRIES, Controls, Outcome
 from pkmodels.kernels.xla_step import (
     LEAST_REMEMBERED_ERROR,
     Functions,
@@ -47,8 +47,9 @@ class Lane(NamedTuple):
         Length and error of the last step; 0 where the segment has just begun.
     is_free : bool
         Whether the next step may be longer than the last: none was refused.
-    written, tried : int
-        How many times have been written, and steps tried, of the draw.
+    written, tried, retries : int
+        How many times have been written, and steps tried, of the draw, and how many of
+        those last were only tried again for the sensitivities.
     """
 
     draw: Any
@@ -64,6 +65,7 @@ class Lane(NamedTuple):
     is_free: Any
     written: Any
     tried: Any
+    retries: Any
 
 
 class Segment(NamedTuple):
@@ -125,6 +127,7 @@ def idle_lanes(lanes: int, directions: int, states: int) -> Lane:
         is_free=zeros == 0.0,
         written=none,
         tried=none,
+        retries=none,
     )
 
 
@@ -239,7 +242,11 @@ def try_step(
     step, slopes = _step_of(functions, h, lane, here)
     error = relative_error(controls, lane.states, step, here.scales)
     theirs = error_of_directions(controls, lane.sensitivities, slopes, here.scales)
-    error = jnp.maximum(error, theirs)
+    # A slope that has no end must not hold up what it is a slope of.
+    is_poor = theirs > 1.0
+    theirs = jnp.where(lane.retries < MOST_RETRIES, theirs, 0.0)
+    is_held = (error <= 1.0) & (theirs > 1.0)
+    error = jnp.where(error <= 1.0, jnp.maximum(error, theirs), error)
     is_negative = jnp.any(step.states < -controls.negative * here.scales)
     is_beyond = lane.tried >= controls.most_steps
     is_good = error <= 1.0
@@ -248,7 +255,7 @@ def try_step(
     next_h = jnp.where(lane.is_free, next_h, jnp.minimum(next_h, h))
     least = jnp.maximum(jnp.abs(here.begins + lane.reached), 1e-3) * _SMALLEST_STEP
     # Written so that it holds of a length that is not a number.
-    is_stuck = ~is_good & ~(next_h > least)
+    is_stuck = ~is_good & ~is_held & ~(next_h > least)
     stuck = jnp.where(error < jnp.inf, Outcome.STEP_TOO_SMALL, Outcome.NOT_FINITE)
     outcome = jnp.select(
         [is_beyond, is_good & is_negative, is_stuck],
@@ -268,6 +275,7 @@ def try_step(
         is_free=is_accepted,
         outcome=outcome.astype(int),
         tried=lane.tried + jnp.where(is_beyond, 0, 1),
+        retries=jnp.where(is_poor, lane.retries + is_held.astype(int), 0),
     )
     return moved, step, slopes, is_accepted
 
