@@ -258,6 +258,101 @@ def test_doses_add_and_only_their_age_counts(name: str) -> None:
     np.testing.assert_allclose(each[3], early, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("length", "half_time"), [(72.0, 0.05), (168.0, 0.02), (1000.0, 0.05)]
+)
+def test_a_long_infusion_into_a_fast_blood_is_that_of_an_implicit_solver(
+    length: float, half_time: float
+) -> None:
+    """Radau's curve during and after; blood at the end is A exp(-lambda d) / (k d)."""
+    schedule = Schedule((Administration(0.0, length, "x", "Lu-177", 100.0),))
+    model = organ_exchange.model(("kidney",))
+    system = assemble(model, schedule.form)
+    k, f, w = LN2 / half_time, 0.02, LN2 / 60.0
+    decay = nuclide("Lu-177").decay_constant_per_h
+    named = dict(zip(map(str, system.parameters), (half_time, f, 60.0), strict=True))
+    times = np.array([0.01, 0.1, 1.0, 0.5, 1.0 + 0.01 / length, 1.5]) * length
+    rates = np.array([[-k - decay, 0.0], [f * k, -w - decay]])
+    dose = np.array([100.0 / length, 0.0])
+
+    def part(begin: float, end: float, state: np.ndarray, given: float):
+        return solve_ivp(
+            lambda t, x: rates @ x + given * math.exp(-decay * t) * dose,
+            (begin, end),
+            state,
+            "Radau",
+            jac=rates,
+            rtol=1e-10,
+            atol=1e-13,
+            dense_output=True,
+        )
+
+    during = part(0.0, length, np.zeros(2), 1.0)
+    after = part(length, 1.5 * length, during.y[:, -1], 0.0)
+    found = simulate(system, named, schedule, times).amounts
+    at_end = 100.0 * math.exp(-decay * length) / (k * length)
+    assert found["blood"][2] == pytest.approx(at_end, rel=1e-13)
+    for row, time in enumerate(times):
+        expected = (during if time <= length else after).sol(time)
+        curves = [found["blood"][row], found["kidney"][row]]
+        np.testing.assert_allclose(curves, expected, rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["organs", "chain"])
+def test_a_reading_at_a_dose_but_for_rounding_is_after_it(name: str) -> None:
+    """Also its slopes: -(M - lambda) x by the time of a bolus, no share of its jump."""
+    decay, dose = nuclide("Ga-68").decay_constant_per_h, np.eye(len(matrix(name)))[0]
+    root = compiled(name).system.routes[0][2].amount
+    assert compiled(name).system.amounts.index(root) == 0
+    start, slope = 0.1 + 0.2, (matrix(name) - decay * np.eye(len(dose))) @ dose
+
+    def curve(start, times, length):
+        doses = Doses(start[None], length[None], np.ones(1), np.float64(decay))
+        return solver(name)(values(name), doses, times)
+
+    times = np.array([0.3, 0.3 - 1e-9, 0.3 + 5e-13])
+    for length in (0.0, 5e-13):
+        given_ = (np.float64(start), times, np.float64(length))
+        found = np.asarray(curve(*given_))
+        np.testing.assert_allclose(found[[0, 2]], [dose, dose], atol=1e-12, rtol=0.0)
+        np.testing.assert_array_equal(found[1], 0.0)
+        moved, read, longer = jax.jacfwd(curve, argnums=(0, 1, 2))(*given_)
+        np.testing.assert_allclose(moved[0], -slope, rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(read[0, :, 0], slope, rtol=1e-12, atol=1e-13)
+        np.testing.assert_array_equal(np.asarray(moved)[1], 0.0)
+        np.testing.assert_array_equal(np.asarray(longer), 0.0)
+
+
+@pytest.mark.parametrize("name", ["organs", "chain"])
+def test_a_reading_at_the_end_of_an_infusion_has_the_slope_just_after(name) -> None:
+    """0.1 h + 0.2 h is not 0.3 h; the speed after it is (M - lambda) x."""
+    doses = given("Ga-68", only=1)._replace(start_h=np.array([0.1]))
+    doses = doses._replace(length_h=np.array([0.2]))
+    decay = float(doses.decay_constant_per_h)
+
+    def curve(time):
+        return solver(name)(values(name), doses, time[None])[0]
+
+    for time in (0.3, 0.1 + 0.2):
+        x, speed = jax.jvp(curve, (np.float64(time),), (np.float64(1.0),))
+        expected = matrix(name) @ np.asarray(x) - decay * np.asarray(x)
+        np.testing.assert_allclose(speed, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["organs", "chain"])
+def test_a_length_that_is_none_gives_nan(name: str) -> None:
+    """A negative one, and any in a system that was assembled for boluses only."""
+    boluses = compile_exactly(
+        assemble(PROBLEMS[name][0](), replace(FORM, infusions=False))
+    )
+    dose = given("Lu-177", only=0)
+    for system, length in ((compiled(name), -1.0), (boluses, 0.5)):
+        wrong = dose._replace(length_h=np.array([length]))
+        assert np.isnan(system.solve(values(name), wrong, TIMES[3:])).all()
+        assert np.isnan(system.integrate(values(name), wrong)).all()
+        assert np.isfinite(system.solve(values(name), dose, TIMES)).all()
+
+
 def test_nothing_is_lost_where_nothing_decays() -> None:
     """All that was given is in the body or the urine at every time."""
     found = np.asarray(solver("loop")(values("loop"), given(None), TIMES))
@@ -314,7 +409,9 @@ def test_doses_are_of_one_label() -> None:
 
 def simulated(**parameters_: float):
     schedule = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
-    return simulate(compiled("chain"), parameters_, schedule, np.array([0.0, 24.0]))
+    return simulate(
+        compiled("chain").system, parameters_, schedule, np.array([0.0, 24.0])
+    )
 
 
 def test_a_simulation_names_its_observables() -> None:

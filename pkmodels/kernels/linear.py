@@ -139,7 +139,7 @@ def cascade_response(root: int, *, infusions: bool) -> Response:
     root : int
         Index of the dosed amount.
     infusions : bool
-        Whether any dose may have a length.
+        Whether any dose may have a length; where not, lengths must be 0.
 
     Returns
     -------
@@ -155,8 +155,6 @@ def cascade_response(root: int, *, infusions: bool) -> Response:
     """
 
     def response(matrix: Any, elapsed: Any, lengths: Any) -> Any:
-        if not infusions:
-            lengths = jnp.zeros_like(elapsed)
         during, after, share = (x[:, None] for x in _phases(elapsed, lengths))
         rates = -jnp.diagonal(matrix)[None, :]
         dosed_rate = rates[:, root, None]
@@ -224,7 +222,7 @@ def phi_drop(first: Any, second: Any) -> Any:
     Examples
     --------
     >>> print(phi_drop(jnp.array([0.0, 1.0]), jnp.array([0.0, 2.0])))
-    [0.5        0.19978820]
+    [0.5       0.1997882]
     """
     lower, greatest = _in_order(first, second)
     least, lower = _in_order(jnp.zeros_like(lower), lower)

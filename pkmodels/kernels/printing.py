@@ -18,6 +18,12 @@ class _ExactPrinter(NumPyPrinter):
     def _print_NumberSymbol(self, expr: sympy.Expr) -> str:
         return repr(float(expr))
 
+    def _print_And(self, expr: sympy.And) -> str:
+        return "(" + " & ".join(f"({self._print(a)})" for a in expr.args) + ")"
+
+    def _print_Or(self, expr: sympy.Or) -> str:
+        return "(" + " | ".join(f"({self._print(a)})" for a in expr.args) + ")"
+
     def _print_log(self, expr: sympy.log) -> str:
         argument = expr.args[0]
         if argument.is_number:

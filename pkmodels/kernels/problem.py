@@ -59,8 +59,10 @@ class Tangents(NamedTuple):
 # part of the largest in its direction (by the scales of the states).
 SENSITIVITY_FACTOR = 100.0
 SENSITIVITY_FLOOR = 1e-2
-# After so many shorter steps in a row, the error of sensitivities is let be.
-MOST_RETRIES = 5
+# After so many shorter steps, less one for each good one, and where a step is so small
+# a part of its segment, that error is let be: a slope may have no end.
+MOST_RETRIES = 3
+SHORTEST_RETRY = 1e-6
 
 
 class Controls(NamedTuple):
@@ -80,7 +82,7 @@ class Controls(NamedTuple):
     """
 
     relative: float = 1e-7
-    absolute: float = 1e-11
+    absolute: float = 1e-13
     most_steps: int = 100_000
     negative: float = 1e-5
 

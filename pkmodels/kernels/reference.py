@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 from scipy.integrate import ODEintWarning, odeint
 
-from pkmodels.errors import InputError, SolveError
+from pkmodels.errors import SolveError
 from pkmodels.inflows import slack_h
 from pkmodels.kernels.equations import has_broken_power
 from pkmodels.kernels.periodic import find_periodic_state
@@ -21,7 +21,7 @@ from pkmodels.kernels.printing import numpy_function
 from pkmodels.segments import Segments, SteadyDose, segment_at
 from pkmodels.symbols import amounts_in
 from pkmodels.system import System
-from pkmodels.timeline import Timeline
+from pkmodels.timeline import Timeline, check_times
 
 # LSODA's errors per step; over a course they add up to some ten times as much.
 _RELATIVE = 1e-10
@@ -175,32 +175,6 @@ def integrate(
         found = _advance(timeline, segments, row, state, outputs)
         states[wanted], state = found[:-1], found[-1]
     return states
-
-
-def check_times(times: np.ndarray) -> None:
-    """Refuse what is no list of times.
-
-    Parameters
-    ----------
-    times : (n_times,) array
-        Times, h.
-
-    Raises
-    ------
-    InputError
-        When it has another shape, or a time is negative or not finite.
-
-    Examples
-    --------
-    >>> check_times(np.array([0.0, 24.0]))
-    """
-    wrong = times[~(np.isfinite(times) & (times >= 0.0))]
-    if times.ndim != 1 or wrong.size:
-        shown = f"one is {wrong[0]:g} h" if wrong.size else f"shape {times.shape}"
-        raise InputError(
-            f"times_h must be one list of times from 0 h on, the start of the "
-            f"schedule; {shown}"
-        )
 
 
 def _after_jump(timeline: Timeline, row: int, state: np.ndarray) -> np.ndarray:

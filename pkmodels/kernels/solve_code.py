@@ -7,10 +7,12 @@ from llvmlite import ir
 
 from pkmodels.kernels.emission import LANES, POINTER, STATUS, WHOLE, Code, Value
 from pkmodels.kernels.model_code import write_model
+from pkmodels.kernels.problem import Outcome
 from pkmodels.kernels.reduction import Reduced
 from pkmodels.kernels.solve_frame import Frame
 from pkmodels.kernels.step_code import (
     Workspace,
+    chunks,
     write_error,
     write_error_of_directions,
     write_step,
@@ -60,6 +62,10 @@ class Group:
             self.frame.segment = segment.get()
             self._write_segment()
             segment.set(code.plus(self.frame.segment, code.whole(1)))
+        # Times that no segment holds are no numbers, or follow what is none.
+        left = code.both(self.frame.has_times(), self.frame.is_well())
+        with code.builder.if_then(left):
+            self.frame.fail(Outcome.NOT_FINITE)
         self.frame.report()
         code.builder.ret(self.frame.outcome.get())
 
@@ -68,17 +74,37 @@ class Group:
         begins = self._boundary(self.frame.segment)
         self.frame.begins = begins
         self._jump()
+        with code.builder.if_then(code.builder.not_(self._is_finite())):
+            self.frame.fail(Outcome.NOT_FINITE)
         slack = code.multiply(
             code.real(_SAME_TIME),
             code.larger(code.intrinsic("fabs", begins), code.real(1.0)),
         )
         self.frame.slack = slack
-        with code.repeat(lambda: self.frame.is_due(slack)):
+        with code.repeat(
+            lambda: code.both(self.frame.is_well(), self.frame.is_due(slack))
+        ):
             self.frame.emit_state(self.frame.place("y"), "s")
         end = self._end()
         is_long = code.builder.fcmp_ordered(">", end, slack)
-        with code.builder.if_then(code.both(is_long, self.frame.has_times())):
+        goes_on = code.both(is_long, self.frame.has_times(), self.frame.is_well())
+        with code.builder.if_then(goes_on):
             write_steps(self.frame, self.routines, end)
+
+    def _is_finite(self) -> Value:
+        """Say whether the start of the segment and all states there are numbers."""
+        code = self.code
+        begins = code.spread(self.frame.begins, LANES)
+        total = code.variable(code.subtract(begins, begins))
+        for offset in chunks(code, self.space.width):
+            value = code.load(self.frame.place("y"), offset, LANES)
+            total.set(code.add(total.get(), code.subtract(value, value)))
+        zero = code.real(0.0, LANES)
+        is_number = code.builder.fcmp_ordered("==", total.get(), zero)
+        one = code.builder.select(is_number, code.real(1.0, LANES), zero)
+        return code.builder.fcmp_ordered(
+            ">", code.over_lanes("fmin", one), code.real(0.5)
+        )
 
     def _boundary(self, segment: Value) -> Value:
         return self.frame.gathered(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from pkmodels.kernels.emission import LANES, STATUS, Code, Value
-from pkmodels.kernels.problem import MOST_RETRIES, Outcome
+from pkmodels.kernels.problem import MOST_RETRIES, SHORTEST_RETRY, Outcome
 from pkmodels.kernels.solve_frame import Frame
 from pkmodels.kernels.step_code import STAGES, chunks, write_output
 
@@ -50,6 +50,7 @@ class _Stretch:
 
     def __init__(self, frame: Frame, routines: Routines, end: Value) -> None:
         self.frame, self.routines, self.code = frame, routines, frame.code
+        self.end = end
         code = frame.code
         one = code.real(1.0)
         self.local = code.variable(code.real(0.0))
@@ -67,12 +68,13 @@ class _Stretch:
             return code.both(before_end, self.frame.has_times(), self.frame.is_well())
 
         with code.repeat(goes_on):
-            self.frame.steps.set(code.plus(self.frame.steps.get(), code.whole(1)))
-            most = code.is_less(self.frame.size["most_steps"], self.frame.steps.get())
-            with code.builder.if_else(most) as (beyond, within):
+            steps = self.frame.steps.get()
+            may = code.is_less(steps, self.frame.size["most_steps"])
+            with code.builder.if_else(may) as (within, beyond):
                 with beyond:
                     self.frame.fail(Outcome.STEP_LIMIT)
                 with within:
+                    self.frame.steps.set(code.plus(steps, code.whole(1)))
                     self._try_step(end)
         self.frame.reached.set(code.add(self.frame.begins, self.local.get()))
 
@@ -152,8 +154,8 @@ class _Stretch:
         code = self.code
         with code.builder.if_else(self._is_negative()) as (below, sound):
             with below:
-                self.local.set(then)
-                self.frame.fail(Outcome.NEGATIVE)
+                # What is right before the fall is reached by shorter steps.
+                self._reject(h, code.real(float("inf")), Outcome.NEGATIVE)
             with sound:
                 worst = self._step_directions(h, error)
                 accepted = code.builder.fcmp_ordered("<=", worst, code.real(1.0))
@@ -178,11 +180,18 @@ class _Stretch:
             )
             # A slope that has no end must not hold up what it is a slope of.
             retries = self.retries.get()
-            is_held = code.is_less(retries, code.whole(MOST_RETRIES))
+            shortest = code.multiply(self.end, code.real(SHORTEST_RETRY))
+            is_held = code.both(
+                code.is_less(retries, code.whole(MOST_RETRIES)),
+                code.builder.fcmp_ordered(">", h, shortest),
+            )
             worst.set(code.builder.select(is_held, code.larger(theirs, error), error))
             is_poor = code.builder.fcmp_ordered(">", theirs, code.real(1.0))
-            more = code.plus(retries, code.whole(1))
-            self.retries.set(code.builder.select(is_poor, more, code.whole(0)))
+            more, less = (code.plus(retries, code.whole(n)) for n in (1, -1))
+            is_some = code.is_less(code.whole(0), retries)
+            less = code.builder.select(is_some, less, retries)
+            more = code.builder.select(is_held, more, retries)
+            self.retries.set(code.builder.select(is_poor, more, less))
         return worst.get()
 
     def _is_negative(self) -> Value:
@@ -266,7 +275,9 @@ class _Stretch:
         divisor = code.larger(divisor, code.real(1.0 / _MOST_GROWTH))
         return code.smaller(divisor, code.real(1.0 / _LEAST_GROWTH))
 
-    def _reject(self, h: Value, error: Value) -> None:
+    def _reject(
+        self, h: Value, error: Value, otherwise: Outcome = Outcome.NOT_FINITE
+    ) -> None:
         """Shorten the step, and give up where that has no end."""
         code = self.code
         shorter = self._shorten(h, error)
@@ -275,12 +286,12 @@ class _Stretch:
         least_h = code.multiply(size, code.real(_SMALLEST_STEP))
         is_tiny = code.builder.fcmp_ordered("<", shorter, least_h)
         with code.builder.if_then(is_tiny):
-            small, not_finite = (
+            small, infinite = (
                 ir.Constant(STATUS, outcome)
-                for outcome in (Outcome.STEP_TOO_SMALL, Outcome.NOT_FINITE)
+                for outcome in (Outcome.STEP_TOO_SMALL, otherwise)
             )
             is_finite = code.builder.fcmp_ordered("<", error, code.real(float("inf")))
-            outcome = code.builder.select(is_finite, small, not_finite)
+            outcome = code.builder.select(is_finite, small, infinite)
             self.frame.outcome.set(outcome)
 
     def _shorten(self, h: Value, error: Value) -> Value:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pkmodels.kernels.problem import MOST_RETRIES, Controls, Outcome
+from pkmodels.kernels.problem import MOST_RETRIES, SHORTEST_RETRY, Controls, Outcome
 from pkmodels.kernels.xla_step import (
     LEAST_REMEMBERED_ERROR,
     Functions,
@@ -244,23 +244,26 @@ def try_step(
     theirs = error_of_directions(controls, lane.sensitivities, slopes, here.scales)
     # A slope that has no end must not hold up what it is a slope of.
     is_poor = theirs > 1.0
-    theirs = jnp.where(lane.retries < MOST_RETRIES, theirs, 0.0)
+    may_hold = (lane.retries < MOST_RETRIES) & (h > SHORTEST_RETRY * here.length)
+    theirs = jnp.where(may_hold, theirs, 0.0)
     is_held = (error <= 1.0) & (theirs > 1.0)
     error = jnp.where(error <= 1.0, jnp.maximum(error, theirs), error)
-    is_negative = jnp.any(step.states < -controls.negative * here.scales)
+    is_sound = error <= 1.0
+    is_negative = is_sound & jnp.any(step.states < -controls.negative * here.scales)
+    # What is right before a fall is reached by shorter steps.
+    error = jnp.where(is_negative, jnp.inf, error)
     is_beyond = lane.tried >= controls.most_steps
     is_good = error <= 1.0
-    is_accepted = is_good & ~is_negative & ~is_beyond
+    is_accepted = is_good & ~is_beyond
     next_h = h / next_divisor(error, h, lane.last_error, lane.last_h)
     next_h = jnp.where(lane.is_free, next_h, jnp.minimum(next_h, h))
     least = jnp.maximum(jnp.abs(here.begins + lane.reached), 1e-3) * _SMALLEST_STEP
     # Written so that it holds of a length that is not a number.
     is_stuck = ~is_good & ~is_held & ~(next_h > least)
     stuck = jnp.where(error < jnp.inf, Outcome.STEP_TOO_SMALL, Outcome.NOT_FINITE)
+    stuck = jnp.where(is_negative, Outcome.NEGATIVE, stuck)
     outcome = jnp.select(
-        [is_beyond, is_good & is_negative, is_stuck],
-        [Outcome.STEP_LIMIT, Outcome.NEGATIVE, stuck],
-        Outcome.SOLVED,
+        [is_beyond, is_stuck], [Outcome.STEP_LIMIT, stuck], Outcome.SOLVED
     )
     accepted = lane._replace(
         states=step.states,
@@ -275,7 +278,11 @@ def try_step(
         is_free=is_accepted,
         outcome=outcome.astype(int),
         tried=lane.tried + jnp.where(is_beyond, 0, 1),
-        retries=jnp.where(is_poor, lane.retries + is_held.astype(int), 0),
+        retries=jnp.where(
+            is_poor,
+            lane.retries + is_held.astype(int),
+            jnp.maximum(lane.retries - 1, 0),
+        ),
     )
     return moved, step, slopes, is_accepted
 
