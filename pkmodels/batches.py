@@ -25,6 +25,7 @@ from pkmodels.kernels.printing import numpy_function  # noqa: E402
 from pkmodels.kernels.problem import Controls, Outcome, Problem, Solution  # noqa: E402
 from pkmodels.lowering import lower_course  # noqa: E402
 from pkmodels.schedule import Schedule  # noqa: E402
+from pkmodels.symbols import LIGAND  # noqa: E402
 from pkmodels.system import System  # noqa: E402
 from pkmodels.timeline import lower  # noqa: E402
 
@@ -142,7 +143,8 @@ def solver_in_lanes(
     """
     system = reading.system
     equations, layout = equations_of(system)
-    course = course_of(system, reading.schedule, reading.label)
+    states_of = reading.label if system.matrix is None else reading.label or LIGAND
+    course = course_of(system, reading.schedule, states_of)
     run = _runner(equations, kernel, controls, threads or available_threads())
     lowered = _lowered(system, layout)
 

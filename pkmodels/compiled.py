@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jax
@@ -15,11 +15,12 @@ from jax.core import Tracer  # noqa: E402
 
 from pkmodels.arrivals import Content, Length  # noqa: E402
 from pkmodels.courses import Course, as_course  # noqa: E402
+from pkmodels.errors import InputError, check_kind, suggest  # noqa: E402
 from pkmodels.exact import Doses, ExactSystem, compile_exactly, unsolvable  # noqa: E402
-from pkmodels.kernels.choice import choose_solver  # noqa: E402
+from pkmodels.kernels.choice import KERNELS, choose_solver  # noqa: E402
 from pkmodels.kernels.differentiation import differentiable_solve  # noqa: E402
 from pkmodels.kernels.equations import Layout, equations_of  # noqa: E402
-from pkmodels.kernels.problem import Controls, Problem  # noqa: E402
+from pkmodels.kernels.problem import Controls, Outcome, Problem, check_controls  # noqa: E402
 from pkmodels.lowering import lower_course  # noqa: E402
 from pkmodels.quantities import in_order  # noqa: E402
 from pkmodels.schedule import Schedule  # noqa: E402
@@ -38,21 +39,25 @@ class CompiledSystem:
         What was compiled.
     kernel : str
         What solves it: one of `pkmodels.kernels.choice.KERNELS`, or ``"exact"`` where
-        plain doses have a closed form; what is not plain is then solved by `otherwise`.
-    otherwise : str
-        Of the `KERNELS`.
+        boluses and infusions have a closed form that is faster; resets, windows and the
+        like then go by the fastest other kernel.
     controls : Controls
         Tolerances and limits of each solve.
     solve_with_report : callable
         ``solve_with_report(parameters, schedule, times_h, *, label=None, before=None)
-        -> (amounts, report)``, the report as in `pkmodels.kernels.problem.Solution`.
+        -> (amounts, report)``: as `solve`, with the report (3,) of the
+        `pkmodels.kernels.problem.Outcome`, the time reached (h), and the steps tried.
     """
 
     system: System
     kernel: str
-    otherwise: str
     controls: Controls
     solve_with_report: Callable[..., tuple[Any, Any]]
+
+    def __repr__(self) -> str:
+        """Say what it is, without the equations."""
+        states = len(self.system.states)
+        return f"<compiled {self.system.name!r}: {states} states, {self.kernel}>"
 
     def solve(
         self,
@@ -66,7 +71,9 @@ class CompiledSystem:
         """Return the amounts at some times.
 
         Derivatives in any of its numbers come from one solve: of parameters, doses,
-        their times and lengths, initial amounts and times. There are no second ones.
+        their times and lengths, initial amounts and times. There are no second ones,
+        and none in what a rate jumps at (see `ModelError`). The steps keep the amounts
+        within the tolerances, and their derivatives within a hundred times those.
 
         Parameters
         ----------
@@ -79,8 +86,7 @@ class CompiledSystem:
         times_h : (n_times,) array
             Times, h, >= 0, in any order.
         label : str or None
-            With a `Schedule` for a linear system: the label whose activity is wanted;
-            None for the amounts of ligand.
+            With a `Schedule`: as of `pkmodels.courses.course_of`.
         before : (n_times,) array of bool or None
             Where a time is that of a jump, whether the amounts before it are wanted.
 
@@ -94,14 +100,16 @@ class CompiledSystem:
         Raises
         ------
         InputError
-            When a name or a shape is wrong.
+            When a name, a kind or a shape is wrong.
+        ModelError
+            When it is differentiated, and a rate jumps where a state crosses a
+            threshold: such a derivative would lack what the jump adds.
         """
         return self.solve_with_report(
             parameters, schedule, times_h, label=label, before=before
         )[0]
 
 
-@lru_cache(maxsize=64)
 def compile_system(
     system: System,
     *,
@@ -144,62 +152,44 @@ def compile_system(
     >>> print(compiled.solve(values, given, jnp.array([24.0]), label="Lu-177").round(4))
     [[0.     1.3928]]
     """
+    remedy = "write compile_system(assemble(model, schedule.form))"
+    check_kind("the system", system, System, remedy)
+    check_controls(controls)
+    if kernel is not None:
+        known = (*KERNELS, EXACT)
+        check_kind("the kernel", kernel, str, f"it is one of {', '.join(known)}")
+        if kernel not in known:
+            raise InputError(f"no kernel {kernel!r}: {suggest(kernel, known)}")
+    return _compiled(system, kernel, controls)
+
+
+@lru_cache(maxsize=64)
+def _compiled(system: System, kernel: str | None, controls: Controls) -> CompiledSystem:
     exact = None
-    if kernel in (None, EXACT) and (kernel == EXACT or unsolvable(system) is None):
+    if kernel == EXACT or (kernel is None and unsolvable(system) is None):
         exact = compile_exactly(system)
         if kernel is None and exact.kernel != "one-step cascade":
             exact = None
     equations, layout = equations_of(system)
-    solver = choose_solver(equations, None if kernel == EXACT else kernel)
-    solve = differentiable_solve(equations, solver.solve, controls)
-    run = _solved(system, layout, solve, exact)
+
+    @cache
+    def numeric() -> tuple[str, Callable[..., tuple[Any, Any]]]:
+        solver = choose_solver(equations, None if kernel == EXACT else kernel)
+        return solver.kernel, differentiable_solve(equations, solver.solve, controls)
+
+    body = _body(system, layout, numeric, controls, exact)
     return CompiledSystem(
         system=system,
-        kernel=solver.kernel if exact is None else EXACT,
-        otherwise=solver.kernel,
+        kernel=numeric()[0] if exact is None else EXACT,
         controls=controls,
-        solve_with_report=run,
+        solve_with_report=_prepared(system, body),
     )
 
 
-def _solved(
-    system: System,
-    layout: Layout,
-    solve: Callable[..., tuple[Any, Any]],
-    exact: ExactSystem | None,
+def _prepared(
+    system: System, body: Callable[..., tuple[Any, Any]]
 ) -> Callable[..., tuple[Any, Any]]:
-    """Return what lowers the arguments of a solve and runs it, traced once a form."""
-
-    def body(
-        parameters: tuple[Any, ...], course: Course, times: Any, before: Any
-    ) -> tuple[Any, Any]:
-        if exact is not None and before is None and _is_plain(course):
-            amounts = exact.solve(_vector(parameters), _doses(course), times)
-            return amounts, jnp.array([0.0, 0.0, 0.0]).at[1].set(jnp.max(times))
-        arguments, form = jax.tree.flatten((parameters, course))
-        # What is not traced is lowered now, once, instead of at every call.
-        traced = [n for n, x in enumerate(arguments) if isinstance(x, Tracer)]
-        in_order = before is None and _are_sorted(times)
-
-        def lower(*leaves: Any) -> tuple[Problem, Any]:
-            changed = list(arguments)
-            for number, leaf in zip(traced, leaves[:-1], strict=True):
-                changed[number] = leaf
-            found, given = jax.tree.unflatten(form, changed)
-            readings = leaves[-1] if isinstance(times, Tracer) else times
-            return lower_course(
-                system,
-                layout,
-                _vector(found),
-                given,
-                readings,
-                before,
-                in_order=in_order,
-            )
-
-        states, report = solve(lower, [arguments[n] for n in traced], times)
-        return states[:, : len(system.states)], report
-
+    """Return what brings the arguments of a solve into shape."""
     run = jax.jit(body)
 
     def prepare(
@@ -211,10 +201,67 @@ def _solved(
         before: Any = None,
     ) -> tuple[Any, Any]:
         course = as_course(system, schedule, label)
+        times = as_numbers("times_h", times_h)
+        early = None if before is None else as_numbers("before", before)
         solve_it = body if _is_compiling() else run
-        return solve_it(_numbers(system, parameters), course, times_h, before)
+        return solve_it(_values(system, parameters), course, times, early)
 
     return prepare
+
+
+def _body(
+    system: System,
+    layout: Layout,
+    numeric: Callable[[], tuple[str, Callable[..., tuple[Any, Any]]]],
+    controls: Controls,
+    exact: ExactSystem | None,
+) -> Callable[..., tuple[Any, Any]]:
+    """Return what lowers the arguments of a solve and runs it."""
+
+    def body(
+        parameters: tuple[Any, ...], course: Course, times: Any, before: Any
+    ) -> tuple[Any, Any]:
+        if exact is not None and before is None and _is_plain(course):
+            vector = _vector(parameters)
+            problem, _ = lower_course(system, layout, vector, course, times)
+            amounts = exact.solve(vector, _doses(course), times)
+            return _judged(amounts, problem, times, controls)
+        arguments, form = jax.tree.flatten((parameters, course, before))
+        # What is not traced is lowered now, once, instead of at every call.
+        traced = [n for n, x in enumerate(arguments) if isinstance(x, Tracer)]
+        in_order = before is None and _are_sorted(times)
+
+        def lower(*leaves: Any) -> tuple[Problem, Any]:
+            changed = list(arguments)
+            for number, leaf in zip(traced, leaves[:-1], strict=True):
+                changed[number] = leaf
+            found, given, early = jax.tree.unflatten(form, changed)
+            readings = leaves[-1] if isinstance(times, Tracer) else times
+            early = None if early is None else early > 0.5
+            line = (system, layout, _vector(found), given, readings, early)
+            return lower_course(*line, in_order=in_order)
+
+        solve = numeric()[1]
+        states, report = solve(lower, [arguments[n] for n in traced], times)
+        return states[:, : len(system.states)], report
+
+    return body
+
+
+def _judged(
+    amounts: Any, problem: Problem, times: Any, controls: Controls
+) -> tuple[Any, Any]:
+    """Return an exact solution, or NaN where it is none, and its report."""
+    count = amounts.shape[1]
+    least = -controls.negative * problem.scales[:count]
+    is_known = jnp.all(jnp.isfinite(problem.added)) & jnp.all(jnp.isfinite(amounts))
+    is_negative = jnp.any(amounts < least[None, :])
+    outcome = jnp.where(is_negative, Outcome.NEGATIVE, Outcome.SOLVED)
+    outcome = jnp.where(is_known, outcome, Outcome.NOT_FINITE).astype(float)
+    is_solved = outcome == Outcome.SOLVED
+    reached = jnp.where(is_solved, jnp.max(times, initial=0.0), 0.0)
+    report = jax.lax.stop_gradient(jnp.stack([outcome, reached, jnp.zeros(())]))
+    return jnp.where(is_solved, amounts, jnp.nan), report
 
 
 def _is_compiling() -> bool:
@@ -226,17 +273,65 @@ def _are_sorted(times: Any) -> bool:
     return not isinstance(times, Tracer) and bool(np.all(np.diff(times) >= 0))
 
 
-def _numbers(system: System, parameters: Any) -> tuple[Any, ...]:
+def as_numbers(name: str, value: Any) -> Any:
+    """Return an argument as an array of float64, unless JAX traces it.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in the message.
+    value : array-like
+        The argument.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    InputError
+        When it is not made of real numbers.
+
+    Examples
+    --------
+    >>> as_numbers("times_h", [1, 2])
+    array([1., 2.])
+    """
+    if isinstance(value, Tracer):
+        return value
+    try:
+        found = np.asarray(value)
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"it is {value!r}")
+        return found.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be real numbers: {error}") from error
+
+
+def _values(system: System, parameters: Any) -> tuple[Any, ...]:
     """Return the parameters as one array, or as numbers of their own in order."""
     if not isinstance(parameters, Mapping):
-        return (parameters,)
-    return in_order(system, parameters)
+        return (as_numbers("parameters", parameters),)
+    values = in_order(system, parameters)
+    found = []
+    for parameter, value in zip(system.parameters, values, strict=True):
+        number = as_numbers(f"parameter {parameter!s}", value)
+        if jnp.ndim(number) != 0:
+            raise InputError(
+                f"parameter {parameter!s} has the shape {jnp.shape(number)}: give one "
+                "number, and use jax.vmap for many at once"
+            )
+        found.append(number)
+    return tuple(found)
 
 
 def _vector(parameters: Sequence[Any]) -> Any:
+    if not parameters:
+        return np.zeros(0)
     if len(parameters) == 1 and jnp.ndim(parameters[0]) == 1:
         return parameters[0]
-    return jnp.stack([jnp.asarray(p, jnp.float64) for p in parameters])
+    library = jnp if any(isinstance(p, Tracer) for p in parameters) else np
+    return library.stack([library.asarray(p, np.float64) for p in parameters])
 
 
 def _is_plain(course: Course) -> bool:

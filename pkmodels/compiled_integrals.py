@@ -18,11 +18,11 @@ from pkmodels.kernels.choice import choose_solver  # noqa: E402
 from pkmodels.kernels.differentiation import differentiable_solve  # noqa: E402
 from pkmodels.kernels.equations import Layout, equations_of  # noqa: E402
 from pkmodels.kernels.printing import jax_matrix  # noqa: E402
-from pkmodels.kernels.problem import Controls, Problem  # noqa: E402
+from pkmodels.kernels.problem import Controls, Outcome, Problem, check_controls  # noqa: E402
 from pkmodels.lowering import lower_course  # noqa: E402
 from pkmodels.quantities import in_order  # noqa: E402
 from pkmodels.schedule import LabelForm, Schedule  # noqa: E402
-from pkmodels.symbols import Amount, Parameter, amounts_in  # noqa: E402
+from pkmodels.symbols import LIGAND, Amount, Parameter, amounts_in  # noqa: E402
 from pkmodels.system import System  # noqa: E402
 from pkmodels.tracers import DecayConstant, Tracer, transports  # noqa: E402
 
@@ -47,7 +47,7 @@ class Integrals(NamedTuple):
         The horizon, or the last jump where that is later, h.
     report : (3,) array
         Of the solve, as in `pkmodels.kernels.problem.Solution`; where its first entry
-        is not 0, or no label decays, the integrals are NaN.
+        is not 0, as where no label decays, the integrals are NaN.
     """
 
     until: Any
@@ -86,7 +86,7 @@ class CompiledIntegrals:
         self,
         parameters: Any,
         schedule: Schedule | Course,
-        horizon_h: Any = 0.0,
+        horizon_h: Any,
         *,
         label: str | None = None,
     ) -> Integrals:
@@ -103,9 +103,11 @@ class CompiledIntegrals:
         schedule : Schedule or Course
             What is done; a course was made with ``system``.
         horizon_h : scalar
-            From when on the tail is taken, h; the last jump where that is later.
+            From when on the tail is taken, h; the last jump where that is later. The
+            tail is only right once nothing saturates: see `tail_error`. One that is
+            negative or not finite gives NaN, and ``Outcome.NOT_FINITE`` in the report.
         label : str or None
-            With a `Schedule` for a linear system: the label.
+            With a `Schedule`: as of `pkmodels.courses.course_of`.
 
         Returns
         -------
@@ -114,18 +116,23 @@ class CompiledIntegrals:
         Raises
         ------
         InputError
-            When a name is wrong, or the label of a linear system is missing.
+            When a name or a shape is wrong, or of several labels none is named.
         """
-        is_linear = self.system.matrix is not None
-        if is_linear and isinstance(schedule, Schedule) and label is None:
+        is_cold = isinstance(schedule, Schedule) and not schedule.labels
+        if is_cold or label == LIGAND:
             raise InputError(
-                f"{self.system.name!r} is linear, and ligand has no activity: say "
-                f"whose it is, label={next(iter(schedule.labels), 'Lu-177')!r}"
+                f"{self.system.name!r}: ligand has no activity to integrate: give a "
+                "label in the schedule, and name it where there are several"
             )
         course = as_course(self.system, schedule, label)
         if isinstance(parameters, Mapping):
-            parameters = in_order(self.system, parameters)
-        return self.run(parameters, course, horizon_h)
+            numbers = tuple(map(_numbers, in_order(self.system, parameters)))
+        else:
+            numbers = _numbers(parameters)
+        horizon = _numbers(horizon_h)
+        if horizon.shape:
+            raise InputError(f"horizon_h has the shape {horizon.shape}: give one time")
+        return self.run(numbers, course, horizon)
 
 
 @lru_cache(maxsize=64)
@@ -156,7 +163,7 @@ def compile_integrals(
     Raises
     ------
     InputError
-        When the kernel is unknown.
+        When the kernel is unknown, or the controls are out of their range.
     ModelError
         When the system follows no label, or the kernel cannot solve it.
 
@@ -174,6 +181,7 @@ def compile_integrals(
     >>> print(compiled.states, (found.until + found.tail).round(2))
     (blood, kidney) [143.22 124.89]
     """
+    check_controls(controls)
     followed = with_tracers(system)
     states = followed.amounts
     if followed.matrix is None:
@@ -215,6 +223,7 @@ def _integrated(
         problem, _ = lower(*map(jnp.asarray, leaves), jnp.zeros(1))
         linear = system.matrix is not None
         decay = jnp.asarray(course.loss_per_h if linear else course.decay_constants)
+        is_known = horizon_h >= 0.0
         horizon = jnp.maximum(horizon_h, problem.boundaries_h[-1])
         horizon = jax.lax.stop_gradient(horizon)
         times = jnp.stack([horizon, horizon + LIFETIMES / jnp.min(decay)])
@@ -232,9 +241,18 @@ def _integrated(
         beyond = until[1] - until[0] + tail(1)
         found = tail(0)
         error = jax.lax.stop_gradient(jnp.abs(found - beyond))
-        return Integrals(until[0], found, error, horizon, report)
+        is_known &= jnp.isfinite(times).all()
+        parts = [jnp.where(is_known, x, jnp.nan) for x in (until[0], found, error)]
+        impossible = report.at[0].set(float(Outcome.NOT_FINITE))
+        report = jnp.where(is_known, report, impossible)
+        return Integrals(parts[0], parts[1], parts[2], horizon, report)
 
     return run
+
+
+def _numbers(values: Any) -> Any:
+    """Return numbers, lists or traced ones as an array of float64."""
+    return jnp.asarray(values, jnp.float64)
 
 
 @lru_cache(maxsize=64)

@@ -21,6 +21,7 @@ from pkmodels.arrivals import (  # noqa: E402
 from pkmodels.errors import InputError, check_kind  # noqa: E402
 from pkmodels.quantities import decay_values, loss_of  # noqa: E402
 from pkmodels.schedule import Schedule  # noqa: E402
+from pkmodels.symbols import LIGAND  # noqa: E402
 from pkmodels.system import System  # noqa: E402
 from pkmodels.timeline import check_resets  # noqa: E402
 from pkmodels.windows import input_values  # noqa: E402
@@ -75,12 +76,18 @@ class CourseForm:
 
     Parameters
     ----------
+    system : tuple of str
+        Name, states and routes of the system that it is for.
     doses : tuple of DoseForm
     windows : tuple of WindowForm
+    resets : int
+        How many there are.
     """
 
+    system: tuple[str, ...]
     doses: tuple[DoseForm, ...]
     windows: tuple[WindowForm, ...]
+    resets: int
 
 
 @jax.tree_util.register_dataclass
@@ -145,7 +152,9 @@ def course_of(system: System, schedule: Schedule, label: str | None = None) -> C
     schedule : Schedule
         What is done; all times from 0 on, no dose at steady state.
     label : str or None
-        As of `pkmodels.timeline.lower`.
+        The label whose activity the states of a linear system shall hold, or
+        ``"ligand"`` for amounts of ligand; None where there is one at most, and for any
+        other system, whose states hold ligand and labels at once.
 
     Returns
     -------
@@ -167,6 +176,7 @@ def course_of(system: System, schedule: Schedule, label: str | None = None) -> C
     >>> course.duration_h.tolist(), course.activity_MBq.tolist()
     ([0.5], [100.0])
     """
+    label = _label_of_states(system, schedule, label)
     check_labels(system, schedule, label)
     check_resets(schedule)
     for a in schedule.administrations:
@@ -177,8 +187,10 @@ def course_of(system: System, schedule: Schedule, label: str | None = None) -> C
             )
     given, windows = schedule.administrations, schedule.windows
     form = CourseForm(
+        _identity(system),
         tuple(_dose_form(system, schedule, a, label) for a in given),
         _window_forms(system, schedule),
+        len(schedule.resets_h),
     )
     nmol = [np.nan if a.ligand_nmol is None else a.ligand_nmol for a in given]
     return Course(
@@ -196,6 +208,29 @@ def course_of(system: System, schedule: Schedule, label: str | None = None) -> C
         start_nmol=None,
         form=form,
     )
+
+
+def _label_of_states(
+    system: System, schedule: Schedule, label: str | None
+) -> str | None:
+    """Return the label whose activity the states of a linear system hold, if of one."""
+    if system.matrix is None:
+        if label is not None:
+            raise InputError(
+                f"label is {label!r}, but the states of {system.name!r} are all ligand "
+                "(nmol) and the activity of every label that has states of its own: "
+                "leave label out, or read one by simulate(..., label=...)"
+            )
+        return None
+    if label is None and len(schedule.labels) > 1:
+        raise InputError(
+            f"the states of {system.name!r} hold the activity of one label: say which, "
+            f"label={' or '.join(map(repr, schedule.labels))}, or label={LIGAND!r} for "
+            "the amounts of ligand"
+        )
+    if label is None and schedule.labels:
+        return schedule.labels[0]
+    return None if label == LIGAND else label
 
 
 def as_course(system: System, schedule: Schedule | Course, label: str | None) -> Course:
@@ -237,7 +272,21 @@ def as_course(system: System, schedule: Schedule | Course, label: str | None) ->
             f"label is {label!r}, but a Course holds the label it was made for: leave "
             "it out"
         )
+    own = _identity(system)
+    if schedule.form.system != own:
+        raise InputError(
+            f"the course was made for {schedule.form.system[0]!r}, with other states "
+            f"or routes than {system.name!r} has: write course_of(system, schedule)"
+        )
     return schedule
+
+
+def _identity(system: System) -> tuple[str, ...]:
+    """Return what numbers in a course refer to: the states and routes of a system."""
+    routes = (f"{who} {name} {route.amount}" for who, name, route in system.routes)
+    decays = (constant.symbol for constant in system.decay_constants)
+    symbols = (*system.states, *system.parameters, *system.inputs, *decays)
+    return (system.name, *map(str, symbols), *routes)
 
 
 def _dose_form(

@@ -58,7 +58,8 @@ class ExactSystem:
     solve : callable
         ``solve(parameters, doses, times) -> (n_times, n_amounts)``, MBq of the label
         in each amount at each time (h). `parameters`: (n_parameters,) in the order of
-        ``system.parameters``; `doses`: `Doses`.
+        ``system.parameters``; `doses`: `Doses`. NaN where a length is negative, or
+        not 0 in a system without infusions.
     integrate : callable
         ``integrate(parameters, doses) -> (n_amounts,)``, the time integral of each
         amount from the first dose to infinity, MBq h: exact, (lambda I - M)^-1 x0.
@@ -267,7 +268,7 @@ def compile_exactly(system: System) -> ExactSystem:
     kernel, response = _kernel(system, root)
 
     def solve(parameters: Any, doses: Doses, times: Any) -> Any:
-        starts, lengths = jnp.asarray(doses.start_h), _lengths(doses)
+        starts, lengths = jnp.asarray(doses.start_h), _lengths(system, doses)
         times = jnp.asarray(times)[:, None]
         lengths = jnp.broadcast_to(lengths, (len(times), len(starts)))
         elapsed = _snapped(times - starts[None, :], 0.0, slack(times))
@@ -283,7 +284,7 @@ def compile_exactly(system: System) -> ExactSystem:
         return jnp.linalg.solve(decay - matrix(parameters), state)
 
     def integrate(parameters: Any, doses: Doses) -> Any:
-        decayed = doses.decay_constant_per_h * _lengths(doses)
+        decayed = doses.decay_constant_per_h * _lengths(system, doses)
         delivered = jnp.sum(jnp.asarray(doses.activity) * linear.phi(decayed))
         return resolve(parameters, doses, jnp.zeros(size).at[root].set(delivered))
 
@@ -301,10 +302,16 @@ def compile_exactly(system: System) -> ExactSystem:
     )
 
 
-def _lengths(doses: Doses) -> Any:
-    """Return the lengths of doses, h; 0 where the start, rounded, is the end too."""
+def _lengths(system: System, doses: Doses) -> Any:
+    """Return the lengths of doses, h; 0 where the start, rounded, is the end too.
+
+    They are NaN where they are no lengths, or the system has no infusions.
+    """
     lengths = jnp.asarray(doses.length_h)
-    return jnp.where(lengths <= slack(jnp.asarray(doses.start_h)), 0.0, lengths)
+    is_possible = lengths >= 0.0 if system.has_infusions else lengths == 0.0
+    is_bolus = lengths <= slack(jnp.asarray(doses.start_h))
+    known = jnp.where(is_bolus, 0.0, lengths)
+    return jnp.where(is_possible, known, jnp.nan)
 
 
 def _snapped(values: Any, to: Any, within: Any) -> Any:

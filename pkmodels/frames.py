@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import InputError, SolveError, suggest
 from pkmodels.nuclides import nuclide
 from pkmodels.readings import (
@@ -21,7 +20,7 @@ from pkmodels.symbols import LIGAND
 from pkmodels.system import System
 from pkmodels.time_integrals import TimeIntegrals
 from pkmodels.timeline import lower
-from pkmodels.trajectory import Trajectory, checked, label_of_states, sample
+from pkmodels.trajectory import Trajectory, check_arguments, label_of_states, sample
 
 # A mean is refined until halving its pieces changes it by less, relative to the peak.
 _TOLERANCE = 1e-8
@@ -30,7 +29,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 
 
 def frame_means(
-    system: System | CompiledSystem,
+    system: System,
     parameters: Mapping[str, float],
     schedule: Schedule,
     frames_h: np.ndarray,
@@ -75,7 +74,7 @@ def frame_means(
     >>> print(scan.times_h, scan.observables["kidney"].round(3))
     [1.125] [0.538]
     """
-    system = checked(system, parameters, schedule)
+    check_arguments(system, parameters, schedule)
     chosen = choose_label(schedule, label)
     frames = np.asarray(frames_h, dtype=np.float64)
     if frames.ndim != 2 or frames.shape[1] != 2:
@@ -103,7 +102,7 @@ def frame_means(
         times_h=frames.mean(axis=1),
         label=chosen,
         amounts={str(amount): mean for amount, mean in means.shown.items()},
-        observables=observed.curves,
+        observables={n: np.array(c, np.float64) for n, c in observed.curves.items()},
         units=observed.units,
         unread={**observed.unread, **unfollowed_daughters(schedule)},
         fed_by=parents_of(schedule, chosen),

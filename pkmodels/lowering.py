@@ -251,6 +251,8 @@ def _check_shapes(
     wanted["free_label_fraction of the course"] = (course.free_label_fraction, doses)
     for name in ("window_start_h", "window_end_h", "window_value"):
         wanted[f"{name} of the course"] = (getattr(course, name), windows)
+    wanted["reset_h of the course"] = (course.reset_h, (course.form.resets,))
+    wanted["loss_per_h of the course"] = (course.loss_per_h, ())
     decays = (len(system.decay_constants),)
     wanted["decay_constants of the course"] = (course.decay_constants, decays)
     if course.start_nmol is not None:

@@ -13,11 +13,9 @@ from pkmodels.batches import (
     solver_in_lanes,
     solver_one_by_one,
 )
-from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import InputError, check_kind, suggest
 from pkmodels.given import Given, given_by
-from pkmodels.kernels.problem import Controls
-from pkmodels.kernels.reference import check_times
+from pkmodels.kernels.problem import Controls, check_controls
 from pkmodels.readings import (
     Sample,
     activities,
@@ -29,11 +27,12 @@ from pkmodels.schedule import Schedule
 from pkmodels.signs import backward_rates, negative_amounts
 from pkmodels.symbols import LIGAND
 from pkmodels.system import System
-from pkmodels.trajectory import checked, label_of_states
+from pkmodels.timeline import check_times
+from pkmodels.trajectory import check_arguments, label_of_states
 from pkmodels.windows import input_values
 
 # With these, benchmarks' pbpk12 is within 1e-6 of each amount that simulate gives.
-CONTROLS = Controls(relative=3e-7, absolute=1e-10)
+CONTROLS = Controls(relative=3e-7, absolute=1e-13)
 CHUNK = 4096
 
 
@@ -93,7 +92,7 @@ class _Wanted:
 
 
 def simulate_sets(
-    system: System | CompiledSystem,
+    system: System,
     parameters: Mapping[str, Any],
     schedule: Schedule,
     times_h: np.ndarray,
@@ -111,17 +110,19 @@ def simulate_sets(
 
     It means what `pkmodels.trajectory.simulate` means of each set, solved as many at
     once as the processor can. What that refuses is data here: see `Ending`. No more
-    than one chunk is in memory, and between two of them a caller may stop.
+    than one chunk is in memory, and between two of them a caller may stop. An amount is
+    within some 1e-6 of itself, or 1e-11 of what is given of its ligand or label in all
+    (a hundred times ``controls.absolute``), whichever is more.
 
     Parameters
     ----------
-    system : System or CompiledSystem
+    system : System
         The model, assembled with the schedule's form.
     parameters : mapping of str to float or (n_sets,) array
         Every parameter of the model by name, >= 0; a single number is that of all sets.
     schedule : Schedule
         What is done. With doses at steady state sets are solved one by one, with the
-        tolerances of `simulate`.
+        tolerances of `simulate`, and neither `controls` nor `kernel` may be given.
     times_h : (n_times,) array
         Times, h, >= 0.
     label, before
@@ -167,14 +168,20 @@ def simulate_sets(
     check_kind("the parameters", parameters, Mapping, "write {name: values}")
     columns, count = _columns(parameters)
     first = {name: float(column.flat[0]) for name, column in columns.items()}
-    system = checked(system, first, schedule)
+    check_arguments(system, first, schedule)
     _check_columns(columns)
+    check_controls(controls)
     for name, number in (("chunk", chunk), ("threads", threads)):
         if number is not None and not (isinstance(number, int) and number >= 1):
             raise InputError(f"{name} is {number!r}: give a whole number >= 1")
     wanted = _wanted(system, schedule, times_h, label, before, observables)
     size = min(chunk, 1 << (count - 1).bit_length())
     if any(a.steady_state is not None for a in schedule.administrations):
+        if kernel is not None or controls != CONTROLS:
+            raise InputError(
+                "doses at steady state are solved one by one, as simulate does: leave "
+                "kernel and controls out, or write the doses out with repeat()"
+            )
         solve = solver_one_by_one(wanted.reading)
     else:
         solve = solver_in_lanes(
@@ -290,13 +297,10 @@ def _wanted(
 ) -> _Wanted:
     chosen = choose_label(schedule, label)
     times = np.asarray(times_h, np.float64)
-    check_times(times)
-    early = np.zeros(times.shape, np.bool_) if before is None else np.asarray(before)
-    if early.shape != times.shape:
-        raise InputError(
-            f"before has the shape {early.shape}: give one value for each of the "
-            f"{len(times)} times"
-        )
+    check_times(times, before)
+    early = np.zeros(len(times), bool) if before is None else np.asarray(before, bool)
+    if isinstance(observables, str):
+        raise InputError(f"observables is {observables!r}: write ({observables!r},)")
     readings = dict(zip(system.observables, system.readings, strict=True))
     names = system.observables if observables is None else tuple(observables)
     for name in names:
@@ -341,7 +345,7 @@ def _read(
         raise InputError(
             f"observable {name!r} cannot be read of {wanted.label}: {reason}"
         )
-    curves = {name: np.array(curve.T) for name, curve in observed.curves.items()}
+    curves = {n: np.array(curve.T, np.float64) for n, curve in observed.curves.items()}
     for curve in curves.values():
         curve[endings != Ending.SOLVED] = np.nan
     return Sets(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -233,6 +234,39 @@ def check_resets(schedule: Schedule) -> None:
     for time in schedule.resets_h:
         if not 0.0 <= time < math.inf:
             raise InputError(f"a reset is at {time:g} h; it must be at 0 h or later")
+
+
+def check_times(times_h: np.ndarray, before: Any = None) -> None:
+    """Refuse what is no list of times.
+
+    Parameters
+    ----------
+    times_h : (n_times,) array
+        Times, h.
+    before : (n_times,) array of bool or None
+        Where the value before what happens at the very time is wanted.
+
+    Raises
+    ------
+    InputError
+        When one has another shape, or a time is negative or not finite.
+
+    Examples
+    --------
+    >>> check_times(np.array([0.0, 24.0]))
+    """
+    wrong = times_h[~(np.isfinite(times_h) & (times_h >= 0.0))]
+    if times_h.ndim != 1 or wrong.size:
+        shown = f"one is {wrong[0]:g} h" if wrong.size else f"shape {times_h.shape}"
+        raise InputError(
+            f"times_h must be one list of times from 0 h on, the start of the "
+            f"schedule; {shown}"
+        )
+    if before is not None and np.shape(before) != times_h.shape:
+        raise InputError(
+            f"before has the shape {np.shape(before)}: give one value for each of the "
+            f"{len(times_h)} times"
+        )
 
 
 def _ends(given: Sequence[Administration], resets_h: Iterable[float]) -> list[_Rank]:

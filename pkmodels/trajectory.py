@@ -7,7 +7,6 @@ from functools import cached_property, partial
 import numpy as np
 
 from pkmodels.arrivals import route_of
-from pkmodels.compiled import CompiledSystem
 from pkmodels.errors import InputError, check_kind
 from pkmodels.exact import (
     Doses,
@@ -20,7 +19,6 @@ from pkmodels.exact import (
 from pkmodels.given import given_by
 from pkmodels.integration import CONTROLS, FallenError, integrate
 from pkmodels.kernels.problem import Controls
-from pkmodels.kernels.reference import check_times
 from pkmodels.readings import (
     Sample,
     activities,
@@ -34,7 +32,7 @@ from pkmodels.soundness import refuse_impossible
 from pkmodels.symbols import LIGAND, Amount
 from pkmodels.system import System
 from pkmodels.time_integrals import Tail, TimeIntegrals, integrate_observables
-from pkmodels.timeline import check_parameters, input_values, lower
+from pkmodels.timeline import check_parameters, check_times, input_values, lower
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ _Shown = tuple[dict[Amount, np.ndarray], dict[Amount, np.ndarray]]
 
 
 def simulate(
-    system: System | CompiledSystem,
+    system: System,
     parameters: Mapping[str, float],
     schedule: Schedule,
     times_h: np.ndarray,
@@ -112,11 +110,12 @@ def simulate(
     """Simulate what one label, or the ligand itself, shows at some times.
 
     Linear systems with plain doses are solved exactly; all others are integrated from
-    jump to jump (`pkmodels.integration.integrate`).
+    jump to jump (`pkmodels.integration.integrate`), each amount to some 1e-9 of itself
+    or 1e-14 of what is given of its ligand or label in all, whichever is more.
 
     Parameters
     ----------
-    system : System or CompiledSystem
+    system : System
         The model, assembled with the schedule's form.
     parameters : mapping of str to float
         Every parameter of the model by name.
@@ -138,7 +137,7 @@ def simulate(
     Raises
     ------
     InputError
-        When a parameter, an input or the label is missing or unknown.
+        When a parameter, an input or the label is missing, unknown or of another kind.
     SolveError
         When the solution is not finite, or negative, or a reaction runs backwards.
 
@@ -155,15 +154,10 @@ def simulate(
     >>> print(kidney.observables["kidney"].round(4))
     [0.     1.3888]
     """
-    system = checked(system, parameters, schedule)
+    check_arguments(system, parameters, schedule)
     chosen = choose_label(schedule, label)
     times = np.asarray(times_h, dtype=np.float64)
-    check_times(times)
-    if before is not None and np.shape(before) != times.shape:
-        raise InputError(
-            f"before has the shape {np.shape(before)}: give one value for each of the "
-            f"{len(times)} times"
-        )
+    check_times(times, before)
     found = sample(system, parameters, schedule, chosen, times, before)
     observed = observe(system, chosen, parameters, found)
     known = (system, dict(parameters), schedule, chosen, tuple(observed.curves))
@@ -171,7 +165,8 @@ def simulate(
         times_h=times,
         label=chosen,
         amounts={str(amount): curve for amount, curve in found.shown.items()},
-        observables=observed.curves,
+        # An observable that is 0 whatever happens is the number 0, no float.
+        observables={n: np.array(c, np.float64) for n, c in observed.curves.items()},
         units=observed.units,
         unread={**observed.unread, **unfollowed_daughters(schedule)},
         fed_by=parents_of(schedule, chosen),
@@ -179,23 +174,19 @@ def simulate(
     )
 
 
-def checked(
-    system: System | CompiledSystem, parameters: Mapping[str, float], schedule: Schedule
-) -> System:
-    """Return the system, if it and its parameters are what they should be.
+def check_arguments(
+    system: System, parameters: Mapping[str, float], schedule: Schedule
+) -> None:
+    """Refuse a system, parameters or a schedule that are not what they should be.
 
     Parameters
     ----------
-    system : System or CompiledSystem
+    system : System
         The model, assembled.
     parameters : mapping of str to float
         Values by name.
     schedule : Schedule
         What is done.
-
-    Returns
-    -------
-    System
 
     Raises
     ------
@@ -204,22 +195,18 @@ def checked(
 
     Examples
     --------
-    >>> from pkmodels.models import organ_exchange
-    >>> from pkmodels.administrations import Administration
-    >>> from pkmodels.system import assemble
-    >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 100.0),))
-    >>> system = assemble(organ_exchange.model(("kidney",)), given.form)
-    >>> values = {str(parameter): 0.5 for parameter in system.parameters}
-    >>> checked(system, values, given) is system
-    True
+    >>> check_arguments("x", {}, Schedule(()))
+    Traceback (most recent call last):
+    pkmodels.errors.InputError: the system is 'x' (str): write assemble(model, \
+schedule.form)
     """
     remedy = "write assemble(model, schedule.form)"
-    check_kind("the system", system, (System, CompiledSystem), remedy)
+    if isinstance(getattr(system, "system", None), System):
+        remedy = "write compiled.system, or use what was compiled: compiled.solve(...)"
+    check_kind("the system", system, System, remedy)
     check_kind("the parameters", parameters, Mapping, "write {name: value}")
     check_kind("the schedule", schedule, Schedule, "write Schedule((dose,))")
-    found = system.system if isinstance(system, CompiledSystem) else system
-    check_parameters(found, parameters)
-    return found
+    check_parameters(system, parameters)
 
 
 def sample(
@@ -235,7 +222,7 @@ def sample(
     Parameters
     ----------
     system, parameters, schedule
-        As `checked` accepts them.
+        As `check_arguments` accepts them.
     label : str
         What is read, as `choose_label` returns it.
     times_h : (n_times,) array
@@ -264,7 +251,7 @@ def sample(
     array([100.])
     """
     times = np.asarray(times_h, dtype=np.float64)
-    early = np.zeros(times.shape, np.bool_) if before is None else np.asarray(before)
+    early = np.zeros(len(times), bool) if before is None else np.asarray(before, bool)
     # Where something jumps, a rate may turn negative and recover before any time.
     jumps = _jumps(system, parameters, schedule, label, times)
     every = np.concatenate([times, jumps])

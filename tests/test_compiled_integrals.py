@@ -111,11 +111,16 @@ def test_linear_systems_are_exact_from_any_horizon() -> None:
         assert float(found.tail[0]) == pytest.approx(expected, rel=1e-6)
         assert float(everything(found)) == pytest.approx(100.0 / total, rel=1e-6)
         assert float(found.tail_error[0]) < 1e-4
-    with pytest.raises(InputError, match="say whose it is, label='Ga-68'"):
-        compiled.integrate(VALUES, schedule)
+        alone = compiled.integrate(VALUES, schedule, horizon)
+        assert float(everything(alone)) == float(everything(found))
+    with pytest.raises(InputError, match="ligand has no activity to integrate"):
+        compiled.integrate(VALUES, schedule, 1.0, label="ligand")
+    both = Schedule((*schedule.administrations, hot(0.0, 0.0, "Lu-177", 1.0)))
+    with pytest.raises(InputError, match="say which, label='Ga-68' or 'Lu-177'"):
+        compiled.integrate(VALUES, both, 1.0)
     course = course_of(compiled.system, schedule, "Ga-68")
     with pytest.raises(InputError, match="a Course holds the label"):
-        compiled.integrate(VALUES, course, label="Ga-68")
+        compiled.integrate(VALUES, course, 1.0, label="Ga-68")
 
 
 def test_failure_is_data() -> None:
@@ -126,13 +131,49 @@ def test_failure_is_data() -> None:
         assert np.isnan(np.asarray(part)).all()
 
 
+@pytest.mark.parametrize("horizon", [math.inf, math.nan, -math.inf, -1.0])
+def test_a_horizon_that_cannot_be_is_data(horizon: float) -> None:
+    compiled = compile_integrals(SYSTEM)
+    for ask in (compiled.integrate, jax.jit(compiled.integrate, static_argnums=1)):
+        found = ask(TRUE_VALUES, SCHEDULE, horizon)
+        assert found.report[0] == Outcome.NOT_FINITE
+        for part in (found.until, found.tail, found.tail_error):
+            assert np.isnan(np.asarray(part)).all()
+
+
+def test_a_label_that_does_not_decay_is_data() -> None:
+    schedule = Schedule((hot(0.0, 0.0, "Ga-68", 100.0, ligand_nmol=1.0),))
+    compiled = compile_integrals(assemble(ONE_COMPARTMENT, schedule.form))
+    course = course_of(compiled.system, schedule, "ligand")
+    found = compiled.integrate(VALUES, course, 1.0)
+    assert found.report[0] == Outcome.NOT_FINITE
+    assert np.isnan(np.asarray(found.until)).all()
+
+
+@pytest.mark.usefixtures("strict_dtypes")
+def test_lists_and_plain_numbers_are_arrays() -> None:
+    compiled = compile_integrals(SYSTEM)
+    row = [TRUE_VALUES[str(p)] for p in SYSTEM.parameters]
+    expected = compiled.integrate(np.array(row), SCHEDULE, np.float64(400.0))
+    course = course_of(compiled.system, SCHEDULE)
+    given: list[Any] = [row, tuple(row), jnp.array(row), TRUE_VALUES]
+    given.append({name: np.array(value) for name, value in TRUE_VALUES.items()})
+    for parameters in given:
+        found = compiled.integrate(parameters, course, 400)
+        np.testing.assert_allclose(found.tail, expected.tail, rtol=1e-12)
+    traced = jax.jit(lambda x: compiled.integrate([x, *row[1:]], course, 400))
+    np.testing.assert_allclose(traced(row[0]).tail, expected.tail, rtol=1e-12)
+
+
 def test_mistakes_are_named() -> None:
     compiled = compile_integrals(SYSTEM)
     with pytest.raises(InputError, match="no parameter 'konn': did you mean 'kon'"):
-        compiled.integrate({**TRUE_VALUES, "konn": 1.0}, SCHEDULE)
+        compiled.integrate({**TRUE_VALUES, "konn": 1.0}, SCHEDULE, 0.0)
     few = {name: v for name, v in TRUE_VALUES.items() if name != "kon"}
     with pytest.raises(InputError, match="parameter 'kon' has no value"):
-        compiled.integrate(few, SCHEDULE)
+        compiled.integrate(few, SCHEDULE, 0.0)
+    with pytest.raises(InputError, match=r"horizon_h has the shape \(2,\)"):
+        compiled.integrate(TRUE_VALUES, SCHEDULE, [1.0, 2.0])
     cold = Schedule((bolus(10.0),))
     with pytest.raises(ModelError, match="assembled without a label"):
         compile_integrals(assemble(BINDING, cold.form))

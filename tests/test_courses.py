@@ -87,7 +87,8 @@ def test_arrays_are_those_of_the_schedule() -> None:
     assert course.window_end_h.tolist() == [1.0, 5.0]
     assert course.window_value.tolist() == [0.5, 1.0]
     assert course.loss_per_h == pytest.approx(LUTETIUM)
-    assert course_of(SYSTEM, schedule).loss_per_h == 0.0
+    assert course_of(SYSTEM, schedule).loss_per_h == course.loss_per_h
+    assert course_of(SYSTEM, schedule, "ligand").loss_per_h == 0.0
     # The first reset after each dose, in whichever order they are given.
     assert [dose.stopped_by for dose in course.form.doses] == [1, 0]
     assert [(w.begins, w.ends) for w in course.form.windows] == [
@@ -148,7 +149,7 @@ def test_what_a_timeline_refuses_is_refused_in_the_same_words(name: str) -> None
     system, schedule, label = REFUSED[name]
     said = []
     for attempt in (
-        partial(course_of, system, schedule, label),
+        partial(course_of, system, schedule, label or "ligand"),
         partial(lower, system, VALUES, schedule, label),
     ):
         with pytest.raises(InputError) as error:

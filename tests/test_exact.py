@@ -258,46 +258,6 @@ def test_doses_add_and_only_their_age_counts(name: str) -> None:
     np.testing.assert_allclose(each[3], early, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("length", "half_time"), [(72.0, 0.05), (168.0, 0.02), (1000.0, 0.05)]
-)
-def test_a_long_infusion_into_a_fast_blood_is_that_of_an_implicit_solver(
-    length: float, half_time: float
-) -> None:
-    """Radau's curve during and after; blood at the end is A exp(-lambda d) / (k d)."""
-    schedule = Schedule((Administration(0.0, length, "x", "Lu-177", 100.0),))
-    model = organ_exchange.model(("kidney",))
-    system = assemble(model, schedule.form)
-    k, f, w = LN2 / half_time, 0.02, LN2 / 60.0
-    decay = nuclide("Lu-177").decay_constant_per_h
-    named = dict(zip(map(str, system.parameters), (half_time, f, 60.0), strict=True))
-    times = np.array([0.01, 0.1, 1.0, 0.5, 1.0 + 0.01 / length, 1.5]) * length
-    rates = np.array([[-k - decay, 0.0], [f * k, -w - decay]])
-    dose = np.array([100.0 / length, 0.0])
-
-    def part(begin: float, end: float, state: np.ndarray, given: float):
-        return solve_ivp(
-            lambda t, x: rates @ x + given * math.exp(-decay * t) * dose,
-            (begin, end),
-            state,
-            "Radau",
-            jac=rates,
-            rtol=1e-10,
-            atol=1e-13,
-            dense_output=True,
-        )
-
-    during = part(0.0, length, np.zeros(2), 1.0)
-    after = part(length, 1.5 * length, during.y[:, -1], 0.0)
-    found = simulate(system, named, schedule, times).amounts
-    at_end = 100.0 * math.exp(-decay * length) / (k * length)
-    assert found["blood"][2] == pytest.approx(at_end, rel=1e-13)
-    for row, time in enumerate(times):
-        expected = (during if time <= length else after).sol(time)
-        curves = [found["blood"][row], found["kidney"][row]]
-        np.testing.assert_allclose(curves, expected, rtol=1e-6, atol=1e-10)
-
-
 @pytest.mark.parametrize("name", ["organs", "chain"])
 def test_a_reading_at_a_dose_but_for_rounding_is_after_it(name: str) -> None:
     """Also its slopes: -(M - lambda) x by the time of a bolus, no share of its jump."""
@@ -306,21 +266,25 @@ def test_a_reading_at_a_dose_but_for_rounding_is_after_it(name: str) -> None:
     assert compiled(name).system.amounts.index(root) == 0
     start, slope = 0.1 + 0.2, (matrix(name) - decay * np.eye(len(dose))) @ dose
 
+    @jax.jit
     def curve(start, times, length):
         doses = Doses(start[None], length[None], np.ones(1), np.float64(decay))
         return solver(name)(values(name), doses, times)
 
+    slopes = jax.jit(jax.jacfwd(curve, argnums=(0, 1, 2)))
     times = np.array([0.3, 0.3 - 1e-9, 0.3 + 5e-13])
     for length in (0.0, 5e-13):
         given_ = (np.float64(start), times, np.float64(length))
         found = np.asarray(curve(*given_))
         np.testing.assert_allclose(found[[0, 2]], [dose, dose], atol=1e-12, rtol=0.0)
         np.testing.assert_array_equal(found[1], 0.0)
-        moved, read, longer = jax.jacfwd(curve, argnums=(0, 1, 2))(*given_)
+        moved, read, longer = slopes(*given_)
         np.testing.assert_allclose(moved[0], -slope, rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(read[0, :, 0], slope, rtol=1e-12, atol=1e-13)
         np.testing.assert_array_equal(np.asarray(moved)[1], 0.0)
         np.testing.assert_array_equal(np.asarray(longer), 0.0)
+    moved, _, _ = slopes(np.float64(start), times, np.float64(2.0))
+    np.testing.assert_allclose(moved[0], -dose / 2.0, rtol=1e-12, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", ["organs", "chain"])

@@ -15,7 +15,7 @@ from pkmodels.administrations import SteadyState
 from pkmodels.batches import Ending
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, SolveError
-from pkmodels.kernels.problem import Outcome
+from pkmodels.kernels.problem import Controls, Outcome
 from pkmodels.models import organ_exchange
 from pkmodels.populations import CONTROLS
 from pkmodels.reactions import Reaction, flow
@@ -136,6 +136,9 @@ def test_steady_states_are_solved_one_by_one() -> None:
     model, schedule = binder(bound=B, plasma=P), Schedule((given,))
     found = together(model, schedule, values)
     assert found.failures == {1: Ending.UNSOLVED}  # what never leaves has none
+    for how in ({"kernel": "xla"}, {"controls": Controls()}):
+        with pytest.raises(InputError, match="are solved one by one"):
+            together(model, schedule, values, **how)
     system = assemble(model, schedule.form)
     for number in (0, 2):
         alone = simulate(system, one_of(values, number), schedule, HOURS)

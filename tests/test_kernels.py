@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import sympy
+from exact_cascades import exact_cascade
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,63 +53,6 @@ def random_compartments(seed: int, size: int, *, closed: bool) -> np.ndarray:
     np.fill_diagonal(matrix, 0.0)
     leak = 0.0 if closed else np.exp(generator.normal(-2.0, 2.0, size))
     return matrix - np.diag(matrix.sum(axis=0) + leak)
-
-
-def cascade_content(k: Any, u: Any, w: Any, time: Any, length: Any) -> Any:
-    """Return an organ's content after a unit dose into blood, in mpmath's precision.
-
-    dB/dt = -k B + input, dO/dt = u B - w O; after a bolus, O = u (exp(-w t) -
-    exp(-k t)) / (k - w), and an infusion is its mean over the age of what was given.
-    """
-    k_, w_, t, d = (mpmath.mpf(x) for x in (k, w, time, length))
-    exp, youngest = mpmath.exp, max(t - d, mpmath.mpf(0))
-
-    def integral(rate: Any) -> Any:
-        if rate == 0:
-            return t - youngest
-        return (exp(-rate * youngest) - exp(-rate * t)) / rate
-
-    def equal_rates(s: Any) -> Any:
-        return -exp(-k_ * s) * (s / k_ + 1 / k_**2)
-
-    if d == 0 and k_ == w_:
-        content = t * exp(-k_ * t)
-    elif d == 0:
-        content = (exp(-w_ * t) - exp(-k_ * t)) / (k_ - w_)
-    elif k_ == w_:
-        content = (equal_rates(t) - equal_rates(youngest)) / d
-    else:
-        content = (integral(w_) - integral(k_)) / (k_ - w_) / d
-    return u * content
-
-
-def exact_cascade(k: float, u: float, w: float, time: float, length: float) -> float:
-    """Return `cascade_content` from 50 digits."""
-    with mpmath.workdps(50):
-        return float(cascade_content(k, u, w, time, length))
-
-
-def exact_slopes(*numbers: float) -> list[float]:
-    """Return the derivatives of `cascade_content` by each number, from 120 digits."""
-    with mpmath.workdps(120):
-        exact, found = [mpmath.mpf(x) for x in numbers], []
-        for i, number in enumerate(exact):
-            step = number * mpmath.mpf(10) ** -25
-            up, down = (
-                cascade_content(*exact[:i], number + s, *exact[i + 1 :])
-                for s in (step, -step)
-            )
-            found.append(float((up - down) / (2 * step)))
-        return found
-
-
-@jax.jit
-@jax.vmap
-def organ_by_cascade(numbers: Any) -> Any:
-    """Return what `cascade_content` does of k, u, w, time and length."""
-    k, u, w, time, length = numbers
-    matrix = jnp.zeros((2, 2)).at[0, 0].set(-k).at[1, 0].set(u).at[1, 1].set(-w)
-    return by_cascade(matrix, time[None], length[None])[0, 1]
 
 
 def same_bits(a: float, b: float) -> bool:
@@ -285,96 +229,6 @@ def test_dosed_amount_decays_exponentially(length: float) -> None:
         filled = -np.expm1(-k * during) / (k * length)
         expected = filled * np.exp(-k * np.maximum(times - length, 0.0))
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=0.0)
-
-
-# Rates of the organ over that of blood: equal, nearly so, slower and faster.
-RATIOS = (1.0, 1.0 + 1e-13, 1.0 + 1e-9, 1.0 - 1e-5, 1.01, 0.9, 0.3, 3.0, 1e-6, 100.0)
-
-
-def infusions_of(speed: float) -> np.ndarray:
-    """Return (k, u, w, time, length) during and after infusions where k d is `speed`.
-
-    Where less than exp(-600) is left, nothing is asked.
-    """
-    length = 3.0
-    k = speed / length
-    found = [
-        (k, 0.4 * k, k * ratio, at * length, length)
-        for ratio in RATIOS
-        for at in (1e-6, 0.3, 1.0 - 1e-9, 1.0 + 1e-9, 1.5, 20.0)
-        if k * min(ratio, 1.0) * (at - 1.0) * length < 600.0
-    ]
-    return np.array(found)
-
-
-@pytest.mark.parametrize("speed", np.logspace(-3.0, 4.0, 15))
-def test_infusions_of_any_length_and_speed_are_exact(speed: float) -> None:
-    """To the rounding of w times the time since, as any exponential."""
-    cases = infusions_of(speed)
-    found = np.asarray(organ_by_cascade(cases))
-    for number, case in zip(found, cases, strict=True):
-        k, _, w, time, length = case
-        since = min(k, w) * max(time - length, 0.0)
-        expected = exact_cascade(*case)
-        assert number == pytest.approx(expected, rel=(8.0 + since) * EPSILON)
-
-
-@pytest.mark.parametrize("speed", np.logspace(-3.0, 4.0, 8))
-def test_slopes_of_infusions_of_any_length_and_speed_are_exact(speed: float) -> None:
-    """In each rate, the time and the length, to rounding of the terms they are of."""
-    cases = infusions_of(speed)
-    found = np.asarray(
-        jax.vmap(jax.grad(lambda n: organ_by_cascade(n[None])[0]))(cases)
-    )
-    for slopes, case in zip(found, cases, strict=True):
-        content = exact_cascade(*case)
-        for slope, number, expected in zip(
-            slopes, case, exact_slopes(*case), strict=True
-        ):
-            rounding = 1e-14 * (1.0 + case[:3:2].max() * case[3]) * content / number
-            assert slope == pytest.approx(expected, rel=3e-13, abs=rounding)
-
-
-@pytest.mark.parametrize("first", [-30.0, -0.3, 0.0, 1e-9, 0.2, 0.7, 5.0, 300.0, 1e4])
-def test_divided_difference_of_exponentials_is_accurate(first: float) -> None:
-    gaps = np.array([0.0, 1e-12, 1e-3, 0.2, 0.49, 0.51, 3.0, 100.0, 1e5])
-    second = first + gaps
-    with mpmath.workdps(80):
-        exact = []
-        for b in second:
-            # Where the two are equal, apart by less than is seen after rounding.
-            p, q = mpmath.mpf(first), mpmath.mpf(b) + mpmath.mpf(10) ** -25
-            p = p + mpmath.mpf(10) ** -27
-            means = [-mpmath.expm1(-z) / z for z in (p, q)]
-            exact.append(float((means[0] - means[1]) / (q - p)))
-    firsts = np.full(len(gaps), first)
-    for found in (linear.phi_drop(firsts, second), linear.phi_drop(second, firsts)):
-        np.testing.assert_allclose(found, exact, rtol=2e-15)
-
-
-@pytest.mark.parametrize("response", [by_cascade, by_exponential])
-def test_slopes_where_a_dose_starts_or_ends_are_those_just_after(response) -> None:
-    """M x + input by the time; by the length -x / d + e / d, and 0 for a bolus."""
-    matrix, dose = np.array([[-0.7, 0.0], [0.1, -0.2]]), np.array([1.0, 0.0])
-
-    def one(time: Any, length: Any) -> Any:
-        return response(matrix, time[None], length[None])[0]
-
-    end = np.asarray(one(np.float64(2.0), np.float64(2.0)))
-    expected = {
-        (0.0, 0.0): (dose, matrix @ dose, 0.0 * dose),
-        (0.0, 2.0): (0.0 * dose, dose / 2.0, 0.0 * dose),
-        (2.0, 2.0): (end, matrix @ end, (dose - end) / 2.0),
-    }
-    for (time, length), (value, by_time, by_length) in expected.items():
-        at = (np.float64(time), np.float64(length))
-        np.testing.assert_allclose(one(*at), value, rtol=1e-15)
-        for derivative in (jax.jacfwd, jax.jacrev):
-            found = derivative(one, argnums=(0, 1))(*at)
-            np.testing.assert_allclose(found[0], by_time, rtol=1e-14, atol=1e-15)
-            np.testing.assert_allclose(found[1], by_length, rtol=1e-14, atol=1e-15)
-    before = jax.jacfwd(one, argnums=(0, 1))(np.float64(-1e-9), np.float64(0.0))
-    np.testing.assert_array_equal(np.asarray(before), 0.0)
 
 
 @pytest.mark.parametrize("seed", range(4))

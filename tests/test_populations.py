@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from course_cases import CASES, EARLY, READINGS
-from courses import TIMES, bolus
+from courses import LUTETIUM, TIMES, bolus
 from parameter_sets import EXCHANGE, HOURS, SYRINGE, one_of, spread, together
 from pbpk12_model import TRUE_VALUES
 from pbpk12_model import model as pbpk12
@@ -20,8 +21,10 @@ from test_pitfalls import VALUES as BINDER_VALUES
 
 from pkmodels.administrations import Administration
 from pkmodels.batches import Ending
+from pkmodels.compiled import compile_system
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
+from pkmodels.frames import frame_means
 from pkmodels.kernels import choice
 from pkmodels.models import organ_exchange
 from pkmodels.observables import percent_administered, standardized_uptake
@@ -134,6 +137,37 @@ def test_observables_of_what_was_given_are_the_same() -> None:
     assert np.isnan(found.observables["uptake"][:, 0]).all()  # 0 / 0 before the dose
 
 
+def test_what_is_always_0_is_a_float() -> None:
+    """Where nothing is given no label is followed, and no ligand but the receptors."""
+    case = CASES["nothing"]
+    found = assert_as_alone(case.model, case.schedule, spread(case.values, 3))
+    system = assemble(case.model, case.schedule.form)
+    alone = simulate(system, case.values, case.schedule, HOURS)
+    for curve in (found.observables["plasma"], alone.observables["plasma"]):
+        assert curve.dtype == np.float64
+        assert not curve.any()
+
+
+@pytest.mark.parametrize("fraction", [1e-2, 1e-6, 1e-8])
+@pytest.mark.parametrize("label", ["Lu-177", "ligand"])
+def test_small_amounts_are_as_accurate_as_is_said(fraction: float, label: str) -> None:
+    """What goes to the kidney, f a (exp(-b t) - exp(-a t)) / (a - b), with its decay.
+
+    All sets are alike, since those that are solved at once share their steps.
+    """
+    a, b = math.log(2.0) / 1.0, math.log(2.0) / 60.0
+    decay = 0.0 if label == "ligand" else LUTETIUM
+    values = {**EXCHANGE, "fraction_kidney": np.full(8, fraction)}
+    times = np.linspace(0.0, 400.0, 51)
+    schedule = Schedule((dose(nmol=100.0, MBq=100.0),))
+    model = organ_exchange.model(("kidney",))
+    found = together(model, schedule, values, times=times, label=label)
+    share = fraction * a / (a - b) * (np.exp(-b * times) - np.exp(-a * times))
+    expected = 100.0 * share * np.exp(-decay * times)
+    for curve in found.observables["kidney"]:
+        np.testing.assert_allclose(curve, expected, rtol=1e-6, atol=1e-11 * 100.0)
+
+
 def test_an_input_is_read_before_it_changes() -> None:
     (size,) = inputs("size", unit="1", otherwise=1.0)
     model = binder(seen=size * B)
@@ -212,6 +246,10 @@ def test_mistakes_are_refused_before_anything_is_solved() -> None:
         ask({"fraction_kidny": np.ones(2)})
     with pytest.raises(InputError, match="no observable 'kidny': did you mean 'kidn"):
         ask({}, observables=["kidny"])
+    with pytest.raises(InputError, match=r"is 'kidney': write \('kidney',\)"):
+        ask({}, observables="kidney")
+    with pytest.raises(InputError, match="no kernel 'nativ': did you mean 'native'"):
+        ask({}, kernel="nativ")
     with pytest.raises(InputError, match="chunk is 0: give a whole number"):
         ask({}, chunk=0)
     with pytest.raises(InputError, match="threads is 0: give a whole number"):
@@ -222,6 +260,10 @@ def test_mistakes_are_refused_before_anything_is_solved() -> None:
         simulate_sets(system, None, schedule, HOURS)  # pyright: ignore
     with pytest.raises(InputError, match="is 'x'"):
         simulate_sets("x", EXCHANGE, schedule, HOURS)  # pyright: ignore
+    compiled: Any = compile_system(system)
+    for refuses in (simulate_sets, simulate, frame_means):
+        with pytest.raises(InputError, match=r"write compiled\.system, or use what"):
+            refuses(compiled, EXCHANGE, schedule, HOURS)
     model = binder(tumour=B, sites=SITES - B)
     system = assemble(model, schedule.form)
     (found,) = simulate_sets(

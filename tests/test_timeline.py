@@ -3,17 +3,24 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from courses import BINDING, BINDING_VALUES, ONE_COMPARTMENT, PLASMA, VALUES, K, bolus
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pkmodels.administrations import Administration, Delivery, SteadyState
 from pkmodels.definition import Model
 from pkmodels.errors import InputError
+from pkmodels.inflows import Inflow, Portion
+from pkmodels.nuclides import nuclide
 from pkmodels.routes import Route
 from pkmodels.schedule import Schedule, ScheduleForm, Window
+from pkmodels.segments import Segments, distinct_times, filled_segments
 from pkmodels.symbols import parameters
 from pkmodels.system import System, assemble
 from pkmodels.timeline import Timeline, lower
+from pkmodels.trajectory import simulate
 
 FORM = ScheduleForm(
     (("drug", "intravenous"), ("drug", "late")), infusions=True, amounts_known=True
@@ -83,6 +90,120 @@ def test_other_labels_are_not_in_the_line_of_one() -> None:
     line = lowered(*given, label="Lu-177")
     assert line.boundaries_h.tolist() == [0.0, 1.0]
     assert line.segments.added[:, 0].tolist() == [0.0, 50.0]
+
+
+def brought(segments: Segments) -> float:
+    """Return all that flows into the only state, were there no decay."""
+    lengths = np.diff(segments.boundaries_h)
+    assert not segments.rates[-1].any()
+    return float(segments.added.sum() + lengths @ segments.rates[:-1, 0])
+
+
+SHORT = (1e-13, 1e-12, 1.000000000001e-12, 1.1e-12, 2e-12, 1e-10, 1e-9, 1.1e-9, 3e-9)
+
+
+@pytest.mark.parametrize("time", [0.0, 0.1 + 0.2, 5.0, 1000.0])
+@pytest.mark.parametrize("hours", [*SHORT, 1e-6])
+def test_short_infusions_are_as_boluses(hours: float, time: float) -> None:
+    """What is there 10 h after 10 nmol is 10 exp(-10 k), however short the infusion."""
+    window = Window("closed", 1e6, 2e6, 1.0)  # so that it is not solved in closed form
+    schedule = Schedule((infusion(hours, time=time),), (window,))
+    found = simulate(SYSTEM, VALUES, schedule, np.array([time + 10.0]))
+    expected = 10.0 * math.exp(-10.0 * K)
+    assert found.observables["plasma"] == pytest.approx([expected], rel=1e-6)
+    segments = lower(SYSTEM, VALUES, schedule).segments
+    assert brought(segments) == pytest.approx(10.0, rel=1e-14)
+
+
+def test_short_infusions_of_a_label_have_their_time_integrals() -> None:
+    """A / (k + lambda), also by a route of modelled length."""
+    decay = nuclide("Lu-177").decay_constant_per_h
+    (long,) = parameters("long", unit="h")
+    system = with_route(Route(PLASMA, duration_h=long))
+    for hours in (0.0, 1e-13, 1e-9, 1e-6):
+        hot = Administration(1000.0, hours, "drug", "Lu-177", 7.0, ligand_nmol=1.0)
+        modelled = replace(hot, duration_h=0.0, modelled=True)
+        for values, dose, solved in (
+            (VALUES, hot, SYSTEM),
+            ({"k": K, "long": hours}, modelled, system),
+        ):
+            found = simulate(solved, values, Schedule((dose,)), np.ones(1))
+            (area,) = found.time_integrals.values()
+            assert area == pytest.approx(7.0 / (K + decay), rel=1e-6)
+
+
+@pytest.mark.parametrize("time", [0.0, 1000.0])
+@pytest.mark.parametrize("lag", [0.0, 3.0, 6.5])
+@pytest.mark.parametrize("hours", [1e-13, 3e-12, 1e-10, 1e-6])
+def test_short_infusions_that_are_repeated(
+    hours: float, lag: float, time: float
+) -> None:
+    """What is left of all doses, 3 h apart, that have arrived by then."""
+    dose = replace(
+        infusion(hours, time=time), route="late", steady_state=SteadyState(3.0)
+    )
+    values = {"k": K, "lag": lag, "fraction": 1.0}
+    after = np.array([2.9, 20.0])
+    found = simulate(SYSTEM, values, Schedule((dose,)), time + after)
+    arrived = lag - 3.0 * np.arange(200)
+    elapsed = after[:, None] - arrived
+    left = np.where(elapsed >= 0.0, np.exp(-K * np.maximum(elapsed, 0.0)), 0.0)
+    expected = 10.0 * left.sum(axis=1)
+    assert found.observables["plasma"] == pytest.approx(expected.tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("hours", "lag"), [(1e-13, 0.0), (1e-13, 1e-13), (0.5, 1e-11)])
+def test_endless_infusions_have_the_rate_that_they_state(
+    hours: float, lag: float
+) -> None:
+    """A steady state of 6 nmol/h over k, which the last dose ends at 1000 h."""
+    dose = replace(
+        infusion(hours, 6.0 * hours, 1000.0),
+        route="late",
+        steady_state=SteadyState(0.0),
+    )
+    values = {"k": K, "lag": lag, "fraction": 1.0}
+    times = np.array([1000.0, 1004.0])
+    found = simulate(SYSTEM, values, Schedule((dose,)), times)
+    expected = [6.0 / K, 6.0 / K * math.exp(-4.0 * K)]
+    assert found.observables["plasma"] == pytest.approx(expected, rel=1e-6)
+
+
+@given(
+    start=st.floats(0.0, 4.0),
+    hours=st.floats(0.0, 4.0),
+    others=st.lists(st.floats(0.0, 8.0), max_size=4),
+    by=st.sampled_from([0.0, 5.0, 1000.0]),
+)
+def test_amounts_are_kept_where_times_are_taken_for_others(
+    start: float, hours: float, others: list[float], by: float
+) -> None:
+    """Jumps around a short infusion, all within a few roundings of one time."""
+    rounding = 1e-12 * max(by, 1.0)
+    portion = Portion(0, 10.0, 0.0, hours * rounding, 0.0, Delivery.CONSTANT)
+    inflow = portion.inflow(by + start * rounding)
+    around = [inflow.start_h, inflow.end_h, *(by + t * rounding for t in others)]
+    times = distinct_times(around)
+    none = np.zeros(len(times), np.bool_)
+    found = filled_segments(1, times, none, [inflow], [])
+    assert brought(found) == pytest.approx(10.0, rel=1e-12)
+
+
+def test_what_is_left_of_an_infusion_is_not_lost() -> None:
+    """A reset a rounding after an infusion of 1 h begins; what is moved is kept."""
+    long = Inflow(0, 0.0, 1.0, 5.0, 0.0)
+    short = long.within(0.0, 3e-12)
+    assert (short.start_h, short.end_h, short.value) == (0.0, 3e-12, 5.0)
+    late = short.moved(1000.0)
+    assert (late.start_h, late.end_h, late.value) == (1000.0, 1000.0, 1.5e-11)
+    assert late.within(0.0, 2000.0) == late
+
+
+@pytest.mark.parametrize(("start", "end"), [(-2.0, -1.0), (3.0, 3.0 + 1e-13)])
+def test_an_inflow_that_would_be_lost_is_refused(start: float, end: float) -> None:
+    times, none = np.array([0.0, 3.0]), np.zeros(2, np.bool_)
+    with pytest.raises(InputError, match=r"the inflow of 5 from .* lies in no segment"):
+        filled_segments(1, times, none, [Inflow(0, start, end, 5.0, 0.0)], [])
 
 
 def with_route(route: Route) -> System:

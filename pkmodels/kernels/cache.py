@@ -150,7 +150,7 @@ def _own_folder(name: str) -> Path:
     chosen = os.environ.get(FOLDER_VARIABLE) or platformdirs.user_cache_dir(
         "pkmodels", appauthor=False
     )
-    folder = Path(chosen).expanduser() / name
+    folder = Path(chosen).expanduser().resolve() / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if not _is_ours(found):

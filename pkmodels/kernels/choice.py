@@ -88,7 +88,7 @@ def choose_solver(equations: Equations, kernel: str | None = None) -> Solver:
         return Solver(XLA, xla_solver(equations))
     try:
         native = native_kernel(equations)
-    except (PkmodelsError, RuntimeError, OSError) as error:
+    except (PkmodelsError, RuntimeError, OSError, MemoryError) as error:
         if kernel is not None:
             raise ModelError(f"no native kernel of {equations.name!r}: {error}") from (
                 error
@@ -189,6 +189,6 @@ def solve_numbers(
 def _single_kernel(equations: Equations) -> NativeKernel | None:
     try:
         return native_kernel(equations, in_lanes=False)
-    except (PkmodelsError, RuntimeError, OSError) as error:
+    except (PkmodelsError, RuntimeError, OSError, MemoryError) as error:
         _LOGGER.warning("%s is solved by the kernel 'xla': %s", equations.name, error)
         return None

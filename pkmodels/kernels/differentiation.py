@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -10,9 +11,12 @@ import numpy as np
 import sympy
 from jax.custom_derivatives import SymbolicZero
 
+from pkmodels.errors import InputError, ModelError
 from pkmodels.kernels.equations import Equations
 from pkmodels.kernels.printing import jax_matrix
 from pkmodels.kernels.problem import Controls, Problem, Solution, Tangents
+
+_JUMPING = (sympy.Heaviside, sympy.sign, sympy.floor, sympy.ceiling)
 
 Lower = Callable[..., tuple[Problem, Any]]
 
@@ -38,6 +42,8 @@ def differentiable_solve(
     Returns
     -------
     callable
+        It raises a `ModelError` when it is differentiated and a rate jumps as a state
+        changes, and an `InputError` when it is differentiated twice.
         ``solve(lower, leaves, times) -> (states, report)``. From arrays of float64,
         ``lower(*leaves, times)`` gives the problem, of which only the times depend on
         `times`, and the row of its times that each of `times` is.
@@ -59,6 +65,18 @@ def differentiable_solve(
     -0.13534 -0.27067
     """
     slopes = _slopes(equations)
+    jump = jump_in(equations)
+
+    @jax.custom_jvp
+    def once(given: Any) -> tuple[Any, ...]:
+        return tuple(run(*given, controls))
+
+    @once.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        raise InputError(
+            f"{equations.name!r}: there are no second derivatives of a solve: use "
+            "differences of its gradients"
+        )
 
     def solve(lower: Lower, leaves: Sequence[Any], times: Any) -> tuple[Any, Any]:
         @jax.custom_jvp
@@ -68,13 +86,22 @@ def differentiable_solve(
             return _in_rows(found.states, rows), found.report
 
         def derivative(primals: Any, tangents: Any) -> Any:
+            if jump is not None:
+                raise ModelError(
+                    f"{equations.name!r} cannot be differentiated: a rate jumps at "
+                    f"{jump}, and when that is depends on what is differentiated; "
+                    "write it without a jump (Max, Min, a steep (x / K)**n)"
+                )
             moving = [i for i, t in enumerate(tangents) if type(t) is not SymbolicZero]
             problem, rows = lower(*primals)
             directions, times = _along(lower, primals, moving)
-            found = run(problem, directions, controls)
+            found = Solution(*once((problem, directions)))
             by = found.sensitivities
             if moving[-1] == len(primals) - 1:
-                by += times[:, :, None] * slopes(found.states, problem)[None]
+                moved = times[:, :, None]
+                # At 0 a slope may have no end, which then matters to nothing.
+                change = moved * slopes(found.states, problem)[None]
+                by += jnp.where(moved == 0.0, 0.0, change)
             way = jnp.concatenate([jnp.ravel(tangents[i]) for i in moving])
             moved = _in_rows(jnp.tensordot(way, by, axes=1), rows)
             values = (_in_rows(found.states, rows), found.report)
@@ -121,6 +148,59 @@ def _slopes(equations: Equations) -> Callable[[Any, Problem], Any]:
 
     def slopes(states: Any, problem: Problem) -> Any:
         constants = jnp.asarray(problem.constants)[problem.places]
+        if equations.from_zero:
+            states = jnp.maximum(states, 0.0)
         return jax.vmap(rates)(jnp.concatenate([states, constants], axis=1))[..., 0]
 
     return slopes
+
+
+def jump_in(equations: Equations) -> sympy.Basic | None:
+    """Return where a rate jumps as a state changes, if one does.
+
+    Parameters
+    ----------
+    equations : Equations
+        The equations.
+
+    Returns
+    -------
+    sympy expression or None
+        A function of states that jumps, or the condition of a Piecewise at which its
+        pieces differ, or cannot be seen to be equal.
+
+    Examples
+    --------
+    >>> x, a, b = sympy.symbols("x a b")
+    >>> for piece in (a * b, a * x / 2):
+    ...     rate = sympy.Piecewise((a * x, x < b), (piece, True))
+    ...     print(jump_in(Equations("made", (x,), (a, b), (rate,), False)))
+    None
+    b > x
+    """
+    states = set(equations.states)
+    for rate in map(sympy.sympify, equations.derivatives):
+        for part in rate.atoms(*_JUMPING):
+            if part.free_symbols & states:
+                return part
+        for part in rate.atoms(sympy.Piecewise):
+            found = _jump_between(part, states)
+            if found is not None:
+                return found
+    return None
+
+
+def _jump_between(part: sympy.Piecewise, states: set[sympy.Symbol]) -> Any:
+    pieces: list[Any] = list(part.args)
+    for (piece, condition), (following, _) in pairwise(pieces):
+        here = condition.free_symbols & states
+        if not here:
+            continue
+        if not isinstance(condition, sympy.core.relational.Relational):
+            return condition
+        state = min(here, key=str)
+        edges = sympy.solve(condition.lhs - condition.rhs, state)
+        gaps = [(piece - following).subs(state, edge) for edge in edges]
+        if not edges or any(sympy.simplify(gap) != 0 for gap in gaps):
+            return condition
+    return None

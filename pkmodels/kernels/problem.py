@@ -1,7 +1,10 @@
 """Problems: one course of equations as arrays, the same for every kernel."""
 
+import math
 from enum import IntEnum
 from typing import Any, NamedTuple
+
+from pkmodels.errors import InputError, check_kind
 
 
 class Problem(NamedTuple):
@@ -85,6 +88,39 @@ class Controls(NamedTuple):
     absolute: float = 1e-13
     most_steps: int = 100_000
     negative: float = 1e-5
+
+
+def check_controls(controls: Controls) -> None:
+    """Refuse tolerances and limits that no solve can keep.
+
+    Parameters
+    ----------
+    controls : Controls
+        The controls.
+
+    Raises
+    ------
+    InputError
+        When one is out of its range.
+
+    Examples
+    --------
+    >>> check_controls(Controls(relative=0.0))
+    Traceback (most recent call last):
+    pkmodels.errors.InputError: controls: relative is 0.0; it must be from 1e-14 to 0.1
+    """
+    check_kind("controls", controls, Controls, "write Controls(relative=1e-8)")
+    for name, least, most in (
+        ("relative", 1e-14, 0.1),
+        ("absolute", 0.0, 0.1),
+        ("most_steps", 1, 2**31 - 1),
+        ("negative", 0.0, math.inf),
+    ):
+        value = getattr(controls, name)
+        if not least <= value <= most:
+            raise InputError(
+                f"controls: {name} is {value}; it must be from {least:g} to {most:g}"
+            )
 
 
 class Outcome(IntEnum):

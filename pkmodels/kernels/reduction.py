@@ -136,7 +136,7 @@ def partials(
 def _derivative(expression: sympy.Expr, symbol: sympy.Basic) -> sympy.Expr:
     """Return the derivative of a sum term by term, which keeps shared products."""
     terms = [t for t in sympy.Add.make_args(expression) if symbol in t.free_symbols]
-    slope = sympy.Add(*(sympy.diff(term, symbol) for term in terms))
+    slope: Any = sympy.Add(*(sympy.diff(term, symbol) for term in terms))
     # Of a kink, which is passed at no time or at one.
     return slope.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
 
