@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pkmodels.administrations import Administration, Delivery, SteadyState, repeat
     from pkmodels.analysis.findings import analyse
     from pkmodels.compiled import CompiledSystem, compile_system
+    from pkmodels.compiled_integrals import compile_integrals
     from pkmodels.composition import merge
     from pkmodels.courses import Course, course_of
     from pkmodels.decision import Burden, safe_activity
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     )
     from pkmodels.event_tables import read_event_table
     from pkmodels.frames import frame_means
-    from pkmodels.kernels.problem import Controls
+    from pkmodels.kernels.problem import Controls, Outcome
     from pkmodels.measurements import Measurement, Quantity
     from pkmodels.notation.equations import equations_text, latex
     from pkmodels.notation.graph import graph_svg
     from pkmodels.nuclides import Nuclide, nuclide
-    from pkmodels.populations import simulate_sets
+    from pkmodels.populations import gather_sets, simulate_sets
     from pkmodels.reactions import Reaction, flow
     from pkmodels.routes import Route
     from pkmodels.schedule import Schedule, Window
@@ -66,6 +67,7 @@ _MODULE_OF = {
     "Model": "definition",
     "ModelError": "errors",
     "Nuclide": "nuclides",
+    "Outcome": "kernels.problem",
     "Parameter": "symbols",
     "PkmodelsError": "errors",
     "Prior": "values",
@@ -83,12 +85,14 @@ _MODULE_OF = {
     "amounts": "symbols",
     "analyse": "analysis.findings",
     "assemble": "system",
+    "compile_integrals": "compiled_integrals",
     "compile_system": "compiled",
     "convert": "units",
     "course_of": "courses",
     "equations_text": "notation.equations",
     "flow": "reactions",
     "frame_means": "frames",
+    "gather_sets": "populations",
     "graph_svg": "notation.graph",
     "inputs": "symbols",
     "latex": "notation.equations",
@@ -118,6 +122,7 @@ __all__ = [
     "Model",
     "ModelError",
     "Nuclide",
+    "Outcome",
     "Parameter",
     "PkmodelsError",
     "Prior",
@@ -135,12 +140,14 @@ __all__ = [
     "amounts",
     "analyse",
     "assemble",
+    "compile_integrals",
     "compile_system",
     "convert",
     "course_of",
     "equations_text",
     "flow",
     "frame_means",
+    "gather_sets",
     "graph_svg",
     "inputs",
     "latex",

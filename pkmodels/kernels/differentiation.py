@@ -190,7 +190,7 @@ def jump_in(equations: Equations) -> sympy.Basic | None:
     return None
 
 
-def _jump_between(part: sympy.Piecewise, states: set[sympy.Symbol]) -> Any:
+def _jump_between(part: Any, states: set[sympy.Symbol]) -> Any:
     pieces: list[Any] = list(part.args)
     for (piece, condition), (following, _) in pairwise(pieces):
         here = condition.free_symbols & states
@@ -199,7 +199,7 @@ def _jump_between(part: sympy.Piecewise, states: set[sympy.Symbol]) -> Any:
         if not isinstance(condition, sympy.core.relational.Relational):
             return condition
         state = min(here, key=str)
-        edges = sympy.solve(condition.lhs - condition.rhs, state)
+        edges = sympy.solve(sympy.Eq(*condition.args), state)
         gaps = [(piece - following).subs(state, edge) for edge in edges]
         if not edges or any(sympy.simplify(gap) != 0 for gap in gaps):
             return condition

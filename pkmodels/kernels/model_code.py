@@ -20,9 +20,9 @@ from pkmodels.kernels.factor_code import (
     write_solve,
 )
 from pkmodels.kernels.reduction import Reduced, partials
-
-# In the Jacobian, of the absolute tolerance: the slope of a power may be infinite at 0.
-_LEAST = 1e-5
+from pkmodels.kernels.step_rules import (
+    LEAST_AMOUNT,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ModelCode:
     fixed_jacobian : Code
         ``(k, J)``: the entries of df/dy without states.
     jacobian : Code
-        ``(y, k, least, J)``: the others.
+        ``(y, k, scale, J)``: the others.
     factor : Code
         ``(J, diagonal, LU)``: of W = diagonal I - J.
     solve : Code
@@ -50,11 +50,11 @@ class ModelCode:
     solve_directions : Code
         The same for directions.
     directional : Code
-        ``(J, y, k, least, s, dk, out)``: df = J s + df/dk dk.
+        ``(J, y, k, scale, s, dk, out)``: df = J s + df/dk dk.
     fixed_jacobian_slopes : Code
         ``(k, dk, dJ)``: of the entries without states.
     jacobian_slopes : Code
-        ``(y, k, least, s, dk, dJ)``: of the others.
+        ``(y, k, scale, s, dk, dJ)``: of the others.
     add_jacobian_slopes : Code
         ``(dJ, u, out)``: out + dJ u.
     """
@@ -273,8 +273,8 @@ class _Writer:
         for number, (symbol, value) in enumerate(found.items()):
             floor = code.real(0.0, lanes)
             if least is not None:
-                tolerance = code.load(code.arguments[least], number * lanes, lanes)
-                floor = code.multiply(tolerance, code.real(_LEAST, lanes))
+                scale = code.load(code.arguments[least], number * lanes, lanes)
+                floor = code.multiply(scale, code.real(LEAST_AMOUNT, lanes))
             found[symbol] = code.larger(value, floor)
         return found
 

@@ -57,17 +57,6 @@ class Tangents(NamedTuple):
     added: Any
 
 
-# Judgement: a gradient need not be as accurate as what it is of. The error of a step of
-# a sensitivity may be so many times that of a state, relative to its own size and this
-# part of the largest in its direction (by the scales of the states).
-SENSITIVITY_FACTOR = 100.0
-SENSITIVITY_FLOOR = 1e-2
-# After so many shorter steps, less one for each good one, and where a step is so small
-# a part of its segment, that error is let be: a slope may have no end.
-MOST_RETRIES = 3
-SHORTEST_RETRY = 1e-6
-
-
 class Controls(NamedTuple):
     """What a solve is allowed.
 

@@ -19,9 +19,9 @@ from pkmodels.kernels.step_code import (
     write_step_of_directions,
 )
 from pkmodels.kernels.step_control import Routines, write_steps
-
-# Times closer than this, relative to the larger of them and 1 h, are one.
-_SAME_TIME = 1e-12
+from pkmodels.kernels.step_rules import (
+    SAME_TIME,
+)
 
 
 class Group:
@@ -77,7 +77,7 @@ class Group:
         with code.builder.if_then(code.builder.not_(self._is_finite())):
             self.frame.fail(Outcome.NOT_FINITE)
         slack = code.multiply(
-            code.real(_SAME_TIME),
+            code.real(SAME_TIME),
             code.larger(code.intrinsic("fabs", begins), code.real(1.0)),
         )
         self.frame.slack = slack

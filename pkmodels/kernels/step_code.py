@@ -13,8 +13,11 @@ from llvmlite import ir
 
 from pkmodels.kernels.emission import LANES, POINTER, REAL, WHOLE, Code, Value
 from pkmodels.kernels.model_code import ModelCode
-from pkmodels.kernels.problem import SENSITIVITY_FACTOR, SENSITIVITY_FLOOR
 from pkmodels.kernels.rodas5p import GAMMA, A, C, H
+from pkmodels.kernels.step_rules import (
+    SENSITIVITY_FACTOR,
+    SENSITIVITY_FLOOR,
+)
 
 STAGES = 8
 # Of chunks of `LANES` doubles; beyond, a loop.
@@ -222,18 +225,18 @@ def write_step_of_directions(
     code.function.attributes.add("noinline")
     work, h, groups = code.arguments
     per_h = code.divide(code.real(1.0), h)
-    y, k, stage_jacobian, absolute = (
-        space.place(code, work, name) for name in ("y", "k", "J_stage", "absolute")
+    y, k, stage_jacobian, scale = (
+        space.place(code, work, name) for name in ("y", "k", "J_stage", "scale")
     )
     with code.each(groups) as number:
         group = space.group(code, work, number)
         s, dk, slopes = (space.of_group(code, group, n) for n in ("s", "dk", "dJ"))
-        code.call(model.jacobian_slopes, y, k, absolute, s, dk, slopes)
+        code.call(model.jacobian_slopes, y, k, scale, s, dk, slopes)
     for stage in range(STAGES):
         at, jacobian = y, space.place(code, work, "J")
         if stage:
             at, jacobian = space.place(code, work, "stages", stage), stage_jacobian
-            code.call(model.jacobian, at, k, absolute, jacobian)
+            code.call(model.jacobian, at, k, scale, jacobian)
         with code.each(groups) as number:
             group = space.group(code, work, number)
             _write_direction_stage(
@@ -262,8 +265,8 @@ def _write_direction_stage(
         s_stage = space.place(code, work, "s_stage")
         weights = [float(weight) for weight in A[stage]]
         _write_stage(code, doubles, s_stage, s, weights, du)
-    least = space.place(code, work, "absolute")
-    code.call(model.directional, jacobian, at, k, least, s_stage, dk, f)
+    scale = space.place(code, work, "scale")
+    code.call(model.directional, jacobian, at, k, scale, s_stage, dk, f)
     _write_right_side(code, doubles, du[stage], f, C[stage], du, per_h)
     slopes = space.of_group(code, group, "dJ")
     u = space.place(code, work, "u", stage)

@@ -5,19 +5,27 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from pkmodels.kernels.emission import LANES, STATUS, Code, Value
-from pkmodels.kernels.problem import MOST_RETRIES, SHORTEST_RETRY, Outcome
+from pkmodels.kernels.problem import Outcome
 from pkmodels.kernels.solve_frame import Frame
 from pkmodels.kernels.step_code import STAGES, chunks, write_output
-
-# Hairer and Wanner, Solving Ordinary Differential Equations II, IV.8 (RODAS).
-_SAFETY = 0.9
-_MOST_GROWTH = 6.0
-_LEAST_GROWTH = 0.2
-_EXPONENT = 0.2
-_LEAST_REMEMBERED_ERROR = 1e-2
-# A step is stretched to the end where this much of it would be left.
-_STRETCH = 1.0 + 1e-7
-_SMALLEST_STEP = 1e-14
+from pkmodels.kernels.step_rules import (
+    EXPONENT,
+    FIRST_GUESS,
+    FIRST_LEAST_SLOPE,
+    FIRST_MOST,
+    FIRST_SHARE,
+    FIRST_SMALL,
+    LEAST_ERROR,
+    LEAST_GROWTH,
+    LEAST_REMEMBERED_ERROR,
+    MOST_GROWTH,
+    MOST_RETRIES,
+    SAFETY,
+    SHORTEST_RETRY,
+    SMALLEST_STEP,
+    SMALLEST_TIME_H,
+    STRETCH,
+)
 
 
 @dataclass(frozen=True)
@@ -84,13 +92,13 @@ class _Stretch:
         y, k, f = (self.frame.place(name) for name in ("y", "k", "f"))
         code.call(self.frame.model.derivatives, y, k, f)
         size, slope = self._norm(y), self._norm(f)
-        small = code.real(1e-5)
+        small = code.real(FIRST_SMALL)
         is_small = code.builder.or_(
             code.builder.fcmp_unordered("<", size, small),
             code.builder.fcmp_unordered("<", slope, small),
         )
-        ratio = code.multiply(code.real(0.01), code.divide(size, slope))
-        guess = code.builder.select(is_small, code.real(1e-6), ratio)
+        ratio = code.multiply(code.real(FIRST_SHARE), code.divide(size, slope))
+        guess = code.builder.select(is_small, code.real(FIRST_GUESS), ratio)
         guess = code.smaller(guess, end)
         step = code.spread(guess, LANES)
         moved, there = self.frame.place("y_new"), self.frame.place("f_before")
@@ -105,11 +113,11 @@ class _Stretch:
             code.store(change, there, offset)
         bend = code.divide(self._norm(there), guess)
         largest = code.larger(slope, bend)
-        largest = code.larger(largest, code.real(1e-15))
+        largest = code.larger(largest, code.real(FIRST_LEAST_SLOPE))
         found = code.intrinsic(
-            "pow", code.divide(code.real(0.01), largest), code.real(_EXPONENT)
+            "pow", code.divide(code.real(FIRST_SHARE), largest), code.real(EXPONENT)
         )
-        found = code.smaller(found, code.multiply(code.real(100.0), guess))
+        found = code.smaller(found, code.multiply(code.real(FIRST_MOST), guess))
         return code.smaller(found, end)
 
     def _norm(self, place: Value) -> Value:
@@ -127,16 +135,16 @@ class _Stretch:
 
     def _try_step(self, end: Value) -> None:
         code = self.code
-        y, k, jacobian, absolute = (
-            self.frame.place(name) for name in ("y", "k", "J", "absolute")
+        y, k, jacobian, scale = (
+            self.frame.place(name) for name in ("y", "k", "J", "scale")
         )
         planned = self.h.get()
         now = self.local.get()
-        stretched = code.multiply(planned, code.real(_STRETCH))
+        stretched = code.multiply(planned, code.real(STRETCH))
         reaches = code.builder.fcmp_ordered(">=", code.add(now, stretched), end)
         h = code.builder.select(reaches, code.subtract(end, now), planned)
         with code.builder.if_then(self.is_fresh.get()):
-            code.call(self.frame.model.jacobian, y, k, absolute, jacobian)
+            code.call(self.frame.model.jacobian, y, k, scale, jacobian)
         code.call(self.routines.step, self.frame.work, h)
         error = code.call(
             self.routines.error, self.frame.work, self.frame.control["relative"]
@@ -243,19 +251,19 @@ class _Stretch:
     def _choose_next(self, h: Value, error: Value) -> None:
         """Gustafsson's predictive control, as RODAS has it; h is divided here."""
         code = self.code
-        error = code.larger(error, code.real(1e-10))
-        power = code.intrinsic("pow", error, code.real(_EXPONENT))
-        divisor = code.multiply(power, code.real(1.0 / _SAFETY))
+        error = code.larger(error, code.real(LEAST_ERROR))
+        power = code.intrinsic("pow", error, code.real(EXPONENT))
+        divisor = code.multiply(power, code.real(1.0 / SAFETY))
         last = self.last_error.get()
         has_last = code.builder.fcmp_ordered(">", last, code.real(0.0))
         square = code.divide(
             code.multiply(error, error),
-            code.larger(last, code.real(_LEAST_REMEMBERED_ERROR)),
+            code.larger(last, code.real(LEAST_REMEMBERED_ERROR)),
         )
-        predicted = code.intrinsic("pow", square, code.real(_EXPONENT))
+        predicted = code.intrinsic("pow", square, code.real(EXPONENT))
         trend = code.divide(self.last_h.get(), h)
         predicted = code.multiply(
-            predicted, code.multiply(trend, code.real(1.0 / _SAFETY))
+            predicted, code.multiply(trend, code.real(1.0 / SAFETY))
         )
         predicted = code.larger(predicted, divisor)
         divisor = code.builder.select(has_last, predicted, divisor)
@@ -265,15 +273,15 @@ class _Stretch:
         kept = code.smaller(next_h, h)
         self.h.set(code.builder.select(is_free, next_h, kept))
         self.last_h.set(h)
-        self.last_error.set(code.larger(error, code.real(_LEAST_REMEMBERED_ERROR)))
+        self.last_error.set(code.larger(error, code.real(LEAST_REMEMBERED_ERROR)))
         true = ir.Constant(ir.IntType(1), 1)
         self.is_fresh.set(true)
         self.is_free.set(true)
 
     def _bounded(self, divisor: Value) -> Value:
         code = self.code
-        divisor = code.larger(divisor, code.real(1.0 / _MOST_GROWTH))
-        return code.smaller(divisor, code.real(1.0 / _LEAST_GROWTH))
+        divisor = code.larger(divisor, code.real(1.0 / MOST_GROWTH))
+        return code.smaller(divisor, code.real(1.0 / LEAST_GROWTH))
 
     def _reject(
         self, h: Value, error: Value, otherwise: Outcome = Outcome.NOT_FINITE
@@ -282,8 +290,8 @@ class _Stretch:
         code = self.code
         shorter = self._shorten(h, error)
         reached = code.add(self.frame.begins, self.local.get())
-        size = code.larger(code.intrinsic("fabs", reached), code.real(1e-3))
-        least_h = code.multiply(size, code.real(_SMALLEST_STEP))
+        size = code.larger(code.intrinsic("fabs", reached), code.real(SMALLEST_TIME_H))
+        least_h = code.multiply(size, code.real(SMALLEST_STEP))
         is_tiny = code.builder.fcmp_ordered("<", shorter, least_h)
         with code.builder.if_then(is_tiny):
             small, infinite = (
@@ -298,9 +306,9 @@ class _Stretch:
         """Try the same again with a shorter step, which is returned."""
         code = self.code
         is_finite = code.builder.fcmp_ordered("<", error, code.real(float("inf")))
-        power = code.intrinsic("pow", error, code.real(_EXPONENT))
-        divisor = self._bounded(code.multiply(power, code.real(1.0 / _SAFETY)))
-        least = code.real(1.0 / _LEAST_GROWTH)
+        power = code.intrinsic("pow", error, code.real(EXPONENT))
+        divisor = self._bounded(code.multiply(power, code.real(1.0 / SAFETY)))
+        least = code.real(1.0 / LEAST_GROWTH)
         shorter = code.divide(h, code.builder.select(is_finite, divisor, least))
         false = ir.Constant(ir.IntType(1), 0)
         self.h.set(shorter)

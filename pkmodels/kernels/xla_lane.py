@@ -6,9 +6,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pkmodels.kernels.problem import MOST_RETRIES, SHORTEST_RETRY, Controls, Outcome
-from pkmodels.kernels.xla_step import (
+from pkmodels.kernels.problem import Controls, Outcome
+from pkmodels.kernels.step_rules import (
     LEAST_REMEMBERED_ERROR,
+    MOST_RETRIES,
+    SHORTEST_RETRY,
+    SMALLEST_STEP,
+    SMALLEST_TIME_H,
+    STRETCH,
+)
+from pkmodels.kernels.xla_step import (
     Functions,
     Step,
     error_of_directions,
@@ -17,11 +24,6 @@ from pkmodels.kernels.xla_step import (
     relative_error,
     take_step,
 )
-
-# A step is stretched to the end where less than this part of it would be left.
-_STRETCH = 1.0 + 1e-7
-# Relative to the larger of the time and 1e-3 h.
-_SMALLEST_STEP = 1e-14
 
 
 class Lane(NamedTuple):
@@ -237,7 +239,7 @@ def try_step(
     True True
     """
     left = here.length - lane.reached
-    reaches = lane.h * _STRETCH >= left
+    reaches = lane.h * STRETCH >= left
     h = jnp.where(reaches, left, lane.h)
     step, slopes = _step_of(functions, h, lane, here)
     error = relative_error(controls, lane.states, step, here.scales)
@@ -257,7 +259,10 @@ def try_step(
     is_accepted = is_good & ~is_beyond
     next_h = h / next_divisor(error, h, lane.last_error, lane.last_h)
     next_h = jnp.where(lane.is_free, next_h, jnp.minimum(next_h, h))
-    least = jnp.maximum(jnp.abs(here.begins + lane.reached), 1e-3) * _SMALLEST_STEP
+    least = (
+        jnp.maximum(jnp.abs(here.begins + lane.reached), SMALLEST_TIME_H)
+        * SMALLEST_STEP
+    )
     # Written so that it holds of a length that is not a number.
     is_stuck = ~is_good & ~is_held & ~(next_h > least)
     stuck = jnp.where(error < jnp.inf, Outcome.STEP_TOO_SMALL, Outcome.NOT_FINITE)

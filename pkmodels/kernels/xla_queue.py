@@ -12,14 +12,15 @@ import jax
 import jax.numpy as jnp
 
 from pkmodels.kernels.problem import Controls, Outcome, Problem, Solution, Tangents
+from pkmodels.kernels.step_rules import (
+    SAME_TIME,
+)
 from pkmodels.kernels.xla_lane import Lane, Segment, idle_lanes, jump, try_step
 from pkmodels.kernels.xla_step import Functions, interpolate
 
 # More lanes leave a processor's cache, fewer leave a GPU idle.
 _LANES_ON_CPU = 256
 _LANES_ELSEWHERE = 16384
-# Times closer than this, relative to the larger of them and 1 h, are one.
-_SAME_TIME = 1e-12
 
 
 class _Course(NamedTuple):
@@ -109,7 +110,7 @@ def _course_of(problem: Problem, tangents: Tangents) -> _Course:
     ends = jnp.concatenate([boundaries[:, 1:], boundaries[:, -1:]], axis=1)
     is_last = jnp.arange(boundaries.shape[1])[None, :] == last[:, None]
     ends = jnp.where(is_last, times[:, -1:], ends)
-    slack = _SAME_TIME * jnp.maximum(jnp.abs(boundaries), 1.0)
+    slack = SAME_TIME * jnp.maximum(jnp.abs(boundaries), 1.0)
     lengths = ends - boundaries
     lengths = jnp.where(lengths <= slack, 0.0, lengths)
     since = times - jnp.take_along_axis(boundaries, places, axis=1)

@@ -10,25 +10,26 @@ import sympy
 
 from pkmodels.kernels.equations import Equations
 from pkmodels.kernels.printing import jax_matrix
-from pkmodels.kernels.problem import (
+from pkmodels.kernels.problem import Controls
+from pkmodels.kernels.rodas5p import GAMMA, A, C, H
+from pkmodels.kernels.step_rules import (
+    EXPONENT,
+    FIRST_GUESS,
+    FIRST_LEAST_SLOPE,
+    FIRST_MOST,
+    FIRST_SHARE,
+    FIRST_SMALL,
+    LEAST_AMOUNT,
+    LEAST_ERROR,
+    LEAST_GROWTH,
+    LEAST_REMEMBERED_ERROR,
+    MOST_GROWTH,
+    SAFETY,
     SENSITIVITY_FACTOR,
     SENSITIVITY_FLOOR,
-    Controls,
 )
-from pkmodels.kernels.rodas5p import GAMMA, A, C, H
 
 jax.config.update("jax_enable_x64", True)
-
-# Of the scale of a state: at 0 itself the slope of a power may be infinite.
-_LEAST = 1e-16
-# Hairer and Wanner, Solving Ordinary Differential Equations II (1996), IV.8 (RODAS).
-_SAFETY = 0.9
-_MOST_DIVISOR = 5.0
-_LEAST_DIVISOR = 1.0 / 6.0
-LEAST_REMEMBERED_ERROR = 1e-2
-# The error estimate is of order 4.
-_EXPONENT = 0.2
-_LEAST_ERROR = 1e-10
 
 
 class Functions(NamedTuple):
@@ -103,7 +104,7 @@ def functions_of(equations: Equations) -> Functions:
 
     def jacobian(states: Any, constants: Any, scales: Any) -> Any:
         if equations.from_zero:
-            states = jnp.maximum(states, _LEAST * scales)
+            states = jnp.maximum(states, LEAST_AMOUNT * scales)
         return entries(jnp.concatenate([states, constants]))[0][places]
 
     if not equations.from_zero:
@@ -116,7 +117,7 @@ def functions_of(equations: Equations) -> Functions:
     @from_zero.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         states, constants, scales = primals
-        least = jnp.maximum(states, _LEAST * scales)
+        least = jnp.maximum(states, LEAST_AMOUNT * scales)
         _, slope = jax.jvp(derivatives, (least, constants, scales), tangents)
         return from_zero(*primals), slope
 
@@ -288,10 +289,12 @@ def first_step(
     bend = functions.jacobian(states, constants, scales) @ change
     allowed = controls.absolute * scales + controls.relative * jnp.abs(states)
     size, slope, bent = (jnp.max(jnp.abs(x) / allowed) for x in (states, change, bend))
-    is_small = jnp.logical_or(size < 1e-5, slope < 1e-5)
-    guess = jnp.where(is_small, 1e-6, 0.01 * size / jnp.where(is_small, 1.0, slope))
-    largest = jnp.maximum(jnp.maximum(slope, bent), 1e-15)
-    return jnp.minimum(100.0 * guess, (0.01 / largest) ** _EXPONENT)
+    is_small = jnp.logical_or(size < FIRST_SMALL, slope < FIRST_SMALL)
+    guess = jnp.where(
+        is_small, FIRST_GUESS, FIRST_SHARE * size / jnp.where(is_small, 1.0, slope)
+    )
+    largest = jnp.maximum(jnp.maximum(slope, bent), FIRST_LEAST_SLOPE)
+    return jnp.minimum(FIRST_MOST * guess, (FIRST_SHARE / largest) ** EXPONENT)
 
 
 def relative_error(controls: Controls, states: Any, step: Step, scales: Any) -> Any:
@@ -385,11 +388,11 @@ def next_divisor(error: Any, h: Any, last_error: Any, last_h: Any) -> Any:
     >>> print(round(float(next_divisor(1.0, 0.1, 0.0, 0.1)), 6))
     1.111111
     """
-    error = jnp.maximum(error, _LEAST_ERROR)
-    divisor = error**_EXPONENT / _SAFETY
+    error = jnp.maximum(error, LEAST_ERROR)
+    divisor = error**EXPONENT / SAFETY
     has_last = last_error > 0.0
     before = jnp.maximum(last_error, LEAST_REMEMBERED_ERROR)
-    trend = last_h / h * (error**2 / before) ** _EXPONENT / _SAFETY
+    trend = last_h / h * (error**2 / before) ** EXPONENT / SAFETY
     is_better = jnp.logical_and(has_last, error <= 1.0)
     divisor = jnp.where(is_better, jnp.maximum(divisor, trend), divisor)
-    return jnp.clip(divisor, _LEAST_DIVISOR, _MOST_DIVISOR)
+    return jnp.clip(divisor, (1.0 / MOST_GROWTH), (1.0 / LEAST_GROWTH))
