@@ -20,9 +20,8 @@ from pkmodels.deliveries import (
 from pkmodels.errors import InputError
 from pkmodels.kernels.equations import Layout
 from pkmodels.kernels.problem import Problem
-from pkmodels.kernels.reference import check_times
 from pkmodels.system import System
-from pkmodels.timeline import Timeline
+from pkmodels.timeline import Timeline, check_times
 
 # What a rate, or a time integral, is measured against: the size of its state and 1 h.
 _HOUR = 1.0

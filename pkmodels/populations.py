@@ -111,8 +111,8 @@ def simulate_sets(
     It means what `pkmodels.trajectory.simulate` means of each set, solved as many at
     once as the processor can. What that refuses is data here: see `Ending`. No more
     than one chunk is in memory, and between two of them a caller may stop. An amount is
-    within some 1e-6 of itself, or 1e-11 of what is given of its ligand or label in all
-    (a hundred times ``controls.absolute``), whichever is more.
+    within some 1e-6 of itself, or 1e-12 of what is given of its ligand or label in all
+    (ten times ``controls.absolute``), whichever is more.
 
     Parameters
     ----------

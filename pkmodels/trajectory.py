@@ -111,7 +111,7 @@ def simulate(
 
     Linear systems with plain doses are solved exactly; all others are integrated from
     jump to jump (`pkmodels.integration.integrate`), each amount to some 1e-9 of itself
-    or 1e-14 of what is given of its ligand or label in all, whichever is more.
+    or 1e-15 of what is given of its ligand or label in all, whichever is more.
 
     Parameters
     ----------

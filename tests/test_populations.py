@@ -165,7 +165,7 @@ def test_small_amounts_are_as_accurate_as_is_said(fraction: float, label: str) -
     share = fraction * a / (a - b) * (np.exp(-b * times) - np.exp(-a * times))
     expected = 100.0 * share * np.exp(-decay * times)
     for curve in found.observables["kidney"]:
-        np.testing.assert_allclose(curve, expected, rtol=1e-6, atol=1e-11 * 100.0)
+        np.testing.assert_allclose(curve, expected, rtol=1e-6, atol=1e-12 * 100.0)
 
 
 def test_an_input_is_read_before_it_changes() -> None:
