@@ -12,15 +12,15 @@ jax.config.update("jax_enable_x64", True)
 import jax.numpy as jnp  # noqa: E402
 import sympy  # noqa: E402
 
+from pkmodels.arguments import as_numbers, parameter_values  # noqa: E402
 from pkmodels.courses import Course, as_course  # noqa: E402
-from pkmodels.errors import InputError, ModelError  # noqa: E402
+from pkmodels.errors import InputError, ModelError, check_kind  # noqa: E402
 from pkmodels.kernels.choice import choose_solver  # noqa: E402
 from pkmodels.kernels.differentiation import differentiable_solve  # noqa: E402
 from pkmodels.kernels.equations import Layout, equations_of  # noqa: E402
 from pkmodels.kernels.printing import jax_matrix  # noqa: E402
 from pkmodels.kernels.problem import Controls, Outcome, Problem, check_controls  # noqa: E402
 from pkmodels.lowering import lower_course  # noqa: E402
-from pkmodels.quantities import in_order  # noqa: E402
 from pkmodels.schedule import LabelForm, Schedule  # noqa: E402
 from pkmodels.symbols import LIGAND, Amount, Parameter, amounts_in  # noqa: E402
 from pkmodels.system import System  # noqa: E402
@@ -125,17 +125,14 @@ class CompiledIntegrals:
                 "label in the schedule, and name it where there are several"
             )
         course = as_course(self.system, schedule, label)
-        if isinstance(parameters, Mapping):
-            numbers = tuple(map(_numbers, in_order(self.system, parameters)))
-        else:
-            numbers = _numbers(parameters)
-        horizon = _numbers(horizon_h)
+        values = parameter_values(self.system, parameters)
+        numbers = values if isinstance(parameters, Mapping) else values[0]
+        horizon = as_numbers("horizon_h", horizon_h)
         if horizon.shape:
             raise InputError(f"horizon_h has the shape {horizon.shape}: give one time")
         return self.run(numbers, course, horizon)
 
 
-@lru_cache(maxsize=64)
 def compile_integrals(
     system: System,
     *,
@@ -181,7 +178,16 @@ def compile_integrals(
     >>> print(compiled.states, (found.until + found.tail).round(2))
     (blood, kidney) [143.22 124.89]
     """
+    remedy = "write compile_integrals(assemble(model, schedule.form))"
+    check_kind("the system", system, System, remedy)
     check_controls(controls)
+    return _compiled(system, kernel, controls)
+
+
+@lru_cache(maxsize=64)
+def _compiled(
+    system: System, kernel: str | None, controls: Controls
+) -> CompiledIntegrals:
     followed = with_tracers(system)
     states = followed.amounts
     if followed.matrix is None:
@@ -248,11 +254,6 @@ def _integrated(
         return Integrals(parts[0], parts[1], parts[2], horizon, report)
 
     return run
-
-
-def _numbers(values: Any) -> Any:
-    """Return numbers, lists or traced ones as an array of float64."""
-    return jnp.asarray(values, jnp.float64)
 
 
 @lru_cache(maxsize=64)

@@ -132,6 +132,8 @@ def deliveries_of(system: System, routes: Any, course: Course) -> Deliveries:
     time, lag, fraction = course.time_h[dose], *routes[route, :2].T
     length = _lengths(library, system, course, routes)[dose]
     known = is_sound(time) & is_sound(lag) & is_sound(fraction) & is_sound(length)
+    free = course.free_label_fraction[dose]
+    known &= (free >= 0.0) & (free <= 1.0)
     time, lag, length = (library.where(known, x, 0.0) for x in (time, lag, length))
     start, end = time + lag, time + lag + length
     amount = fraction * _amounts(library, course, dose, arrivals)

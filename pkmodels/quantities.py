@@ -257,7 +257,7 @@ def in_order(system: System, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
     names = [str(parameter) for parameter in system.parameters]
     for name in parameters:
         if name not in names:
-            raise InputError(f"no parameter {name!r}: {suggest(name, names)}")
+            raise InputError(f"no parameter {name!r}: {suggest(str(name), names)}")
     missing = [name for name in names if name not in parameters]
     if missing:
         raise InputError(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy
 from jax.custom_derivatives import SymbolicZero
+from sympy.core.relational import Relational
 
 from pkmodels.errors import InputError, ModelError
 from pkmodels.kernels.equations import Equations
@@ -17,6 +18,8 @@ from pkmodels.kernels.printing import jax_matrix
 from pkmodels.kernels.problem import Controls, Problem, Solution, Tangents
 
 _JUMPING = (sympy.Heaviside, sympy.sign, sympy.floor, sympy.ceiling)
+# A quotient by one of these may be a sign in disguise.
+_KINKED = (sympy.Abs, sympy.Max, sympy.Min)
 
 Lower = Callable[..., tuple[Problem, Any]]
 
@@ -65,7 +68,6 @@ def differentiable_solve(
     -0.13534 -0.27067
     """
     slopes = _slopes(equations)
-    jump = jump_in(equations)
 
     @jax.custom_jvp
     def once(given: Any) -> tuple[Any, ...]:
@@ -86,6 +88,7 @@ def differentiable_solve(
             return _in_rows(found.states, rows), found.report
 
         def derivative(primals: Any, tangents: Any) -> Any:
+            jump = jump_in(equations)
             if jump is not None:
                 raise ModelError(
                     f"{equations.name!r} cannot be differentiated: a rate jumps at "
@@ -155,6 +158,7 @@ def _slopes(equations: Equations) -> Callable[[Any, Problem], Any]:
     return slopes
 
 
+@lru_cache(maxsize=256)
 def jump_in(equations: Equations) -> sympy.Basic | None:
     """Return where a rate jumps as a state changes, if one does.
 
@@ -183,6 +187,10 @@ def jump_in(equations: Equations) -> sympy.Basic | None:
         for part in rate.atoms(*_JUMPING):
             if part.free_symbols & states:
                 return part
+        for power in rate.atoms(sympy.Pow):
+            kinks = power.base.atoms(*_KINKED)
+            if power.exp.is_negative and any(k.free_symbols & states for k in kinks):
+                return power
         for part in rate.atoms(sympy.Piecewise):
             found = _jump_between(part, states)
             if found is not None:
@@ -191,16 +199,24 @@ def jump_in(equations: Equations) -> sympy.Basic | None:
 
 
 def _jump_between(part: Any, states: set[sympy.Symbol]) -> Any:
+    """Return the first condition of states at which the value may jump."""
     pieces: list[Any] = list(part.args)
-    for (piece, condition), (following, _) in pairwise(pieces):
+    is_whole = pieces[-1][1] == sympy.true
+    for number, (piece, condition) in enumerate(pieces):
         here = condition.free_symbols & states
         if not here:
             continue
-        if not isinstance(condition, sympy.core.relational.Relational):
+        if not (is_whole and isinstance(condition, Relational)):
             return condition
         state = min(here, key=str)
-        edges = sympy.solve(sympy.Eq(*condition.args), state)
-        gaps = [(piece - following).subs(state, edge) for edge in edges]
-        if not edges or any(sympy.simplify(gap) != 0 for gap in gaps):
+        # Another condition may keep the value from the very next piece.
+        later = [following for following, _ in pieces[number + 1 :]]
+        try:
+            edges = sympy.solve(sympy.Eq(*condition.args), state)
+            gaps = [(piece - x).subs(state, edge) for x in later for edge in edges]
+            is_joined = edges and all(sympy.simplify(gap) == 0 for gap in gaps)
+        except NotImplementedError:  # of SymPy: it cannot be seen
+            is_joined = False
+        if not is_joined:
             return condition
     return None

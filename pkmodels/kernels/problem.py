@@ -2,6 +2,7 @@
 
 import math
 from enum import IntEnum
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from pkmodels.errors import InputError, check_kind
@@ -64,7 +65,7 @@ class Controls(NamedTuple):
     ----------
     relative : float
         Tolerance of the error of a step, relative to each state; of a sensitivity,
-        a hundred times as much.
+        a hundred times as much, and none where its own slope has a kink or no end.
     absolute : float
         The same relative to the scale of each state.
     most_steps : int
@@ -106,6 +107,8 @@ def check_controls(controls: Controls) -> None:
         ("negative", 0.0, math.inf),
     ):
         value = getattr(controls, name)
+        kind = Integral if name == "most_steps" else Real
+        check_kind(f"controls: {name}", value, kind, "give a number")
         if not least <= value <= most:
             raise InputError(
                 f"controls: {name} is {value}; it must be from {least:g} to {most:g}"
