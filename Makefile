@@ -15,8 +15,11 @@ COMPILE := env PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL= \
 run: $(VENV)/run-is-installed
 	$(BIN)/pkmodels safe-activity studies/lu177_patient4
 
+# By file, since what tests of one file share is made once.
+PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
+
 test: $(VENV)/dev-is-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: $(VENV)/dev-is-installed
 	$(BIN)/python -m pytest -m slow

@@ -31,7 +31,8 @@ def test_equal_systems_share_one_compilation(monkeypatch: pytest.MonkeyPatch) ->
     compiled_code = native.compiled_code
 
     def counted(*arguments: Any, **options: Any) -> bytes:
-        made.append(arguments)
+        if arguments[0].name == "shared":  # not the trial of the kernel itself
+            made.append(arguments)
         return compiled_code(*arguments, **options)
 
     monkeypatch.setattr(native, "compiled_code", counted)

@@ -10,7 +10,7 @@ from pkmodels import simulate
 from pkmodels.administrations import Administration
 from pkmodels.definition import Model
 from pkmodels.errors import SolveError
-from pkmodels.kernels.reference import functions_of
+from pkmodels.kernels.choice import single_kernel
 from pkmodels.models import blocks
 from pkmodels.reactions import Reaction, flow
 from pkmodels.schedule import Schedule, Window
@@ -219,17 +219,17 @@ PATIENTS = (
 )
 
 
-def test_three_patients_of_one_form_share_one_translation() -> None:
-    functions_of.cache_clear()
+def test_three_patients_of_one_form_share_one_compilation() -> None:
+    single_kernel.cache_clear()
     for number, schedule in enumerate(PATIENTS):
         system = assemble(UPTAKE, schedule.form)
         assert system.tracers == ()
         values = VALUES | {"sites": 0.6 + number}
         found = simulate(system, values, schedule, np.linspace(1.0, 300.0, 5))
         assert found.observables["tumour"].max() > 0.0
-        assert functions_of.cache_info().misses == 1
+        assert single_kernel.cache_info().misses == 1
     # Another hot fraction, a form of its own.
     other = occasions(30.0, 80.0, 0.4)
     system = assemble(UPTAKE, other.form)
     simulate(system, VALUES, other, SINCE, label="Ga-68")
-    assert functions_of.cache_info().misses == 2
+    assert single_kernel.cache_info().misses == 2

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 
 import jax
@@ -179,14 +179,31 @@ def solve_numbers(
     >>> print(solve_numbers(equations, problem, Controls()).states[:, 0].round(6))
     [1.       0.367879]
     """
-    kernel = _single_kernel(equations)
+    kernel = single_kernel(equations)
     if kernel is not None:
         return kernel.solve(problem, controls=controls)
     return jax.jit(xla_solver(equations), static_argnums=2)(problem, None, controls)
 
 
-@cache
-def _single_kernel(equations: Equations) -> NativeKernel | None:
+@lru_cache(maxsize=256)
+def single_kernel(equations: Equations) -> NativeKernel | None:
+    """Return the native kernel for one problem at a time, or None, with a message.
+
+    Parameters
+    ----------
+    equations : Equations
+        The equations.
+
+    Returns
+    -------
+    NativeKernel or None
+
+    Examples
+    --------
+    >>> x, a = sympy.symbols("x a")
+    >>> single_kernel(Equations("decay", (x,), (a,), (-a * x,), False)) is not None
+    True
+    """
     try:
         return native_kernel(equations, in_lanes=False)
     except (PkmodelsError, RuntimeError, OSError, MemoryError) as error:
