@@ -21,9 +21,11 @@ from courses import (
 )
 
 from pkmodels.administrations import Administration, SteadyState
+from pkmodels.compiled import compile_system
 from pkmodels.courses import Course, course_of
 from pkmodels.errors import InputError
 from pkmodels.kernels.equations import equations_of
+from pkmodels.kernels.problem import Outcome
 from pkmodels.lowering import lower_course
 from pkmodels.schedule import Schedule, ScheduleForm, Window
 from pkmodels.system import System, assemble
@@ -181,3 +183,14 @@ def test_a_label_that_is_free_altogether_has_no_state_on_the_ligand() -> None:
     line = lower(system, BINDING_VALUES, schedule)
     # It is late by 1 h, in which it decays.
     assert line.segments.added[1, -1] == pytest.approx(100.0 * math.exp(-LUTETIUM))
+
+
+def test_a_part_that_cannot_be_is_not_solved() -> None:
+    course = course_of(SYSTEM, FIRST, "Lu-177")
+    parts = np.full(course.free_label_fraction.shape, 2.0)
+    wrong = replace(course, free_label_fraction=parts)
+    compiled = compile_system(SYSTEM)
+    times = np.array([1.0, 20.0])
+    for given, outcome in ((course, Outcome.SOLVED), (wrong, Outcome.NOT_FINITE)):
+        _, report = compiled.solve_with_report(VALUES, given, times)
+        assert report[0] == outcome
