@@ -68,7 +68,5 @@ def test_values_have_no_need_of_a_derivative() -> None:
         return compiled.solve({"rate": rate, "most": 2.0}, given, times)[:, 0]
 
     np.testing.assert_allclose(left(0.5), [8.0 * np.exp(-0.5), 2.0], rtol=1e-5)
-    with pytest.raises(
-        ModelError, match="cannot be differentiated: a rate jumps"
-    ):
+    with pytest.raises(ModelError, match="cannot be differentiated: a rate jumps"):
         jax.jacfwd(left)(0.5)
