@@ -297,7 +297,7 @@ def test_random_networks(network: Network) -> None:
 
 @pytest.mark.slow
 @given(networks(all_there=True))
-@settings(max_examples=150)
+@settings(max_examples=50)
 def test_many_random_networks(network: Network) -> None:
     assert_like_radau(network)
 
