@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from lsoda import integrate
 
 from pkmodels.administrations import Administration
 from pkmodels.definition import Model
-from pkmodels.kernels.reference import integrate
 from pkmodels.reactions import Reaction, flow
 from pkmodels.routes import Route
 from pkmodels.schedule import Schedule, Window

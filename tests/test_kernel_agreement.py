@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import lsoda
 import numpy as np
 import pbpk12_model
 import pytest
@@ -27,7 +28,6 @@ from random_networks import Network, by_radau, every_direction, networks
 from pkmodels.administrations import Administration
 from pkmodels.courses import course_of
 from pkmodels.definition import Model
-from pkmodels.kernels import reference
 from pkmodels.kernels.equations import Equations, Layout, equations_of
 from pkmodels.kernels.native import native_kernel
 from pkmodels.kernels.problem import Controls, Outcome, Problem
@@ -164,7 +164,7 @@ def by_lsoda(case: Case, values: np.ndarray) -> np.ndarray:
     names = [parameter.name for parameter in case.system.parameters]
     named = dict(zip(names, values.tolist(), strict=True))
     line = lower(case.system, named, case.schedule, case.label)
-    return reference.integrate(line, TIMES)
+    return lsoda.integrate(line, TIMES)
 
 
 def of_draw(problem: Problem, draw: int) -> Problem:

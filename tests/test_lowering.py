@@ -14,6 +14,7 @@ from course_cases import CASES, EARLY, READINGS, Case, hot, infusion, lowered, s
 from courses import BINDING_VALUES, ONE_COMPARTMENT, VALUES, K, bolus
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lsoda import integrate
 from test_nmtest import CL, KA, V, of_the_first_row, published, subjects
 from test_nmtest import system as nmtest_system
 
@@ -21,7 +22,6 @@ from pkmodels.administrations import SteadyState
 from pkmodels.courses import Course, course_of
 from pkmodels.errors import InputError
 from pkmodels.kernels.equations import equations_of
-from pkmodels.kernels.reference import integrate
 from pkmodels.lowering import lower_course, problem_of
 from pkmodels.schedule import Schedule, ScheduleForm, Window
 from pkmodels.system import assemble

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lsoda import functions_of, integrate
 
 from pkmodels.definition import Model
 from pkmodels.event_tables import Subject, subjects_of
-from pkmodels.kernels.reference import functions_of, integrate
 from pkmodels.reactions import flow
 from pkmodels.routes import Route
 from pkmodels.schedule import ScheduleForm

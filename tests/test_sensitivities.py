@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import lsoda
 import numpy as np
 import pytest
 from course_cases import hot, infusion
@@ -28,7 +29,6 @@ from sensitivity_cases import CASES, Case
 from pkmodels import compiled as compiled_module
 from pkmodels.compiled import CompiledSystem, compile_system
 from pkmodels.courses import course_of
-from pkmodels.kernels import reference
 from pkmodels.kernels.choice import Solver, choose_solver
 from pkmodels.kernels.problem import Controls, Problem, Tangents
 from pkmodels.schedule import Schedule, Window
@@ -56,7 +56,7 @@ def compiled(name: str, kernel: str = "native") -> CompiledSystem:
 
 
 def by_lsoda(case: Case, values: Any, schedule: Schedule, times: np.ndarray) -> Any:
-    return reference.integrate(lower(case.system, values, schedule, case.label), times)
+    return lsoda.integrate(lower(case.system, values, schedule, case.label), times)
 
 
 def changed(schedule: Schedule, field: str, number: int, change: float) -> Schedule:

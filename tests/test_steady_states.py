@@ -17,13 +17,13 @@ from courses import (
     infused,
     solve,
 )
+from lsoda import integrate
 from scipy.optimize import brentq
 
 from pkmodels.administrations import Administration, SteadyState, repeat
 from pkmodels.definition import Model
 from pkmodels.errors import SolveError
 from pkmodels.kernels.periodic import find_periodic_state
-from pkmodels.kernels.reference import integrate
 from pkmodels.reactions import flow
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import amounts, parameters

@@ -5,5 +5,5 @@ kernel goes from symbols (`reduction`, `elimination`) to LLVM's language (`emiss
 `expressions`, `factor_code`, `model_code`, `step_code`, `step_control`, `solve_frame`,
 `solve_code`, `batch_code`, `ffi_frame`), to machine code (`machine_code`, `cache`), and
 is called by `native` and `foreign`. `xla` and `xla_*` are the same method in JAX,
-`linear` has closed forms, and `reference` is SciPy's, which the others are checked by.
+and `linear` has closed forms.
 """

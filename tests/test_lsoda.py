@@ -22,13 +22,13 @@ from courses import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lsoda import equations_in, functions_of, integrate
 from scipy.integrate import solve_ivp
 from sympy import Rational
 
 from pkmodels.administrations import Administration, Delivery
 from pkmodels.definition import Fate, Model
 from pkmodels.errors import InputError, SolveError
-from pkmodels.kernels.reference import equations_in, functions_of, integrate
 from pkmodels.reactions import flow
 from pkmodels.schedule import Schedule, Window
 from pkmodels.symbols import amounts, parameters
