@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pkmodels.courses import Course, course_of
     from pkmodels.decision import Burden, safe_activity
     from pkmodels.definition import Fate, Model
-    from pkmodels.dosimetry import absorbed_dose
+    from pkmodels.dosimetry.doses import absorbed_dose
     from pkmodels.errors import (
         FitRefusedError,
         InputError,
@@ -81,7 +81,7 @@ _MODULE_OF = {
     "Trajectory": "trajectory",
     "Value": "values",
     "Window": "schedule",
-    "absorbed_dose": "dosimetry",
+    "absorbed_dose": "dosimetry.doses",
     "amounts": "symbols",
     "analyse": "analysis.findings",
     "assemble": "system",

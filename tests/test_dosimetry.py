@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference_tables import rows
 
-from pkmodels.dosimetry import (
-    KIDNEY_Y90_LOG_SD,
-    SValue,
-    absorbed_dose,
-    draw_factors,
-    energy_weighted_mean,
-    s_value,
-)
+from pkmodels.dosimetry.doses import absorbed_dose, draw_factors, energy_weighted_mean
+from pkmodels.dosimetry.s_values import KIDNEY_Y90_LOG_SD, SValue, s_value
 from pkmodels.nuclides import nuclide
 from pkmodels.units import GY_G_PER_MEV_MBQ_H
 from pkmodels.values import Certainty

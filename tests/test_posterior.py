@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import halfnorm, norm
 
 from pkmodels.administrations import Administration
-from pkmodels.dosimetry import s_value
+from pkmodels.dosimetry.s_values import s_value
 from pkmodels.errors import InputError, ModelError
 from pkmodels.exact import compile_exactly
 from pkmodels.fitting.anchoring import anchored, problem_of

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference_tables import rows
 
-from pkmodels.dosimetry import s_value
+from pkmodels.dosimetry.s_values import s_value
 from pkmodels.errors import ModelError
 from pkmodels.models import organ_exchange, values
 from pkmodels.nuclides import nuclide

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pkmodels.clinic.patient import Limit, Patient, Region
 from pkmodels.clinic.patient_toml import FILE_NAME
 from pkmodels.decision import MINIMUM_TAIL_DRAWS
-from pkmodels.dosimetry import s_value
+from pkmodels.dosimetry.s_values import s_value
 from pkmodels.errors import InputError, suggest
 from pkmodels.models.values import EXCHANGING_ORGANS
 

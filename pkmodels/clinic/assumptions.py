@@ -8,7 +8,7 @@ from pkmodels.clinic.answerable import sex_of
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.exposure import UPTAKE_OVER_H
 from pkmodels.clinic.patient import Patient
-from pkmodels.dosimetry import s_value
+from pkmodels.dosimetry.s_values import s_value
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.posterior import EXPECTED, FLOOR, NOISE
 from pkmodels.values import Certainty

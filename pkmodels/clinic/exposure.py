@@ -7,13 +7,8 @@ import numpy as np
 
 from pkmodels.clinic.answerable import sex_of
 from pkmodels.clinic.patient import Patient, Region
-from pkmodels.dosimetry import (
-    SValue,
-    absorbed_dose,
-    draw_factors,
-    energy_weighted_mean,
-    s_value,
-)
+from pkmodels.dosimetry.doses import absorbed_dose, draw_factors, energy_weighted_mean
+from pkmodels.dosimetry.s_values import SValue, s_value
 from pkmodels.exact import Doses, ExactSystem
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.prediction import predict

@@ -1,4 +1,4 @@
-"""Absorbed dose: MIRD self-dose S-values, scaled to the patient's organ mass."""
+"""S-values: MIRD self-dose S-values, scaled to the patient's organ mass."""
 
 import csv
 import math
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
-
-import numpy as np
 
 from pkmodels.nuclides import nuclide
 from pkmodels.units import GY_G_PER_MEV_MBQ_H, GY_PER_MBQ_H_PER_MGY_PER_MBQ_S
@@ -196,93 +194,3 @@ def _from_row(row: Mapping[str, str]) -> SValue:
         source=row["source"],
         reference_mass_g=mass,
     )
-
-
-def draw_factors(
-    s_values: list[SValue], n_draws: int, generator: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Draw each uncertainty of some S-values once, for all that share it.
-
-    Parameters
-    ----------
-    s_values : list of SValue
-        The S-values in use.
-    n_draws : int
-        Number of draws.
-    generator : numpy Generator
-        Source of randomness.
-
-    Returns
-    -------
-    dict of str to (n_draws,) array
-        Log-normal factors with median 1, by name.
-
-    Examples
-    --------
-    >>> kidney = s_value("kidney", "Y-90", "male")
-    >>> sorted(draw_factors([kidney], 3, np.random.default_rng(0)))
-    ['S-value of Lu-177, kidney', 'Y-90 / Lu-177 S-value ratio, kidney']
-    """
-    by_name = {u.name: u.log_sd for value in s_values for u in value.uncertainties}
-    return {
-        name: np.exp(by_name[name] * generator.standard_normal(n_draws))
-        for name in sorted(by_name)
-    }
-
-
-def absorbed_dose(
-    value: SValue, time_integral: Any, mass_g: Any, factors: Mapping[str, Any]
-) -> Any:
-    """Return the self-dose of a region, D = TIA S(m).
-
-    Parameters
-    ----------
-    value : SValue
-        Its S-value.
-    time_integral : (n_draws,) array
-        Time-integrated activity, MBq h, >= 0.
-    mass_g : (n_draws,) array
-        Mass of the region, g, > 0.
-    factors : mapping of str to (n_draws,) array
-        From `draw_factors`.
-
-    Returns
-    -------
-    (n_draws,) array, Gy
-
-    Examples
-    --------
-    >>> kidney = s_value("kidney", "Lu-177", "male")
-    >>> name = kidney.uncertainties[0].name
-    >>> round(float(absorbed_dose(kidney, 7593.75, 245.3, {name: 1.0})), 2)
-    2.68
-    """
-    dose = time_integral * value.at_mass(mass_g)
-    for uncertainty in value.uncertainties:
-        dose = dose * factors[uncertainty.name]
-    return dose
-
-
-def energy_weighted_mean(doses: Mapping[str, Any], masses_g: Mapping[str, Any]) -> Any:
-    """Return the dose of regions taken together: energy over mass.
-
-    sum_r D_r m_r / sum_r m_r.
-
-    Parameters
-    ----------
-    doses : mapping of str to array
-        Dose of each region, Gy.
-    masses_g : mapping of str to array
-        Mass of each region, g, > 0.
-
-    Returns
-    -------
-    array, Gy
-
-    Examples
-    --------
-    >>> energy_weighted_mean({"left": 2.0, "right": 4.0}, {"left": 1.0, "right": 3.0})
-    3.5
-    """
-    energy = sum(doses[region] * masses_g[region] for region in doses)
-    return energy / sum(masses_g[region] for region in doses)

@@ -1,0 +1,1 @@
+"""From time-integrated activity to dose, BED and what is uncertain of them."""
