@@ -25,8 +25,6 @@ from pkmodels.fitting.posterior import (
     CALIBRATION,
     EXPECTED,
     FLOOR,
-    KINETICS,
-    MASS,
     NOISE,
     ODDS,
     Posterior,
@@ -37,9 +35,6 @@ from pkmodels.fitting.sampling import Coordinates, Problem
 # A factor less certain than this is anchored, too (a factor of e either way).
 _FREE_LOG_SD = 1.0
 _NOISE_SPREAD = 0.5
-
-# The order of a position, which is that of the PyMC model's variables.
-_ORDER = (KINETICS, ODDS, CALIBRATION, MASS, NOISE, FLOOR)
 
 
 class Anchors(NamedTuple):

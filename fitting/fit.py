@@ -1,6 +1,5 @@
 """The fit: from a posterior to checked draws of its parameters."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +12,6 @@ from pkmodels.fitting.anchoring import anchored, problem_of
 from pkmodels.fitting.checks import Checks, check
 from pkmodels.fitting.posterior import (
     EXPECTED,
-    FLOOR,
     FRACTION,
     KINETICS,
     MASS,
@@ -24,7 +22,6 @@ from pkmodels.fitting.posterior import (
     form_of,
 )
 from pkmodels.fitting.prediction import predict_curves
-from pkmodels.fitting.priors import sampling_scale_sd
 from pkmodels.fitting.sampling import (
     Draws,
     Progress,
@@ -271,50 +268,6 @@ def _count_failed_solves(posterior: Posterior, parameters: np.ndarray) -> int:
     return int((~finite).sum())
 
 
-def contraction(fit: Fit) -> dict[str, float]:
-    """Return how much the data narrowed each parameter: 1 - var posterior / var prior.
-
-    On the scale of ln x for log-normal priors, of x for half-normal ones. Near 0 the
-    prior speaks, near 1 the data do.
-
-    Parameters
-    ----------
-    fit : Fit
-        The fit.
-
-    Returns
-    -------
-    dict of str to float
-        By parameter; noise and calibration by ``variable[coordinate]``.
-
-    Examples
-    --------
-    >>> from pkmodels.fitting import worked_example
-    >>> generator = np.random.default_rng(0)
-    >>> variables = {
-    ...     "kinetics": np.exp(generator.normal(4.2, 0.1, (4, 500, 1))),
-    ...     "relative_noise": np.abs(generator.normal(0.0, 0.1, (4, 500, 1))),
-    ... }
-    >>> draws = Draws(variables, np.zeros((4, 500, 2)), np.zeros((4, 500), bool), 0.9)
-    >>> passed = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
-    >>> example = Fit(worked_example.posterior(), draws, passed, seed=0)
-    >>> {name: round(value, 1) for name, value in contraction(example).items()}
-    {'half_life': 1.0, 'relative_noise[SPECT]': 0.0}
-    """
-    found: dict[str, float] = {}
-    weighed = fit.posterior.observations.weighed
-    for variable, group in fit.posterior.all_priors.items():
-        columns = fit.draws.variables[variable].reshape(fit.draws.diverging.size, -1).T
-        for (name, prior), column in zip(group.items(), columns, strict=True):
-            if variable == MASS and name not in weighed:
-                continue  # no measurement depends on it
-            scaled = column if variable in (NOISE, FLOOR) else np.log(column)
-            ratio = float(np.var(scaled)) / sampling_scale_sd(prior) ** 2
-            key = name if variable in (KINETICS, ODDS) else f"{variable}[{name}]"
-            found[key] = 1.0 - ratio
-    return found
-
-
 def to_tree(fit: Fit) -> xr.DataTree:
     """Return the fit as an ArviZ tree, to plot or to keep.
 
@@ -362,32 +315,3 @@ def to_tree(fit: Fit) -> xr.DataTree:
     tree.attrs["seed"] = fit.seed
     tree.attrs["checks_passed"] = int(fit.checks.passed)
     return tree
-
-
-def priors_in_words(posterior: Posterior) -> Mapping[str, str]:
-    """Return every prior as text.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        What is fitted.
-
-    Returns
-    -------
-    mapping of str to str
-        By parameter, as `contraction` names them; an uptake fraction's prior is that
-        of its ratio to the eliminated fraction.
-
-    Examples
-    --------
-    >>> from pkmodels.fitting import worked_example
-    >>> priors_in_words(worked_example.posterior())["half_life"]
-    'log-normal, median 60 h, sd of ln 1 (judgement: wide)'
-    """
-    words: dict[str, str] = {}
-    for variable, group in posterior.all_priors.items():
-        for name, prior in group.items():
-            key = name if variable in (KINETICS, ODDS) else f"{variable}[{name}]"
-            note = "ratio to the eliminated fraction: " if variable == ODDS else ""
-            words[key] = f"{note}{prior}"
-    return words

@@ -36,6 +36,31 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """How a region's outline and recovery enter one modality's values.
+
+    A value is too large by (m / m_true)^k prod_j x_j^(l_j), m the mass as outlined.
+
+    Parameters
+    ----------
+    modality, region : str
+        Whose values.
+    exponent : float
+        k: how the activity found grows with the volume outlined.
+    mass_g : float
+        m, g, > 0.
+    loadings : mapping of str to float
+        l_j by the name of the factor x_j, one of `arrange`'s recoveries.
+    """
+
+    modality: str
+    region: str
+    exponent: float
+    mass_g: float
+    loadings: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class LabelTimes:
     """The doses of one label and every time at which its activity is needed."""
 
@@ -47,9 +72,10 @@ class LabelTimes:
 class Observations:
     """Measurements in array form.
 
-    The prediction of row i is factor_i c_i / m_i sum_q weight_iq activity_iq, with
-    the activities at the times of one label, its calibration factor c_i (1 where
-    there is none) and the region's mass m_i (1 where the value is a total).
+    The prediction of row i is factor_i c_i m_i^(-k_i) prod_j x_j^(l_ij) sum_q weight_iq
+    activity_iq, with the activities at the times of one label, its calibration factor
+    c_i (1 where there is none), the region's mass m_i and the recovery factors x_j. The
+    power k is 1 for a concentration and 0 for a total, unless an `Outline` says more.
 
     Parameters
     ----------
@@ -62,7 +88,7 @@ class Observations:
     node, weight : (n, n_nodes) arrays
         Rows of the stacked times, and weights that average a frame.
     factor : (n,) array
-        Decay correction.
+        Decay correction, and the mass as outlined to the power that makes up the unit.
     calibrations : tuple of (str, float)
         Name and sd of ln of each calibration factor.
     calibration : (n,) array of int
@@ -70,7 +96,13 @@ class Observations:
     weighed : tuple of str
         Regions whose mass enters a prediction.
     mass : (n,) array of int
-        Index into `weighed` plus 1; 0 is a total.
+        Index into `weighed` plus 1; 0 where no mass enters.
+    mass_exponent : (n,) array
+        k of each row.
+    recoveries : tuple of (str, float)
+        Name and sd of ln of each recovery factor.
+    recovery : (n, n_recoveries) array
+        l of each row.
     modalities : tuple of str
         Modalities in order; `modality` holds each row's index.
     regions : tuple of str
@@ -92,6 +124,9 @@ class Observations:
     calibration: np.ndarray
     weighed: tuple[str, ...]
     mass: np.ndarray
+    mass_exponent: np.ndarray
+    recoveries: tuple[tuple[str, float], ...]
+    recovery: np.ndarray
     modalities: tuple[str, ...]
     modality: np.ndarray
     regions: tuple[str, ...]
@@ -107,6 +142,8 @@ def arrange(
     schedule: Schedule,
     observables: tuple[str, ...],
     calibrations: Sequence[Calibration],
+    outlines: Sequence[Outline] = (),
+    recoveries: Sequence[tuple[str, float]] = (),
 ) -> Observations:
     """Turn measurements into arrays.
 
@@ -120,6 +157,10 @@ def arrange(
         Observables of the model, in its order.
     calibrations : sequence of Calibration
         Unknown factors; a modality without one is taken as exact.
+    outlines : sequence of Outline
+        Of the regions and modalities whose values hang on the outline.
+    recoveries : sequence of (str, float)
+        Name and sd of ln of each factor that the outlines' loadings name.
 
     Returns
     -------
@@ -144,8 +185,13 @@ def arrange(
     labels, node = _stack_times(measurements, frames, schedule)
     factors = [_factor(item, calibrations) for item in measurements]
     log_sds = dict(factor for factor in factors if factor is not None)
-    concentrations = [m for m in measurements if m.quantity is Quantity.CONCENTRATION]
-    weighed = tuple(dict.fromkeys(m.region for m in concentrations))
+    drawn = {(o.modality, o.region): o for o in outlines}
+    exponent, unit = _exponents(measurements, drawn)
+    weighed = tuple(
+        dict.fromkeys(
+            m.region for m, k in zip(measurements, exponent, strict=True) if k != 0.0
+        )
+    )
     modalities = tuple(dict.fromkeys(m.modality for m in measurements))
     regions = tuple(dict.fromkeys(m.region for m in measurements))
     floors = tuple(dict.fromkeys(floor_name(m) for m in measurements))
@@ -155,7 +201,7 @@ def arrange(
         column=np.array([observables.index(m.region) for m in measurements]),
         node=node,
         weight=np.array([np.pad(w, (0, node.shape[1] - len(w))) for _, w in frames]),
-        factor=np.array([_correction(item) for item in measurements]),
+        factor=np.array([_correction(item) for item in measurements]) * unit,
         calibrations=tuple(log_sds.items()),
         calibration=np.array(
             [list(log_sds).index(f[0]) + 1 if f else 0 for f in factors]
@@ -163,10 +209,13 @@ def arrange(
         weighed=weighed,
         mass=np.array(
             [
-                weighed.index(m.region) + 1 if m in concentrations else 0
-                for m in measurements
+                weighed.index(m.region) + 1 if k != 0.0 else 0
+                for m, k in zip(measurements, exponent, strict=True)
             ]
         ),
+        mass_exponent=exponent,
+        recoveries=tuple(recoveries),
+        recovery=_loadings(measurements, drawn, [name for name, _ in recoveries]),
         modalities=modalities,
         modality=np.array([modalities.index(m.modality) for m in measurements]),
         regions=regions,
@@ -176,6 +225,34 @@ def arrange(
         value=np.array([m.value for m in measurements]),
         sd=np.array([np.nan if m.sd is None else m.sd for m in measurements]),
     )
+
+
+def _exponents(
+    measurements: Sequence[Measurement], outlines: Mapping[tuple[str, str], Outline]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return k of each row, and what makes m_true^-k a value of the row's unit."""
+    exponents, units = [], []
+    for item in measurements:
+        per_gram = item.quantity is Quantity.CONCENTRATION
+        outline = outlines.get((item.modality, item.region))
+        exponents.append(float(per_gram) if outline is None else outline.exponent)
+        units.append(1.0)
+        if outline is not None:
+            units[-1] = outline.mass_g ** (outline.exponent - per_gram)
+    return np.array(exponents), np.array(units)
+
+
+def _loadings(
+    measurements: Sequence[Measurement],
+    outlines: Mapping[tuple[str, str], Outline],
+    names: Sequence[str],
+) -> np.ndarray:
+    found = np.zeros((len(measurements), len(names)))
+    for i, item in enumerate(measurements):
+        outline = outlines.get((item.modality, item.region))
+        if outline is not None:
+            found[i] = [outline.loadings.get(name, 0.0) for name in names]
+    return found
 
 
 def floor_name(item: Measurement) -> str:

@@ -22,6 +22,7 @@ FRACTION, EXPECTED = "fraction", "expected"
 LOG_VALUE, VALUE, SD = "log_value_measured", "value_measured", "sd_stated"
 FLOOR_SCALE = "noise_floor_scale"
 MASS, NOISE, FLOOR = "mass", "relative_noise", "noise_floor"
+RECOVERY = "recovery"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Posterior:
         for region in self.observations.weighed:
             if region not in self.masses and region not in self.exact_masses:
                 raise ModelError(
-                    f"region {region!r} has concentrations but no mass: give one"
+                    f"values of region {region!r} hang on its mass, which is missing: "
+                    "give one"
                 )
 
     @property
@@ -96,6 +98,10 @@ class Posterior:
             KINETICS: dict(self.priors.independent),
             ODDS: dict(self.priors.odds),
             CALIBRATION: factors,
+            RECOVERY: {
+                name: log_normal(1.0, sd, "", "by the patient's file", Certainty.STATED)
+                for name, sd in seen.recoveries
+            },
             MASS: dict(self.masses),
             NOISE: dict.fromkeys(seen.modalities, self.relative_noise),
             FLOOR: floors,
@@ -213,7 +219,8 @@ def form_of(posterior: Posterior) -> str:
     parts += [repr(dict(posterior.exact_masses)), repr(seen.weighed)]
     parts.append(repr(posterior.minimum_noise))
     arrays = [seen.column, seen.node, seen.weight, seen.factor, seen.calibration]
-    arrays += [seen.mass, seen.modality, seen.floor, posterior.additive]
+    arrays += [seen.mass, seen.mass_exponent, seen.recovery]
+    arrays += [seen.modality, seen.floor, posterior.additive]
     for wanted in seen.labels.values():
         arrays += [*wanted.doses, wanted.times_h]
     parts += [repr(np.asarray(array).tolist()) for array in arrays]
@@ -253,18 +260,20 @@ def _predictions(
 
 
 def _scale(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
-    """Return calibration factor over mass for each row, 1 where there is neither."""
+    """Return each row's product of calibration, recovery and power of the mass."""
     seen = posterior.observations
     scale: Any = pt.ones(len(seen.value))
     if seen.calibrations:
         factors: Any = pt.concatenate([pt.ones(1), drawn[CALIBRATION]])
         scale = scale * factors[seen.calibration]
+    if seen.recoveries:
+        scale = scale * pt.exp(seen.recovery @ pt.log(drawn[RECOVERY]))
     if seen.weighed:
         by_region: dict[str, Any] = dict(posterior.exact_masses)
         for i, region in enumerate(posterior.masses):
             by_region[region] = drawn[MASS][i]
         masses: Any = pt.stack([1.0, *(by_region[region] for region in seen.weighed)])
-        scale = scale / masses[seen.mass]
+        scale = scale * masses[seen.mass] ** -seen.mass_exponent
     return scale
 
 

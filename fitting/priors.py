@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+from scipy.special import ndtri
 
 from pkmodels.errors import ModelError
 from pkmodels.values import Family, Prior
@@ -134,3 +135,36 @@ def sampling_scale_sd(prior: Prior) -> float:
     if prior.family is Family.LOG_NORMAL:
         return prior.parameters["log_sd"]
     return prior.parameters["scale"] * math.sqrt(1.0 - 2.0 / math.pi)
+
+
+def prior_quantiles(
+    prior: Prior, levels: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Return quantiles of a prior.
+
+    Parameters
+    ----------
+    prior : Prior
+        The prior.
+    levels : (float, float, float)
+        Probabilities, in (0, 1).
+
+    Returns
+    -------
+    (float, float, float)
+        In the prior's unit.
+
+    Examples
+    --------
+    >>> from pkmodels.values import Certainty, half_normal
+    >>> wide = half_normal(0.1, "", "wide", Certainty.JUDGEMENT)
+    >>> round(prior_quantiles(wide, (0.025, 0.5, 0.975))[1], 4)
+    0.0674
+    """
+    if prior.family is Family.LOG_NORMAL:
+        median, log_sd = prior.parameters["median"], prior.parameters["log_sd"]
+        first, second, third = (median * math.exp(log_sd * ndtri(p)) for p in levels)
+    else:
+        scale = prior.parameters["scale"]
+        first, second, third = (scale * ndtri(0.5 + p / 2.0) for p in levels)
+    return float(first), float(second), float(third)

@@ -37,6 +37,7 @@ LIGANDS: Mapping[str, Ligand] = {
 # Organs that fill from blood and empty out of the body, as organ_exchange assumes.
 EXCHANGING_ORGANS = (
     "kidney",
+    "kidneys",
     "liver",
     "spleen",
     "red_marrow",
@@ -71,6 +72,13 @@ _UPTAKE_ODDS: Mapping[tuple[str, str], Prior] = {
         f"2.2 % (0.6-5.1 %) per kidney, {_HAENSCHEID}; widened",
         Certainty.DERIVED,
     ),
+    ("pentixather", "kidneys"): log_normal(
+        0.05,
+        0.7,
+        "",
+        f"twice that of one kidney, 2.2 % (0.6-5.1 %), {_HAENSCHEID}; widened",
+        Certainty.DERIVED,
+    ),
     ("pentixather", "liver"): log_normal(
         0.1, 1.0, "", f"from dose and half-life of {_HAENSCHEID}", Certainty.DERIVED
     ),
@@ -86,6 +94,14 @@ _UPTAKE_ODDS: Mapping[tuple[str, str], Prior] = {
         "",
         f"per kidney: typical peak of both 1.7 % in {_BUDIANSAH}, whose published "
         "kidney values run twice as high; widened",
+        Certainty.DERIVED,
+    ),
+    ("dotatate", "kidneys"): log_normal(
+        0.024,
+        0.8,
+        "",
+        f"typical peak of both 1.7 % in {_BUDIANSAH}, whose published kidney values "
+        "run twice as high; widened",
         Certainty.DERIVED,
     ),
     ("dotatate", "liver"): log_normal(
@@ -109,6 +125,7 @@ _BIOLOGICAL_HALF_LIFE: Mapping[tuple[str, str], Prior] = {
     )
     for organ, median, effective in (
         ("kidney", 55.0, 41),
+        ("kidneys", 55.0, 41),
         ("liver", 344.0, 109),
         ("spleen", 187.0, 86),
         ("red_marrow", 217.0, 92),
@@ -122,6 +139,17 @@ _BIOLOGICAL_HALF_LIFE: Mapping[tuple[str, str], Prior] = {
         Certainty.DERIVED,
     )
     for organ in ("liver", "spleen")
+}
+
+_EFFECTIVE_HALF_LIFE: Mapping[tuple[str, str, str], Prior] = {
+    ("pentixather", organ, "Lu-177"): log_normal(
+        40.0,
+        0.24,
+        "h",
+        f"41 (sd 10, 24-64) h in {_HAENSCHEID}, as a log-normal",
+        Certainty.DERIVED,
+    )
+    for organ in ("kidney", "kidneys")
 }
 
 RELATIVE_NOISE = half_normal(
@@ -183,3 +211,24 @@ def biological_half_life(ligand: str, organ: str) -> Prior:
     log-normal, median 60 h, sd of ln 1 (judgement: any organ, any ligand; wide)
     """
     return _BIOLOGICAL_HALF_LIFE.get((ligand, organ), _BIOLOGICAL_HALF_LIFE_ANY)
+
+
+def effective_half_life(ligand: str, organ: str, label: str) -> Prior | None:
+    """Return what a population's effective half-lives of an organ are.
+
+    Parameters
+    ----------
+    ligand, organ, label : str
+        Ligand, organ and radionuclide.
+
+    Returns
+    -------
+    Prior or None
+        Log-normal, h; None where no population was published.
+
+    Examples
+    --------
+    >>> effective_half_life("pentixather", "kidney", "Lu-177").parameters["median"]
+    40.0
+    """
+    return _EFFECTIVE_HALF_LIFE.get((ligand, organ, label))

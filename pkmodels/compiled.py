@@ -256,7 +256,9 @@ def _judged(
     """Return an exact solution, or NaN where it is none, and its report."""
     count = amounts.shape[1]
     least = -controls.negative * problem.scales[:count]
-    is_known = jnp.all(jnp.isfinite(problem.added)) & jnp.all(jnp.isfinite(amounts))
+    # A rate without end would leave 0 of everything.
+    parts = (problem.added, problem.constants, amounts)
+    is_known = jnp.all(jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts]))
     is_negative = jnp.any(amounts < least[None, :])
     outcome = jnp.where(is_negative, Outcome.NEGATIVE, Outcome.SOLVED)
     outcome = jnp.where(is_known, outcome, Outcome.NOT_FINITE).astype(float)
@@ -278,7 +280,7 @@ def _are_sorted(times: Any) -> bool:
 def _vector(parameters: Sequence[Any]) -> Any:
     if not parameters:
         return np.zeros(0)
-    if len(parameters) == 1 and jnp.ndim(parameters[0]) == 1:
+    if len(parameters) == 1 and jnp.ndim(parameters[0]) > 0:
         return parameters[0]
     library = jnp if any(isinstance(p, Tracer) for p in parameters) else np
     return library.stack([library.asarray(p, np.float64) for p in parameters])

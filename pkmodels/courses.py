@@ -250,7 +250,8 @@ def as_course(system: System, schedule: Schedule | Course, label: str | None) ->
     Raises
     ------
     InputError
-        When a label is named beside a course, or as `course_of` raises.
+        When a label is named beside a course, the course was made for another system,
+        or as `course_of` raises.
 
     Examples
     --------
@@ -275,15 +276,28 @@ def as_course(system: System, schedule: Schedule | Course, label: str | None) ->
     own = _identity(system)
     if schedule.form.system != own:
         raise InputError(
-            f"the course was made for {schedule.form.system[0]!r}, with other states "
-            f"or routes than {system.name!r} has: write course_of(system, schedule)"
+            f"the course was made for another system, {schedule.form.system[0]!r}, "
+            f"than {system.name!r}: {_difference(schedule.form.system, own)}; write "
+            "course_of(system, schedule) with the system that is solved"
         )
     return schedule
 
 
+def _difference(theirs: tuple[str, ...], own: tuple[str, ...]) -> str:
+    """Say what of two systems is not the same, besides their names."""
+    more = [part for part in theirs[1:] if part not in own[1:]]
+    less = [part for part in own[1:] if part not in theirs[1:]]
+    if not more and not less:
+        return "their names or the order of their states, parameters or routes differ"
+    found = (("with", more), ("without", less))
+    return ", ".join(f"{word} {', '.join(parts)}" for word, parts in found if parts)
+
+
 def _identity(system: System) -> tuple[str, ...]:
-    """Return what numbers in a course refer to: the states and routes of a system."""
-    routes = (f"{who} {name} {route.amount}" for who, name, route in system.routes)
+    """Return what numbers in a course refer to: a system's name, symbols and routes."""
+    routes = (
+        f"{name} of {who} into {route.amount}" for who, name, route in system.routes
+    )
     decays = (constant.symbol for constant in system.decay_constants)
     symbols = (*system.states, *system.parameters, *system.inputs, *decays)
     return (system.name, *map(str, symbols), *routes)

@@ -13,7 +13,7 @@ from pkmodels.lowering import problem_of
 from pkmodels.segments import SteadyDose
 from pkmodels.timeline import Timeline
 
-# Ten times finer than a solve for a likelihood, at some five times the time.
+# A thousand times finer than a solve for a likelihood, in some seven times the steps.
 CONTROLS = Controls(relative=1e-10, absolute=1e-16)
 # Finer over one cycle of a steady state, so that the cycles' change can reach 1e-10.
 _OF_CYCLES = Controls(relative=1e-12, absolute=1e-17)

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -10,6 +10,9 @@ from pkmodels.errors import InputError, suggest
 from pkmodels.units import AVOGADRO_PER_MOL, SECONDS_PER_HOUR
 
 _HOURS_PER = {"s": 1.0 / SECONDS_PER_HOUR, "min": 1.0 / 60.0, "h": 1.0, "d": 24.0}
+
+ICRP_107 = "ICRP 107"
+ENSDF = "ENSDF"
 
 # A label that no ligand carries is a ligand of its own, "free Lu".
 FREE_LABEL = "free "
@@ -24,7 +27,7 @@ STABLE_DAUGHTERS = frozenset(
 
 @dataclass(frozen=True)
 class Nuclide:
-    """A radionuclide as tabulated in ICRP Publication 107.
+    """A radionuclide as tabulated in ICRP Publication 107, or with a newer half-life.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ class Nuclide:
     daughters : tuple of (str, float)
         What it decays into, stable or not, each with its branching fraction, in
         (0, 1].
+    source : str
+        Where its half-life and, where they differ in this, its energies come from.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Nuclide:
     electron_MeV: float
     photon_MeV: float
     daughters: tuple[tuple[str, float], ...]
+    source: str = ICRP_107
 
     @property
     def decay_constant_per_h(self) -> float:
@@ -93,22 +99,30 @@ def nuclides() -> dict[str, Nuclide]:
     }
 
 
-def nuclide(name: str) -> Nuclide:
+def nuclide(name: str, source: str = ICRP_107) -> Nuclide:
     """Look up one radionuclide.
 
     Parameters
     ----------
     name : str
         Element and mass number, as in ``"Y-90"``.
+    source : str
+        ``"ICRP 107"``, or ``"ENSDF"`` for the newer half-life of Lu-177, Y-90 or Ga-68;
+        energies and branching fractions are those of ICRP 107 then too.
 
     Returns
     -------
     Nuclide
+        Its `source` says what comes from where.
 
     Raises
     ------
     InputError
-        When the table holds no such nuclide.
+        When the table holds no such nuclide, or the source no such half-life.
+
+    References
+    ----------
+    ICRP Publication 107 (2008); ENSDF as in paceENSDF 0.6.3, see data/half_lives.csv.
 
     Examples
     --------
@@ -118,13 +132,45 @@ def nuclide(name: str) -> Nuclide:
     726.8
     >>> nuclide("Bi-213").daughters
     (('Po-213', 0.9791), ('Tl-209', 0.0209))
+    >>> newer = nuclide("Y-90", source="ENSDF")
+    >>> newer.half_life_h, newer.source
+    (64.05, 'half-life: ENSDF; energies and branching: ICRP 107')
     """
     try:
-        return nuclides()[name]
+        found = nuclides()[name]
     except KeyError:
         raise InputError(
             f"label {name!r} is not a known radionuclide: {suggest(name, nuclides())}"
         ) from None
+    if source == ICRP_107:
+        return found
+    newer = _newer_half_lives()
+    sources = list(dict.fromkeys([ICRP_107, *(where for _, where in newer)]))
+    if source not in sources:
+        raise InputError(
+            f"source {source!r} of nuclear data: {suggest(source, sources)}"
+        )
+    if (name, source) not in newer:
+        held = ", ".join(other for other, where in newer if where == source)
+        raise InputError(
+            f"{source} half-life of {name}: pkmodels holds those of {held} only; "
+            f"take source={ICRP_107!r}"
+        )
+    said = f"half-life: {source}; energies and branching: {ICRP_107}"
+    return replace(found, half_life_h=newer[name, source], source=said)
+
+
+@cache
+def _newer_half_lives() -> dict[tuple[str, str], float]:
+    text = (
+        resources.files("pkmodels").joinpath("data/half_lives.csv").read_text("utf-8")
+    )
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {
+        (row["nuclide"], row["source"]): float(row["half_life"])
+        * _HOURS_PER[row["unit"]]
+        for row in csv.DictReader(lines)
+    }
 
 
 def _parse_daughters(text: str) -> tuple[tuple[str, float], ...]:

@@ -22,6 +22,7 @@ GY_G_PER_MEV_MBQ_H = JOULE_PER_MEV * 1e3 * 1e6 * SECONDS_PER_HOUR
 
 # 1 ug over 1 g/mol is 1 umol.
 NMOL_PER_UMOL = 1e3
+MBQ_PER_GBQ = 1e3
 
 # 1 MBq h is 1e6 x 3600 decays.
 DECAYS_PER_MBQ_H = 1e6 * SECONDS_PER_HOUR

@@ -1,12 +1,16 @@
 """A made-up result and its figures, for tests: no patient, no fit."""
 
+from math import erf, sqrt
+
 import numpy as np
 
 from pkmodels.clinic.report_figures import (
     CurveBand,
     DoseDraws,
     MeasuredPoint,
+    PriorPosterior,
     ReportFigures,
+    ResidualPoint,
 )
 from pkmodels.clinic.result_format import Result
 
@@ -142,3 +146,292 @@ def figures():
         dose_draws("liver", 40.0, "bed", 0.0),
     )
     return ReportFigures(tuple(curves), tuple(points), draws)
+
+
+REGIONS = (*ORGANS, "spleen", "red_marrow", "lesion_1")
+PLANNED, MEASURED = "Y-90", "Lu-177"
+
+
+def complete(**changes):
+    """Return the fields of a result in which every optional field is filled.
+
+    One label is planned and one only compared; a limit in BED stands beside one in Gy;
+    there is a tumour, an earlier treatment and a stem-cell transplantation.
+    """
+    safe = complete_safe_activity()
+    fields = {
+        "note": "made up, for tests",
+        "organs": {
+            name: {MEASURED: full_organ(0.10), PLANNED: full_organ(0.06)}
+            for name in REGIONS
+        },
+        "waived": {},
+        "safe_activity": {PLANNED: safe},
+        "dose_already_received_Gy": {name: summary(1.12, 0.2) for name in REGIONS},
+        "budgets": {
+            PLANNED: {name: budget("bed") for name in ("kidneys", "lesion_1")},
+            MEASURED: {"kidneys": budget("absorbed_dose")},
+        },
+        "propagation": {PLANNED: {name: propagation() for name in REGIONS}},
+        "classical": {MEASURED: {"kidneys": classical(), "lesion_1": classical()}},
+        "comparison": comparison(),
+        "left_over": {PLANNED: residual(MEASURED, 120.0, 250.0, 148.0)},
+        "s_values": s_values(),
+        "history": [
+            "2025-11-03: 6.9 GBq of [177Lu]Lu-DOTATATE; kidneys 4.8 Gy +- 0.9 Gy (1 sd)"
+        ],
+        "inputs": {
+            "patient.toml": 'id = "P1"\n[[plan]]\nlabel = "Y-90"\nconfidence = 0.95\n',
+            "measurements.csv": "region,time_h,value,unit\nkidney_left,3.74,41.2,MBq\n",
+        },
+        "priors": {
+            "kidney_left: washout": "log-normal, median 0.0125 1/h, sd of ln 0.4 "
+            "(domain.md 3.4: biological half-life of 55 h)"
+        },
+        "prior_contraction": {p.name: p.contraction for p in parameters()},
+        "warnings": [
+            "kidney_left at 3.74 h can hold urine activity",
+            "red_marrow: 31 % of its time-integrated activity lies after the last scan",
+        ],
+        "assumptions": [
+            "what was administered counts against every limit",
+            "dose is proportional to activity: the ligand does not saturate",
+            "masses do not change between dosimetry and therapy",
+        ],
+    }
+    return passed(**(fields | changes))
+
+
+def full_organ(fraction):
+    return organ(fraction=fraction) | {
+        "tiac_if_only_decay_h": summary(1.22),
+        "cross_dose_share": summary(0.013, 0.4),
+        "protraction_factor": summary(0.086, 0.2),
+    }
+
+
+def complete_safe_activity():
+    """Kidneys bind, in BED; marrow's limit is in Gy; the worst limit is any limit."""
+    grid = np.linspace(0.0, 12.0, 61)
+    kidneys, marrow, liver = (
+        normal_cdf(np.log(np.maximum(grid, 1e-9) / middle) / spread)
+        for middle, spread in ((6.8, 0.1497), (9.4, 0.25), (38.0, 0.2))
+    )
+    together = np.max([kidneys, marrow, liver], axis=0)
+    return {
+        "activity_GBq": SAFE_ACTIVITY,
+        "confidence": 0.95,
+        "binding_limit": "kidneys",
+        "per_limit": {
+            "kidneys": limit(5.3179, 28.0, "bed", 0.05)
+            | {"received_Gy": summary(5.9, 0.3)},
+            "red_marrow": limit(6.231, 2.0, "absorbed_dose", 0.0115)
+            | {"received_Gy": summary(0.081, 0.3)},
+            "liver": limit(27.27, 40.0, "absorbed_dose", 0.0),
+        },
+        "activity_at_limit_GBq": {"median": 6.8, "interval_95": [5.07, 9.11]},
+        "monte_carlo_error": 0.0042,
+        "cycles": 2,
+        "activity_per_cycle_GBq": SAFE_ACTIVITY / 2.0,
+        "absorbed_dose_Gy": {name: summary(14.2, 0.3) for name in REGIONS},
+        "bed_Gy": {name: summary(19.6, 0.4) for name in REGIONS if name != "lesion_1"},
+        "point_estimate": {
+            "activity_GBq": 6.764,
+            "probability_above": 0.497,
+            "expected_excess_Gy": 2.613,
+            "safe_over_point": SAFE_ACTIVITY / 6.764,
+        },
+        "probability_curve": {
+            "activity_GBq": grid.tolist(),
+            "per_limit": {
+                "kidneys": kidneys.tolist(),
+                "red_marrow": marrow.tolist(),
+                "liver": liver.tolist(),
+            },
+            "any_limit": together.tolist(),
+        },
+        "at_transplantation": residual(PLANNED, 336.0, 5318.0, 140.6),
+    }
+
+
+def normal_cdf(value):
+    return np.array([0.5 * (1.0 + erf(v / sqrt(2.0))) for v in value])
+
+
+def budget(quantity):
+    """Return a budget that sums to 1, with a negative dependence."""
+    return {
+        "quantity": quantity,
+        "log_sd": 0.149,
+        "factors": {
+            "kinetics (fit)": {"first_order": 0.402, "total": 0.431},
+            "mass of the kidneys": {"first_order": 0.267, "total": 0.279},
+            "calibration": {"first_order": 0.178, "total": 0.182},
+            "S-value": {"first_order": 0.083, "total": 0.085},
+            "alpha/beta": {"first_order": 0.071, "total": 0.094},
+            "repair half-time": {"first_order": 0.012, "total": 0.02},
+        },
+        "interactions": 0.031,
+        "dependence": -0.044,
+        "noise": 0.014,
+        "explained": "The kinetics explain 40 % of the variance; the mass of the "
+        "kidneys, which enters through the S-value and the recovery, 27 %.",
+    }
+
+
+def propagation():
+    return {
+        "factors": {
+            "counts": 0.021,
+            "calibration": 0.063,
+            "recovery": 0.041,
+            "mass": 0.077,
+            "fit": 0.095,
+            "S-value": 0.034,
+        },
+        "total": 0.147,
+        "posterior": 0.1497,
+    }
+
+
+def classical():
+    return [
+        {
+            "method": "bi-exponential least squares",
+            "tiac_h": 1.083,
+            "ratio": 1.031,
+            "relative_sd": 0.064,
+            "tail": 0.11,
+        },
+        {
+            "method": "trapezoid, physical decay after the last scan",
+            "tiac_h": 1.211,
+            "ratio": 1.153,
+            "tail": 0.24,
+            "note": "an upper bound of the tail",
+        },
+        {
+            "method": "one scan (Haenscheid 2018) at 96 h",
+            "tiac_h": 1.013,
+            "ratio": 0.965,
+            "relative_sd": 0.1,
+        },
+        {
+            "method": "mono-exponential, last two scans",
+            "tiac_h": None,
+            "ratio": None,
+            "missing": "the last two values rise",
+        },
+    ]
+
+
+def comparison():
+    return {
+        PLANNED: {
+            "planned": True,
+            "activity_GBq": SAFE_ACTIVITY,
+            "binding_limit": "kidneys",
+            "tumour_dose_Gy": {"lesion_1": summary(61.3, 0.35)},
+            "tumour_over_binding": {"lesion_1": summary(4.12, 0.4)},
+        },
+        MEASURED: {
+            "planned": False,
+            "activity_GBq": 21.4417,
+            "binding_limit": "kidneys",
+            "tumour_dose_Gy": {"lesion_1": summary(74.6, 0.3)},
+            "tumour_over_binding": {"lesion_1": summary(4.71, 0.35)},
+        },
+    }
+
+
+def residual(label, after, given, bound):
+    return {
+        "label": label,
+        "after_h": after,
+        "of_MBq": given,
+        "bound_MBq": bound,
+        "measured_MBq": {
+            "kidneys": summary(0.02 * bound, 0.3),
+            "red_marrow": summary(0.004 * bound, 0.5),
+        },
+        "marrow_mGy_per_h": summary(0.0117, 0.4),
+    }
+
+
+def s_values():
+    return [
+        {
+            "target": "kidneys",
+            "source": "kidneys",
+            "label": MEASURED,
+            "mass_g": 297.0,
+            "S_Gy_per_MBq_h": 2.89e-4,
+            "relative_sd": 0.02,
+            "certainty": "published",
+            "provenance": "OpenDose, ICRP 110 adult male, kidneys 310 g, mass-scaled",
+        },
+        {
+            "target": "red_marrow",
+            "source": "red_marrow",
+            "label": PLANNED,
+            "mass_g": None,
+            "S_Gy_per_MBq_h": 1.73e-4,
+            "relative_sd": 0.25,
+            "certainty": "judgement",
+            "provenance": "inferred from Haenscheid's 90Y/177Lu marrow ratio",
+        },
+    ]
+
+
+def parameters():
+    return (
+        PriorPosterior(
+            "kidney_left: uptake",
+            "1",
+            (0.0081, 0.022, 0.0597),
+            (0.0181, 0.0212, 0.0249),
+            0.97,
+        ),
+        PriorPosterior(
+            "kidney_left: washout",
+            "1/h",
+            (0.0051, 0.0125, 0.0306),
+            (0.0109, 0.0137, 0.0171),
+            0.93,
+        ),
+        PriorPosterior(
+            "blood: slow", "1/h", (0.004, 0.02, 0.1), (0.005, 0.02, 0.09), 0.06
+        ),
+    )
+
+
+def residual_points():
+    generator = np.random.default_rng(11)
+    return tuple(
+        ResidualPoint(name, MEASURED, modality, time, float(value))
+        for name in REGIONS
+        for (modality, time), value in zip(
+            (("planar", 3.74), ("SPECT", 27.7), ("planar", 103.1)),
+            generator.standard_normal(3),
+            strict=True,
+        )
+    )
+
+
+def complete_result(**changes):
+    return Result.model_validate(complete(**changes))
+
+
+def complete_figures():
+    plain = figures()
+    return ReportFigures(
+        curves=plain.curves,
+        points=plain.points,
+        dose_draws=(
+            dose_draws("kidneys", 28.0, "bed", 0.05),
+            dose_draws("red_marrow", 2.0, "absorbed_dose", 0.0115),
+            dose_draws("liver", 40.0, "absorbed_dose", 0.0),
+        ),
+        residuals=residual_points(),
+        parameters=parameters(),
+    )

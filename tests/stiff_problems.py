@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
+from pbpk12_model import PLASMA_IN_KIDNEY, TRUE_VALUES
 
 from pkmodels.kernels.equations import Equations
 from pkmodels.kernels.problem import Problem, Tangents
@@ -119,23 +120,8 @@ def van_der_pol() -> StiffProblem:
     )
 
 
-# The benchmark pbpk12: a made-up patient, amounts in nmol, L, h.
-PBPK12_CONSTANTS = {
-    "VP": 3.0,
-    "VI": 0.05,
-    "kT": 0.3,
-    "kon": 2.4,
-    "koff": 1.2,
-    "RT": 20.0,
-    "RK": 8.0,
-    "kintT": 0.06,
-    "kintK": 0.17,
-    "krelT": 0.012,
-    "krelK": 0.018,
-    "GFR": 6.6,
-    "freab": 0.02,
-    "lam": 0.004344987590266,
-}
+# The benchmark pbpk12: a made-up patient, amounts in nmol, L, h; `lam` is its own.
+PBPK12_CONSTANTS = {**TRUE_VALUES, "lam": 0.004344987590266}
 PBPK12_ESTIMATED = ("kon", "RT", "RK", "kintT", "krelT", "krelK", "GFR", "freab")
 PBPK12_SHIFTS = (1.1, 0.9, 1.05, 0.95, 1.1, 0.9, 1.05, 0.95)
 # At the shifted parameters: integrated to 1e-12 by DOP853, complex-step gradient.
@@ -230,7 +216,7 @@ def pbpk12_likelihood(
     weights = np.zeros((12, 3))
     weights[0, 0] = 1.0 / PBPK12_CONSTANTS["VP"]
     weights[[2, 4, 6], 1] = 1.0
-    weights[[8, 10, 0], 2] = 1.0, 1.0, 0.05
+    weights[[8, 10, 0], 2] = 1.0, 1.0, PLASMA_IN_KIDNEY
     curves = np.asarray(states) @ weights
     misfit = np.log(curves / data) / 0.1
     value = -0.5 * misfit**2 - np.log(0.1) - 0.5 * np.log(2.0 * np.pi)

@@ -21,7 +21,7 @@ def scores(n_draws: int) -> np.ndarray:
 
 def linear(limit_Gy: float, slope: np.ndarray, received: float = 0.0) -> Burden:
     zero = np.zeros_like(slope)
-    return Burden(limit_Gy, zero + received, slope, zero)
+    return Burden(limit_Gy, zero + received, slope, zero, "absorbed_dose")
 
 
 def log_normal(median: float, log_sd: float, score: np.ndarray) -> np.ndarray:
@@ -58,6 +58,7 @@ def random_burdens(seed: int, n_draws: int) -> dict[str, Burden]:
             log_normal(2.5, 0.2, own(n_draws)),
             log_normal(1.2, 0.3, shared + 0.5 * own(n_draws)),
             np.zeros(n_draws),
+            "absorbed_dose",
         ),
         "liver": linear(30.0, log_normal(1.4, 0.4, own(n_draws) - 0.5 * shared)),
         "spleen": Burden(
@@ -65,6 +66,7 @@ def random_burdens(seed: int, n_draws: int) -> dict[str, Burden]:
             np.zeros(n_draws),
             log_normal(1.5, 0.2, shared),
             log_normal(0.02, 0.3, own(n_draws)),
+            "bed",
         ),
     }
 
@@ -149,7 +151,8 @@ def test_more_confidence_never_allows_more(seed: int, one: float, other: float) 
 def test_activity_at_a_limit_is_the_positive_root(
     limit: float, received: float, slope: float, curvature: float
 ) -> None:
-    burden = Burden(limit, *(np.array([x]) for x in (received, slope, curvature)))
+    parts = (np.array([x]) for x in (received, slope, curvature))
+    burden = Burden(limit, *parts, quantity="bed")
     [found] = burden.activity_at_limit()
     if received >= limit:
         assert found == 0.0
@@ -167,7 +170,7 @@ def test_a_limit_already_exceeded_leaves_no_activity() -> None:
     slope, zero = np.ones(1000), np.zeros(1000)
     burdens = {
         "liver": linear(30.0, slope),
-        "kidneys": Burden(23.0, received, slope, zero),
+        "kidneys": Burden(23.0, received, slope, zero, "absorbed_dose"),
     }
     found = safe_activity(burdens, confidence=0.95)
     assert found.activity_GBq == 0.0
@@ -193,7 +196,8 @@ def test_the_binding_limit_is_the_one_most_often_exceeded() -> None:
 
 
 def test_a_burden_is_received_plus_what_the_activity_adds() -> None:
-    burden = Burden(23.0, np.array([2.0]), np.array([1.5]), np.array([0.1]))
+    parts = (np.array([x]) for x in (2.0, 1.5, 0.1))
+    burden = Burden(23.0, *parts, quantity="bed")
     assert burden.at(0.0)[0] == 2.0
     assert burden.at(10.0)[0] == pytest.approx(2.0 + 15.0 + 10.0)
     assert burden.exceeds(10.0)[0]
@@ -242,6 +246,7 @@ def test_a_draw_that_is_no_number_is_refused(field: str) -> None:
     """Sorted to the end it would count as a patient who stands any activity."""
     fields = {name: np.ones(1000) for name in ("received", "slope", "curvature")}
     fields[field][3] = math.nan
-    burden = Burden(20.0, **fields)
+    received, slope, curvature = fields.values()
+    burden = Burden(20.0, received, slope, curvature, "bed")
     with pytest.raises(InputError, match="1 of 1000 draws give no activity"):
         safe_activity({"kidneys": burden}, confidence=0.95)

@@ -184,3 +184,31 @@ def test_importing_the_table_loads_neither_numpy_nor_scipy() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert run.stdout.split() == []
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(
+    ("name", "hours", "relative"),
+    [
+        ("Lu-177", 6.6443 * 24.0, 5e-4),
+        ("Y-90", 64.05, 1e-3),
+        ("Ga-68", 67.71 / 60.0, 0.0),
+    ],
+)
+def test_newer_half_lives_are_those_of_ensdf_and_near_the_older(
+    name: str, hours: float, relative: float
+) -> None:
+    """Energies stay those of ICRP 107, and the result says so."""
+    older, newer = nuclide(name), nuclide(name, source="ENSDF")
+    assert newer.half_life_h == pytest.approx(hours, rel=1e-12)
+    assert newer.half_life_h == pytest.approx(older.half_life_h, rel=relative)
+    assert newer.electron_MeV == older.electron_MeV
+    assert older.source == "ICRP 107"
+    assert newer.source == "half-life: ENSDF; energies and branching: ICRP 107"
+
+
+def test_a_source_without_the_nuclide_is_refused() -> None:
+    with pytest.raises(InputError, match=r"ENSDF half-life of Ac-225.*Lu-177, Y-90"):
+        nuclide("Ac-225", source="ENSDF")
+    with pytest.raises(InputError, match=r"source 'ICRP107'.*did you mean 'ICRP 107'"):
+        nuclide("Lu-177", source="ICRP107")

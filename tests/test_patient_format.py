@@ -10,7 +10,8 @@ from clinic_patients import HEADER, MEASUREMENTS, PATIENT, replaced, write_patie
 from pkmodels.administrations import Administration
 from pkmodels.clinic.patient import Calibration, Limit, Plan, Region, Waiver
 from pkmodels.clinic.patient_files import read_patient
-from pkmodels.clinic.patient_format import ORGANS, PatientFile, Table
+from pkmodels.clinic.patient_format import PatientFile
+from pkmodels.clinic.patient_tables import ORGANS, Table
 from pkmodels.clinic.patient_toml import SCHEMAS
 from pkmodels.clinic.template import write_template
 from pkmodels.errors import InputError

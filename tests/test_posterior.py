@@ -215,7 +215,7 @@ def test_a_compiled_fit_of_another_form_is_refused() -> None:
 
 def test_a_concentration_without_a_mass_is_refused() -> None:
     concentration = scan("kidney", 24.0, 0.3, quantity=Quantity.CONCENTRATION)
-    with pytest.raises(ModelError, match="'kidney' has concentrations but no mass"):
+    with pytest.raises(ModelError, match="'kidney' hang on its mass"):
         posterior_of([concentration])
 
 

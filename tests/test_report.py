@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from pkmodels.clinic.report import CurveBand, DoseDraws, ReportFigures, write_report
-from pkmodels.clinic.report_plots import bin_edges, region_plots
+from pkmodels.clinic.report_curve_plots import region_plots
+from pkmodels.clinic.report_dose_plots import bin_edges
 from pkmodels.clinic.result_format import Result
 from pkmodels.clinic.result_table import print_result
 from pkmodels.clinic.rounding import EN_DASH, rounded_down
@@ -67,13 +68,13 @@ def test_the_table_tells_what_matters_in_order():
         "red_marrow: no marrow data; demonstration",
         "may be trusted",
         "Kinetics and dose",
-        f"0.381 (0.343{EN_DASH}0.419)",
+        f"1.61 (1.45{EN_DASH}1.77)",
         "Dose already received",
         "SAFE ACTIVITY of Y-90: 5.31 GBq. Binding limit: kidneys",
         "The prior, not the data, speaks for",
         "uptake (0.03)",
-        "What was assumed",
         "Warnings",
+        "1 assumption",
         "Not clinically validated",
     )
     places = [text.index(words) for words in order]
@@ -157,7 +158,7 @@ def test_the_report_holds_everything_and_asks_the_network_for_nothing(page):
 def test_the_tables_need_no_javascript(page):
     text = Page(page).text
     for words in (
-        "Research software. Not clinically validated.",
+        "For research use; not a medical device. Not clinically validated.",
         "red_marrow : no marrow data; demonstration",
         "Y-90: 5.31 GBq. Binding limit: kidneys",
         f"0.381 (0.343{EN_DASH}0.419)",
@@ -172,26 +173,38 @@ def test_the_tables_need_no_javascript(page):
 def test_every_region_and_limit_is_drawn(page):
     found = Page(page)
     drawn = [value for name, value in found.attributes if name == "id" and value]
-    regions = [f"figure-r{number}" for number in range(1, len(made.ORGANS) + 1)]
+    regions = [
+        f"figure-r{number}-{label}"
+        for number in range(1, len(made.ORGANS) + 1)
+        for label in (1, 2)
+    ]
     assert [name for name in drawn if name.startswith("figure-")] == [
-        "figure-d1",
+        "figure-d1-1",
+        "figure-d1-2",
         *regions,
     ]
+    assert "kidneys: P(above 23 Gy absorbed dose) = 5.0 %" in found.text
+    assert "liver: P(above 40 Gy BED) = 0 %" in found.text
+    assert "planar (bar: 1 sd)" in found.text
     scripts = "".join(found.scripts)
-    assert "kidneys: P(above 23 Gy) = 5.0 %" in scripts
-    assert "liver: P(above 40 Gy) = 0 %" in scripts
-    for title in ("Time (h)", "Activity (MBq)", "Activity (MBq per GBq planned)"):
+    for title in (
+        "Time after administration (h)",
+        "Activity (MBq)",
+        "Activity (MBq per GBq planned)",
+        "BED (Gy)",
+        "Absorbed dose (Gy)",
+    ):
         assert title in scripts
-    assert "planar (bar: 1 sd)" in scripts
 
 
 @pytest.mark.parametrize("n_planned", [0, 1, 2, 3])
 def test_a_region_has_one_pair_of_axes_for_each_label(n_planned):
     measured, predicted = made.figures().curves[:2]
     planned = (replace(predicted, label=f"planned {n}") for n in range(n_planned))
-    ((_, html),) = region_plots(ReportFigures(curves=(measured, *planned)))
-    assert html.count('"text":"Time (h)"') == 1 + n_planned
-    assert html.count("predicted (dashed)") == n_planned
+    (gallery,) = region_plots(ReportFigures(curves=(measured, *planned)))
+    titles = [panel.title for panel in gallery.panels]
+    assert len(titles) == 1 + n_planned
+    assert sum("predicted (dashed)" in title for title in titles) == n_planned
 
 
 def test_the_share_drawn_above_the_limit_is_the_probability():

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pkmodels.clinic.result_format import Result, read_result, summarize
+from pkmodels.clinic.result_format import Result, read_result
+from pkmodels.clinic.result_records import summarize
 from pkmodels.errors import InputError
 
 # Typed by hand from the description of the format, not written by pkmodels.
 BY_HAND = """{
   "format": "pkmodels-result/1",
-  "not_validated": "Research software. Not clinically validated.",
+  "not_validated": "For research use; not a medical device. Not clinically validated.",
   "patient_id": "P1",
   "model": "organ_exchange",
   "checks": {"passed": true, "rhat_max": 1.0, "ess_bulk_min": 900,

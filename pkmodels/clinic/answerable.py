@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+from pkmodels.clinic.dose_weights import self_value
 from pkmodels.clinic.patient import Limit, Patient, Region
-from pkmodels.clinic.patient_toml import FILE_NAME
+from pkmodels.clinic.patient_toml import FILE_NAME, key_of
+from pkmodels.clinic.responses import organ_of, radiobiologies
 from pkmodels.decision import MINIMUM_TAIL_DRAWS
-from pkmodels.dosimetry.s_values import s_value
 from pkmodels.errors import InputError, suggest
+from pkmodels.gammas import check_one_source
 from pkmodels.models.values import EXCHANGING_ORGANS
 
 MODELS = ("organ_exchange",)
@@ -14,7 +16,9 @@ MODELS = ("organ_exchange",)
 # What organ_exchange calls its own symbols.
 _RESERVED_NAMES = ("blood", "blood_half_time")
 _RESERVED_PREFIXES = ("fraction_", "biological_half_life_")
-DEFAULT_SEX = "male"
+
+# How patient.toml names the quantities.
+_KEYS = {"absorbed_dose": "absorbed_dose_Gy", "bed": "bed_Gy"}
 
 # A mass so many times the reference organ's, or less, is a wrong unit.
 _MASS_RATIO = 20.0
@@ -43,25 +47,12 @@ def check_answerable(patient: Patient) -> None:
         *_time_problems(patient),
         *_limit_problems(patient),
         *_confidence_problems(patient),
+        *_history_problems(patient),
+        *_gamma_problems(patient),
+        *_recovery_problems(patient),
     ]
     if problems:
         raise InputError("\n".join(problems))
-
-
-def sex_of(patient: Patient) -> str:
-    """Return whose S-values are scaled to the patient's masses: male unless stated.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-
-    Returns
-    -------
-    str
-        ``male`` or ``female``.
-    """
-    return str(patient.covariates.get("sex", DEFAULT_SEX))
 
 
 def _model_problems(patient: Patient) -> Iterator[str]:
@@ -83,7 +74,7 @@ def _model_problems(patient: Patient) -> Iterator[str]:
 
 def _mass_problems(patient: Patient) -> Iterator[str]:
     for region in patient.regions:
-        value = s_value(region.organ, "Lu-177", sex_of(patient))
+        value = self_value(patient, region, "Lu-177")
         usual = None if value is None else value.reference_mass_g
         if region.mass_g is None or usual is None:
             continue
@@ -119,28 +110,24 @@ def _time_problems(patient: Patient) -> Iterator[str]:
 def _limit_problems(patient: Patient) -> Iterator[str]:
     for limit in patient.limits:
         where = f"{FILE_NAME}: [limits.{limit.target}]"
-        if limit.absorbed_dose_Gy is None:
-            yield (
-                f"{where} bed_Gy = {limit.bed_Gy:g}: this version decides on "
-                "absorbed_dose_Gy only. A BED limit cannot be read as an absorbed "
-                "dose: give the limit that you hold in Gy of absorbed dose"
-            )
+        if limit.quantity == "bed":
+            yield from _response_problems(patient, limit, where)
         yield from _dose_problems(patient, limit, where)
 
 
 def _dose_problems(patient: Patient, limit: Limit, where: str) -> Iterator[str]:
     regions = patient.regions_of(limit.target)
     for label in dict.fromkeys(plan.label for plan in patient.plans):
-        for organ in _without_s_value(regions, label, sex_of(patient)):
+        for organ in _without_s_value(patient, regions, label):
             yield (
                 f"{where}: no S-value of {label} for {organ} is known, so that its "
-                "dose cannot be limited: waive the limit with a reason, or leave out "
-                "the plan"
+                "dose cannot be limited: give it in a table of your own ([s_values]), "
+                "waive the limit with a reason, or leave out the plan"
             )
     if not patient.count_administrations:
         return
     for label in patient.schedule.labels:
-        for organ in _without_s_value(regions, label, sex_of(patient)):
+        for organ in _without_s_value(patient, regions, label):
             yield (
                 f"{where}: the {label} that was given counts against it, but no "
                 f"S-value of {label} for {organ} is known: set "
@@ -150,9 +137,77 @@ def _dose_problems(patient: Patient, limit: Limit, where: str) -> Iterator[str]:
             )
 
 
-def _without_s_value(regions: tuple[Region, ...], label: str, sex: str) -> list[str]:
-    organs = dict.fromkeys(region.organ for region in regions)
-    return [organ for organ in organs if s_value(organ, label, sex) is None]
+def _without_s_value(
+    patient: Patient, regions: tuple[Region, ...], label: str
+) -> list[str]:
+    bare = (r.organ for r in regions if self_value(patient, r, label) is None)
+    return list(dict.fromkeys(bare))
+
+
+def _response_problems(patient: Patient, limit: Limit, where: str) -> Iterator[str]:
+    organ = organ_of(patient, limit.target)
+    if organ not in radiobiologies(patient):
+        yield (
+            f"{where} bed_Gy = {limit.bed_Gy:g}: no alpha/beta and repair half-time of "
+            f"{organ} are known: state them in [radiobiology.{organ}], or give the "
+            "limit that you hold in Gy of absorbed dose"
+        )
+
+
+def _history_problems(patient: Patient) -> Iterator[str]:
+    limits = {limit.target: limit for limit in patient.limits}
+    waived = {waiver.target for waiver in patient.waived}
+    for each in patient.history:
+        limit = limits.get(each.target)
+        if limit is None and each.target not in waived:
+            yield (
+                f"{FILE_NAME}: [[history]] target {each.target!r} carries no limit, so "
+                f"that what it received would count against nothing; "
+                f"{suggest(each.target, [*limits])}"
+            )
+        elif limit is not None and limit.quantity != each.quantity:
+            yield (
+                f"{FILE_NAME}: [[history]] of {each.target} is in "
+                f"{_KEYS[each.quantity]} and [limits.{each.target}] in "
+                f"{_KEYS[limit.quantity]}: they are different quantities; give what "
+                "was received in the limit's own"
+            )
+
+
+def _gamma_problems(patient: Patient) -> Iterator[str]:
+    labels = {m.modality: m.label for m in patient.measurements}
+    for each in patient.calibrations:
+        energy, ours, theirs = (
+            each.gamma_keV,
+            each.calibrated_with,
+            each.quantified_with,
+        )
+        label = labels.get(each.modality)
+        if energy is None or ours is None or theirs is None or label is None:
+            continue
+        try:
+            check_one_source(label, energy, ours, theirs)
+        except InputError as error:
+            yield f"{FILE_NAME}: {key_of('calibration', each.modality)}: {error}"
+
+
+def _recovery_problems(patient: Patient) -> Iterator[str]:
+    measured = {(m.modality, m.region) for m in patient.measurements}
+    regions = {region.name: region for region in patient.regions}
+    for curve in patient.recoveries:
+        where = f"{FILE_NAME}: {key_of('recovery', curve.modality)}"
+        names = sorted(
+            name for modality, name in measured if modality == curve.modality
+        )
+        if not names:
+            yield f"{where}: no measurement is of this modality; remove it, or mend it"
+        for name in names:
+            if regions[name].outlined_volume_mL is None or regions[name].mass_g is None:
+                yield (
+                    f"{where}: the recovery of {name} follows from its volume, which "
+                    f"is unknown; add mass_g and density_g_per_mL, or volume_mL, to "
+                    f"[regions.{name}]"
+                )
 
 
 def _confidence_problems(patient: Patient) -> Iterator[str]:

@@ -1,17 +1,77 @@
 """The assessment: a fit's draws turned into doses, limits and the safe activity."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pkmodels.clinic.exposure import Dosimetry, Exposure, expose, prepare_dosimetry
-from pkmodels.clinic.patient import Patient
-from pkmodels.decision import Burden, SafeActivity, safe_activity
+from pkmodels.clinic.dose_weights import self_value
+from pkmodels.clinic.exposure import (
+    Dosimetry,
+    Exposure,
+    expose,
+    prepare_dosimetry,
+    targets_of,
+)
+from pkmodels.clinic.patient import Limit, Patient, Plan
+from pkmodels.clinic.question import log_sd_of_cv
+from pkmodels.clinic.received import Received, dose_limits, receive
+from pkmodels.clinic.responses import draw_responses
+from pkmodels.decision import (
+    Burden,
+    LabelComparison,
+    PointEstimate,
+    ProbabilityCurve,
+    SafeActivity,
+    activity_grid,
+    bed_burden,
+    compare,
+    dose_burden,
+    point_estimate,
+    probability_curve,
+    safe_activity,
+)
 from pkmodels.errors import InputError
+from pkmodels.fitting.checks import quantile_size
 from pkmodels.fitting.fit import Fit
 
-_MBQ_PER_GBQ = 1e3
+# Planned or not, these are compared where their dose is known: the two labels of the
+# ligands' therapy.
+COMPARED = ("Lu-177", "Y-90")
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What is decided for one label.
+
+    Parameters
+    ----------
+    plan : Plan
+        The therapy; of a label that is only compared, the first plan's with its label.
+    planned : bool
+        Whether the file plans it.
+    exposures : mapping of str to Exposure
+        By region and group.
+    burdens : mapping of str to Burden
+        By limit.
+    decision : SafeActivity or None
+        None where nothing bounds the activity, or `refused` says why none is given.
+    point : PointEstimate or None
+        What the median dose alone would allow.
+    curve : ProbabilityCurve or None
+        P(above a limit) against activity.
+    refused : str or None
+        Why no activity is given.
+    """
+
+    plan: Plan
+    planned: bool
+    exposures: Mapping[str, Exposure]
+    burdens: Mapping[str, Burden]
+    decision: SafeActivity | None
+    point: PointEstimate | None
+    curve: ProbabilityCurve | None
+    refused: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,22 +81,27 @@ class Assessment:
     Parameters
     ----------
     exposures : mapping of label to mapping of target to Exposure
-        Of every label measured or planned.
-    received_Gy : mapping of str to (n_draws,) array or None
-        Dose of all administrations of the file, by region and group.
-    burdens : mapping of label to mapping of str to Burden
-        What each limit counts, by planned label.
-    decisions : mapping of str to SafeActivity
-        By planned label; empty when every limit is waived.
+        Of every label measured, planned or compared.
+    received : Received
+        What was received before.
+    choices : mapping of str to Choice
+        By label: those planned, then those only compared.
+    comparison : LabelComparison or None
+        None where fewer than two labels have a safe activity.
     dosimetry : Dosimetry
         The S-values used.
     """
 
     exposures: Mapping[str, Mapping[str, Exposure]]
-    received_Gy: Mapping[str, np.ndarray | None]
-    burdens: Mapping[str, Mapping[str, Burden]]
-    decisions: Mapping[str, SafeActivity]
+    received: Received
+    choices: Mapping[str, Choice]
+    comparison: LabelComparison | None
     dosimetry: Dosimetry
+
+    @property
+    def planned(self) -> dict[str, Choice]:
+        """The choices that the file plans, by label."""
+        return {n: choice for n, choice in self.choices.items() if choice.planned}
 
 
 def assess(patient: Patient, fit: Fit) -> Assessment:
@@ -62,34 +127,270 @@ def assess(patient: Patient, fit: Fit) -> Assessment:
     SolveError
         When a draw cannot be solved.
     """
-    administrations = reversed(patient.schedule.labelled)
-    given = {label: a.duration_h for label, a in administrations}
-    planned = {plan.label: plan.duration_h for plan in patient.plans}
-    labels = tuple(dict.fromkeys([*given, *planned]))
-    dosimetry = prepare_dosimetry(patient, fit, labels)
+    plans = plans_to_compare(patient)
+    given = [(label, a.duration_h) for label, a in patient.schedule.labelled]
+    wanted = dict.fromkeys([*given, *((p.label, p.duration_h) for p in plans)])
+    dosimetry = _dosimetry(patient, fit, tuple(dict.fromkeys(n for n, _ in wanted)))
     last_h = last_scan_h(patient)
-
-    def exposed(durations: Mapping[str, float]) -> dict[str, dict[str, Exposure]]:
-        return {
-            label: expose(patient, fit, dosimetry, label, duration, last_h)
-            for label, duration in durations.items()
-        }
-
-    of_given, of_planned = exposed(given), exposed(planned)
-    received = received_doses(patient, fit, dosimetry, last_h)
-    burdens = {n: _burdens(patient, of_planned[n], received) for n in planned}
-    decisions = {
-        label: safe_activity(counted, confidence=patient.confidence)
-        for label, counted in burdens.items()
-        if counted
+    exposures = {
+        (label, duration): expose(fit, dosimetry, label, duration, last_h)
+        for label, duration in wanted
     }
+    generator = np.random.default_rng([fit.seed, 3])
+    received = receive(patient, dosimetry, exposures, generator)
+    effect = mass_effect(patient, fit)
+    choices = {}
+    for plan in plans:
+        of_plan = exposures[plan.label, plan.duration_h]
+        if mass_changes(patient, plan):
+            of_plan = {n: _scaled(x, effect) for n, x in of_plan.items()}
+        choices[plan.label] = _choose(patient, fit, plan, of_plan, received, dosimetry)
+    shown = {label: exposures[label, length] for label, length in reversed(given)}
     return Assessment(
-        exposures=of_given | of_planned,
-        received_Gy=received,
-        burdens=burdens,
-        decisions=decisions,
+        exposures=shown | {n: choice.exposures for n, choice in choices.items()},
+        received=received,
+        choices=choices,
+        comparison=_compare(patient, choices),
         dosimetry=dosimetry,
     )
+
+
+def plans_to_compare(patient: Patient) -> list[Plan]:
+    """Return the plans, and the first one with each other label to compare.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+
+    Returns
+    -------
+    list of Plan
+        Without labels for which a limited target has no S-value, or no BED.
+    """
+    planned = {plan.label for plan in patient.plans}
+    first = patient.plans[0]
+    others = [replace(first, label=n) for n in COMPARED if n not in planned]
+    limited = [r for x in patient.limits for r in patient.regions_of(x.target)]
+    return [
+        *patient.plans,
+        *(
+            plan
+            for plan in others
+            if limited
+            and all(self_value(patient, r, plan.label) is not None for r in limited)
+        ),
+    ]
+
+
+def _dosimetry(patient: Patient, fit: Fit, labels: tuple[str, ...]) -> Dosimetry:
+    n_draws = fit.draws.diverging.size
+    measured = fit.posterior.compiled.system.observables
+    responses = draw_responses(
+        patient,
+        tuple(targets_of(patient, measured)),
+        n_draws,
+        np.random.default_rng([fit.seed, 2]),
+    )
+    model_factor = _factor(fit, patient.model_choice_cv, 4)
+    return prepare_dosimetry(patient, fit, labels, responses, model_factor)
+
+
+def _factor(fit: Fit, cv: float | None, stream: int) -> np.ndarray:
+    """Draw a log-normal factor with median 1; 1 where its cv is not stated."""
+    normal = np.random.default_rng([fit.seed, stream]).standard_normal(
+        fit.draws.diverging.size
+    )
+    return np.exp((0.0 if cv is None else log_sd_of_cv(cv)) * normal)
+
+
+def mass_effect(patient: Patient, fit: Fit) -> np.ndarray:
+    """Draw what another ligand mass may do to every planned dose; 1 if not stated.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    fit : Fit
+        Whose seed and number of draws are used.
+
+    Returns
+    -------
+    (n_draws,) array
+    """
+    return _factor(fit, patient.ligand_mass_cv, 5)
+
+
+def mass_changes(patient: Patient, plan: Plan) -> bool:
+    """Return whether a plan's ligand mass is not known to be the one measured.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    plan : Plan
+        One of its plans.
+
+    Returns
+    -------
+    bool
+    """
+    given = {a.ligand_mass_ug for a in patient.schedule.administrations}
+    return plan.ligand_mass_ug is None or given != {plan.ligand_mass_ug}
+
+
+def _scaled(exposure: Exposure, factor: np.ndarray) -> Exposure:
+    if exposure.dose_Gy_per_GBq is None:
+        return exposure
+    return replace(exposure, dose_Gy_per_GBq=exposure.dose_Gy_per_GBq * factor)
+
+
+def _choose(
+    patient: Patient,
+    fit: Fit,
+    plan: Plan,
+    exposures: Mapping[str, Exposure],
+    received: Received,
+    dosimetry: Dosimetry,
+) -> Choice:
+    planned = plan in patient.plans
+    refused = _tail_refusal(patient, plan, exposures)
+    burdens = {} if refused else _burdens(patient, plan, exposures, received, dosimetry)
+    if not burdens:
+        return Choice(plan, planned, exposures, {}, None, None, None, refused)
+    size = _effective_size(fit, burdens, patient.confidence)
+    decision = safe_activity(
+        burdens, confidence=patient.confidence, effective_size=size
+    )
+    can_show = bool(np.any(decision.activity_at_limit_GBq > 0.0))
+    return Choice(
+        plan=plan,
+        planned=planned,
+        exposures=exposures,
+        burdens=burdens,
+        decision=decision,
+        point=point_estimate(burdens, decision),
+        curve=probability_curve(burdens, activity_grid(decision)) if can_show else None,
+        refused=None,
+    )
+
+
+def _tail_refusal(
+    patient: Patient, plan: Plan, exposures: Mapping[str, Exposure]
+) -> str | None:
+    """Say which limited target has too much of its integral after the last scan."""
+    for limit in patient.limits:
+        share = float(np.median(exposures[limit.target].tail))
+        if share > patient.tail.refuse_above:
+            return (
+                f"{limit.target}: {share:.0%} of the time-integrated activity of "
+                f"{plan.label} lies after the last scan, where no scan tells it (tail: "
+                f"the fitted rate); more than {patient.tail.refuse_above:.0%} is "
+                "refused ([tail] refuse_above): scan later"
+            )
+    return None
+
+
+def _effective_size(
+    fit: Fit, burdens: Mapping[str, Burden], confidence: float
+) -> float:
+    """Return how many independent draws the quantile that decides is worth."""
+    reached = np.min(
+        np.stack([b.activity_at_limit() for b in burdens.values()]), axis=0
+    )
+    return quantile_size(reached.reshape(fit.draws.diverging.shape), 1.0 - confidence)
+
+
+def _burdens(
+    patient: Patient,
+    plan: Plan,
+    exposures: Mapping[str, Exposure],
+    received: Received,
+    dosimetry: Dosimetry,
+) -> dict[str, Burden]:
+    burdens = {}
+    for limit, of_limit in zip(patient.limits, dose_limits(patient), strict=True):
+        exposure = exposures[limit.target]
+        before = counted(patient, limit, received)
+        dose = exposure.dose_Gy_per_GBq
+        if dose is None or before is None:
+            raise InputError(f"[limits.{limit.target}] needs a dose that is not known")
+        if limit.quantity == "absorbed_dose":
+            burdens[limit.target] = dose_burden(of_limit, before, dose)
+            continue
+        response = dosimetry.responses.get(limit.target)
+        if response is None or exposure.protraction is None:
+            raise InputError(f"[limits.{limit.target}] needs a BED that is not known")
+        burdens[limit.target] = bed_burden(
+            of_limit,
+            before,
+            dose,
+            exposure.protraction,
+            response.alpha_beta_Gy,
+            cycles=plan.cycles,
+        )
+    return burdens
+
+
+def counted(patient: Patient, limit: Limit, received: Received) -> np.ndarray | None:
+    """Return what counts against a limit already, in its quantity.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    limit : Limit
+        One of its limits.
+    received : Received
+        What was received before.
+
+    Returns
+    -------
+    (n_draws,) array or None
+        Gy; None where it is not known.
+    """
+    history = received.history_Gy[limit.target]
+    if not patient.count_administrations:
+        return history
+    of_file = received.dose_Gy if limit.quantity == "absorbed_dose" else received.bed_Gy
+    given = of_file[limit.target]
+    return None if given is None else history + given
+
+
+def _compare(patient: Patient, choices: Mapping[str, Choice]) -> LabelComparison | None:
+    decided = {n: c for n, c in choices.items() if c.decision is not None}
+    if len(decided) < 2:
+        return None
+    tumours = tumours_of(patient, decided)
+    doses = {}
+    for label, choice in decided.items():
+        each = [choice.exposures[name].dose_Gy_per_GBq for name in tumours]
+        known = [dose for dose in each if dose is not None]
+        if known and len(known) == len(each):
+            doses[label] = np.mean(known, axis=0)
+    return compare(
+        {n: c.decision for n, c in decided.items() if c.decision is not None},
+        {n: c.burdens for n, c in decided.items()},
+        doses,
+    )
+
+
+def tumours_of(patient: Patient, choices: Mapping[str, Choice]) -> list[str]:
+    """Return the tumour regions that were measured.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    choices : mapping of str to Choice
+        By label.
+
+    Returns
+    -------
+    list of str
+    """
+    shown = next(iter(choices.values())).exposures
+    return [r.name for r in patient.regions if r.organ == "tumour" and r.name in shown]
 
 
 def last_scan_h(patient: Patient) -> float:
@@ -111,54 +412,3 @@ def last_scan_h(patient: Patient) -> float:
         starts = [a.time_h for a in given if a.time_h <= scan.start_h]
         found = max(found, scan.end_h - max(starts))
     return found
-
-
-def received_doses(
-    patient: Patient, fit: Fit, dosimetry: Dosimetry, last_h: float
-) -> dict[str, np.ndarray | None]:
-    """Return the dose of all administrations of the file, per draw.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-    fit : Fit
-        A fit that passed its checks.
-    dosimetry : Dosimetry
-        From `prepare_dosimetry`.
-    last_h : float
-        Time of the last scan after an administration, h.
-
-    Returns
-    -------
-    dict of str to (n_draws,) array or None
-        Gy by region and group; None where a label's dose is not known.
-    """
-    totals: dict[str, np.ndarray | None] = {}
-    for label, given in patient.schedule.labelled:
-        exposures = expose(patient, fit, dosimetry, label, given.duration_h, last_h)
-        for target, exposure in exposures.items():
-            before = totals.get(target, np.zeros(1))
-            if before is None or exposure.dose_Gy_per_GBq is None:
-                totals[target] = None
-                continue
-            dose = exposure.dose_Gy_per_GBq * (given.activity_MBq / _MBQ_PER_GBQ)
-            totals[target] = before + dose
-    return totals
-
-
-def _burdens(
-    patient: Patient,
-    exposures: Mapping[str, Exposure],
-    received: Mapping[str, np.ndarray | None],
-) -> dict[str, Burden]:
-    burdens = {}
-    for limit in patient.limits:
-        slope = exposures[limit.target].dose_Gy_per_GBq
-        before = received[limit.target] if patient.count_administrations else 0.0
-        if slope is None or before is None or limit.absorbed_dose_Gy is None:
-            raise InputError(f"[limits.{limit.target}] needs a dose that is not known")
-        zero = np.zeros_like(slope)
-        limit_Gy = limit.absorbed_dose_Gy
-        burdens[limit.target] = Burden(limit_Gy, zero + before, slope, zero)
-    return burdens

@@ -1,26 +1,18 @@
-"""What a result rests on, in words: assumptions and warnings."""
+"""What a result rests on, in words."""
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from pkmodels.clinic.answerable import sex_of
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.exposure import UPTAKE_OVER_H
 from pkmodels.clinic.patient import Patient
-from pkmodels.dosimetry.s_values import s_value
+from pkmodels.clinic.question import outlines_of
+from pkmodels.clinic.responses import radiobiologies
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.posterior import EXPECTED, FLOOR, NOISE
+from pkmodels.fitting.posterior import FLOOR, NOISE
 from pkmodels.values import Certainty
 
-# Values further from the fitted curve, in sd of the usual noise, are named.
-RESIDUAL_LIMIT = 3.0
 
-# Above this share the tail, which no scan saw, decides a good part of the dose.
-TAIL_LIMIT = 0.3
-
-
-def assumptions(patient: Patient, fit: Fit) -> list[str]:
+def assumptions(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[str]:
     """List what the result assumes.
 
     Parameters
@@ -29,6 +21,8 @@ def assumptions(patient: Patient, fit: Fit) -> list[str]:
         The patient.
     fit : Fit
         The fit.
+    assessment : Assessment or None
+        None when the fit failed its checks.
 
     Returns
     -------
@@ -37,7 +31,10 @@ def assumptions(patient: Patient, fit: Fit) -> list[str]:
     return [
         *_model_assumptions(patient),
         *_noise_assumptions(patient, fit),
-        *_dose_assumptions(patient),
+        *_outline_assumptions(patient),
+        *_dose_assumptions(patient, assessment),
+        *_response_assumptions(patient),
+        *_left_out(patient),
     ]
 
 
@@ -68,16 +65,44 @@ def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:
         yield f"calibration of {calibration.modality}: {size}, shared by {shared}"
 
 
-def _dose_assumptions(patient: Patient) -> Iterator[str]:
-    sex = sex_of(patient)
+def _outline_assumptions(patient: Patient) -> Iterator[str]:
+    outlines, _ = outlines_of(patient)
+    measured = {(m.modality, m.region) for m in patient.measurements}
+    for outline in outlines:
+        if (outline.modality, outline.region) in measured:
+            yield (
+                f"{outline.region}, {outline.modality}: activity grows with the "
+                f"outlined volume to the power {outline.exponent:.2g} (EANM guidance), "
+                "in which it shares the error of the mass; one recovery curve for all "
+                "regions"
+            )
+    for region in patient.regions:
+        if region.voxel_mm is not None and region.mass_cv is not None:
+            yield (
+                f"mass of {region.name}: relative sd {region.mass_cv:.0%} from a voxel "
+                f"of {region.voxel_mm:g} mm and a resolution of {region.fwhm_mm:g} mm "
+                "(EANM guidance)"
+            )
+    if not outlines:
+        yield (
+            "recovery: none stated, so that values count as corrected for it without "
+            "error, and activities do not follow the outline"
+        )
+
+
+def _dose_assumptions(patient: Patient, assessment: Assessment | None) -> Iterator[str]:
     stated = "" if "sex" in patient.covariates else " (sex not given)"
     yield (
-        f"S-values of the {sex} phantom{stated}, scaled to the patient's masses; "
-        "self-dose only"
+        f"S-values of the {patient.sex} phantom{stated}, self-doses scaled to the "
+        "patient's masses, cross-doses not"
     )
-    yield from dict.fromkeys(_s_value_assumptions(patient, sex))
+    if assessment is not None:
+        yield from _s_value_assumptions(assessment)
     if patient.count_administrations:
-        yield "the dose of every administration in the file counts against the limits"
+        yield (
+            "the dose of every administration in the file counts against the limits; "
+            "BEDs of administrations and cycles add, as with full repair between them"
+        )
     else:
         yield (
             "the dose of the administrations in the file does NOT count against the "
@@ -87,115 +112,48 @@ def _dose_assumptions(patient: Patient) -> Iterator[str]:
         "intervals are equal-tailed 95 %; effective half-life: ln 2 x activity "
         f"integrated after the last scan (at least {UPTAKE_OVER_H:g} h) / activity then"
     )
+    tail = patient.tail
+    yield (
+        "tail beyond the last scan: the fitted rates, with what is uncertain of them; "
+        f"above {tail.flag_above:.0%} of the integral it is flagged, above "
+        f"{tail.refuse_above:.0%} of a limited target's no activity is given"
+    )
 
 
-def _s_value_assumptions(patient: Patient, sex: str) -> Iterator[str]:
-    planned = (plan.label for plan in patient.plans)
-    labels = dict.fromkeys([*patient.schedule.labels, *planned])
-    for region in patient.regions:
-        for label in labels:
-            value = s_value(region.organ, label, sex)
-            if value is not None and value.certainty is not Certainty.PUBLISHED:
-                yield (
-                    f"S-value of {label} for {region.organ} is a {value.certainty} "
-                    f"value: {value.source}"
-                )
-
-
-def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[str]:
-    """List what a reader must know before using the result.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient, with the warnings of its files.
-    fit : Fit
-        The fit.
-    assessment : Assessment or None
-        None when the fit failed its checks.
-
-    Returns
-    -------
-    list of str
-    """
-    found = [
-        *patient.warnings,
-        *_group_warnings(patient),
-        *_mass_warnings(patient),
-        *_marrow_warnings(patient),
+def _s_value_assumptions(assessment: Assessment) -> Iterator[str]:
+    irradiations = assessment.dosimetry.irradiations
+    texts = [
+        f"S-value of {i.label} for {pair.value.organ} is a {pair.value.certainty} "
+        f"value: {pair.value.source}"
+        for i in irradiations.values()
+        for pair in i.pairs
+        if pair.target == pair.source
+        and pair.value.certainty is not Certainty.PUBLISHED
     ]
-    if fit.checks.attempts > 1:
-        found.append(
-            f"the sampler needed {fit.checks.attempts} attempts: look closely at the "
-            "fit"
-        )
-    if assessment is not None:
-        found += _residual_warnings(patient, fit)
-        found += _tail_warnings(patient, assessment)
-    return found
-
-
-def _group_warnings(patient: Patient) -> Iterator[str]:
-    measured = {m.region for m in patient.measurements}
-    for group in patient.groups:
-        bare = [region for region in group.regions if region not in measured]
-        if bare:
+    yield from dict.fromkeys(texts)
+    for irradiation in irradiations.values():
+        pairs = ", ".join(f"{s} to {t}" for t, s in irradiation.no_cross)
+        if pairs:
             yield (
-                f"group {group.name} is not reported: no measurement of "
-                f"{', '.join(bare)}"
+                f"cross-dose of {irradiation.label} left out for want of an S-value: "
+                f"{pairs}"
             )
 
 
-def _mass_warnings(patient: Patient) -> Iterator[str]:
-    given = {a.ligand_mass_ug for a in patient.schedule.administrations}
-    for plan in patient.plans:
-        if given != {plan.ligand_mass_ug} or plan.ligand_mass_ug is None:
-            planned = _mass_text(plan.ligand_mass_ug)
-            before = ", ".join(sorted(_mass_text(mass) for mass in given))
-            yield (
-                f"{plan.label} is planned with {planned} of ligand, measured with "
-                f"{before}: organ_exchange cannot tell what another mass changes, "
-                "since nothing saturates in it"
-            )
-
-
-def _mass_text(mass_ug: float | None) -> str:
-    return "an unstated mass" if mass_ug is None else f"{mass_ug:g} ug"
-
-
-def _marrow_warnings(patient: Patient) -> Iterator[str]:
-    if any(region.organ == "red_marrow" for region in patient.regions):
+def _response_assumptions(patient: Patient) -> Iterator[str]:
+    for organ, known in radiobiologies(patient).items():
         yield (
-            "red marrow: self-dose only. Photons from the rest of the body are left "
-            "out; for Lu-177 they can add as much again (at most 0.23 Gy/GBq in men, "
-            "0.27 in women, if all activity decayed in the body: 2.74e-7 and 3.28e-7 "
-            "mGy/(MBq s), OLINDA-type table), so that a marrow dose of Lu-177 is too "
-            "low here"
+            f"BED of {organ}: alpha/beta {known.alpha_beta_Gy}; half-time of repair "
+            f"{known.repair_half_time_h}"
         )
 
 
-def _residual_warnings(patient: Patient, fit: Fit) -> Iterator[str]:
-    """Name values far from the fitted curve, by what noise is usual."""
-    seen = fit.posterior.observations
-    expected = np.median(fit.draws.variables[EXPECTED], axis=(0, 1))
-    usual = fit.posterior.relative_noise.parameters["scale"]
-    stated = np.nan_to_num(seen.sd, nan=0.0)
-    size = np.sqrt(stated**2 + (usual * expected) ** 2)
-    for i in np.flatnonzero(np.abs(seen.value - expected) > RESIDUAL_LIMIT * size):
-        item = patient.measurements[i]
-        yield (
-            f"{item.source}: {item.region} at {item.start_h:g} h is "
-            f"{seen.value[i] / expected[i]:.2g} times the fitted curve, beyond "
-            f"{RESIDUAL_LIMIT:g} sd of the usual noise ({usual:.0%}): check this value"
-        )
-
-
-def _tail_warnings(patient: Patient, assessment: Assessment) -> Iterator[str]:
-    for label, exposures in assessment.exposures.items():
-        for target, exposure in exposures.items():
-            share = float(np.median(exposure.tail))
-            if share > TAIL_LIMIT and exposure.dose_Gy_per_GBq is not None:
-                yield (
-                    f"{target}: {share:.0%} of the time-integrated activity of {label} "
-                    "lies after the last scan and rests on the fitted release rate"
-                )
+def _left_out(patient: Patient) -> Iterator[str]:
+    for name, cv in (
+        ("another ligand mass", patient.ligand_mass_cv),
+        ("another model", patient.model_choice_cv),
+    ):
+        if cv is None:
+            yield f"what {name} would change is not in the intervals ([uncertainty])"
+        else:
+            yield f"{name} may change a dose by {cv:.0%} (relative sd, by the file)"

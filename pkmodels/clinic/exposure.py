@@ -5,16 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkmodels.clinic.answerable import sex_of
-from pkmodels.clinic.patient import Patient, Region
-from pkmodels.dosimetry.doses import absorbed_dose, draw_factors, energy_weighted_mean
-from pkmodels.dosimetry.s_values import SValue, s_value
+from pkmodels.clinic.dose_weights import (
+    Irradiation,
+    combine,
+    irradiation_of,
+    weigh,
+)
+from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.responses import Response
+from pkmodels.dosimetry.biological_dose import g_factor
+from pkmodels.dosimetry.doses import draw_factors
+from pkmodels.dosimetry.protraction import protract
 from pkmodels.exact import Doses, ExactSystem
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.prediction import predict
+from pkmodels.fitting.prediction import Prediction, predict
 from pkmodels.nuclides import nuclide
-
-_MBQ_PER_GBQ = 1e3
+from pkmodels.units import MBQ_PER_GBQ
 
 # By then uptake from blood is over: six half-times of 4 h, the 97.5 % point of its
 # prior.
@@ -32,19 +38,29 @@ class Exposure:
         Time-integrated activity per administered activity, h.
     tail : (n_draws,) array
         The share of it after the last scan.
+    tiac_if_only_decay_h : (n_draws,) array
+        The same if the label did nothing but decay after the last scan, h: the most
+        that the tail can be.
     effective_half_life_h : (n_draws,) array
         ln 2 x (activity integrated after a time) / (activity then), h; the time is
         the last scan's, at least `UPTAKE_OVER_H`. At most the physical half-life.
     dose_Gy_per_GBq : (n_draws,) array or None
         Absorbed dose per administered activity; None where it is not known.
+    cross_share : (n_draws,) array or None
+        The share of it that comes from other regions.
+    protraction : (n_draws,) array or None
+        G-factor of the dose rate; None where the organ's response is not known.
     missing : str or None
-        Why it is not known.
+        Why the dose is not known.
     """
 
     tiac_h: np.ndarray
     tail: np.ndarray
+    tiac_if_only_decay_h: np.ndarray
     effective_half_life_h: np.ndarray
     dose_Gy_per_GBq: np.ndarray | None
+    cross_share: np.ndarray | None
+    protraction: np.ndarray | None
     missing: str | None
 
 
@@ -54,20 +70,35 @@ class Dosimetry:
 
     Parameters
     ----------
-    sex : str
-        Whose S-values are scaled.
+    irradiations : mapping of label to Irradiation
+        The S-values in use.
     factors : mapping of str to (n_draws,) array
         Shared log-normal factors of the S-values.
     masses_g : mapping of str to (n_draws,) array
         Draws of each region's mass.
+    targets : mapping of str to tuple of str
+        The measured regions, and the groups of which every region is measured.
+    responses : mapping of str to Response
+        By target, where it is known.
+    model_factor : (n_draws,) array
+        What another model would make of every dose; 1 where that is not stated.
     """
 
-    sex: str
+    irradiations: Mapping[str, Irradiation]
     factors: Mapping[str, np.ndarray]
     masses_g: Mapping[str, np.ndarray]
+    targets: Mapping[str, tuple[str, ...]]
+    responses: Mapping[str, Response]
+    model_factor: np.ndarray
 
 
-def prepare_dosimetry(patient: Patient, fit: Fit, labels: tuple[str, ...]) -> Dosimetry:
+def prepare_dosimetry(
+    patient: Patient,
+    fit: Fit,
+    labels: tuple[str, ...],
+    responses: Mapping[str, Response],
+    model_factor: np.ndarray,
+) -> Dosimetry:
     """Draw the uncertainties of every S-value that a patient needs, once for all.
 
     Parameters
@@ -77,34 +108,83 @@ def prepare_dosimetry(patient: Patient, fit: Fit, labels: tuple[str, ...]) -> Do
     fit : Fit
         The fit, whose seed and masses are used.
     labels : tuple of str
-        Labels measured, administered or planned.
+        Labels measured, administered, planned or compared.
+    responses : mapping of str to Response
+        By target.
+    model_factor : (n_draws,) array
+        Of every dose.
 
     Returns
     -------
     Dosimetry
     """
-    sex = sex_of(patient)
-    known = [s_value(r.organ, label, sex) for r in patient.regions for label in labels]
+    measured = fit.posterior.compiled.system.observables
+    irradiations = {n: irradiation_of(patient, measured, n) for n in labels}
+    values = [pair.value for i in irradiations.values() for pair in i.pairs]
     generator = np.random.default_rng([fit.seed, 1])
-    n_draws = fit.draws.diverging.size
-    factors = draw_factors([s for s in known if s is not None], n_draws, generator)
-    return Dosimetry(sex, factors, fit.masses())
+    factors = draw_factors(values, fit.draws.diverging.size, generator)
+    return Dosimetry(
+        irradiations=irradiations,
+        factors=factors,
+        masses_g=fit.masses(),
+        targets=targets_of(patient, measured),
+        responses=responses,
+        model_factor=model_factor,
+    )
 
 
-def expose(
-    patient: Patient,
-    fit: Fit,
-    dosimetry: Dosimetry,
-    label: str,
-    duration_h: float,
-    last_h: float,
-) -> dict[str, Exposure]:
-    """Return the exposure of every region and group to one administration of a label.
+def targets_of(
+    patient: Patient, measured: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Return the regions of every target that is measured: regions, then groups.
 
     Parameters
     ----------
     patient : Patient
         The patient.
+    measured : tuple of str
+        Names of the regions measured.
+
+    Returns
+    -------
+    dict of str to tuple of str
+    """
+    groups = {
+        g.name: g.regions for g in patient.groups if set(g.regions) <= set(measured)
+    }
+    return {name: (name,) for name in measured} | groups
+
+
+def unit_dose(label: str, duration_h: float) -> Doses:
+    """Return 1 MBq of a label, as the exact solution takes it.
+
+    Parameters
+    ----------
+    label : str
+        The radionuclide.
+    duration_h : float
+        Length of the infusion, h; 0 is a bolus.
+
+    Returns
+    -------
+    Doses
+
+    Examples
+    --------
+    >>> unit_dose("Y-90", 0.5).length_h
+    array([0.5])
+    """
+    decay = np.float64(nuclide(label).decay_constant_per_h)
+    return Doses(np.zeros(1), np.array([duration_h]), np.ones(1), decay)
+
+
+def expose(
+    fit: Fit, dosimetry: Dosimetry, label: str, duration_h: float, last_h: float
+) -> dict[str, Exposure]:
+    """Return the exposure of every region and group to one administration of a label.
+
+    Parameters
+    ----------
     fit : Fit
         A fit that passed its checks.
     dosimetry : Dosimetry
@@ -128,27 +208,68 @@ def expose(
     SolveError
         When a draw cannot be solved.
     """
-    decay = np.float64(nuclide(label).decay_constant_per_h)
-    unit = Doses(np.zeros(1), np.array([duration_h]), np.ones(1), decay)
+    unit = unit_dose(label, duration_h)
     compiled, parameters = fit.posterior.compiled, fit.parameters()
     predicted = predict(compiled, parameters, unit, max(last_h, duration_h))
     half_lives = _effective_half_lives(compiled, parameters, unit, last_h)
     totals = dict(zip(predicted.observables, predicted.time_integrals.T, strict=True))
-    tails = dict(zip(predicted.observables, predicted.tails.T, strict=True))
-    doses = _region_doses(patient, dosimetry, label, totals)
+    irradiation = dosimetry.irradiations[label]
+    weights = weigh(
+        irradiation, dosimetry.masses_g, dosimetry.factors, dosimetry.targets
+    )
+    protraction = _protraction(compiled, parameters, unit, predicted, dosimetry)
     found = {}
-    for target, names in _targets(patient, tuple(totals)).items():
-        total, tail = (sum(part[name] for name in names) for part in (totals, tails))
+    for target, names in dosimetry.targets.items():
         columns = [predicted.observables.index(name) for name in names]
-        dose, missing = _target_dose(names, doses, dosimetry)
+        total = predicted.time_integrals[:, columns].sum(axis=1)
+        tail = predicted.tails[:, columns].sum(axis=1)
+        then = predicted.at_last[:, columns].sum(axis=1)
+        dose = cross = None
+        if target in weights:
+            dose = combine(weights[target], totals)
+            own = {n: w for n, w in weights[target].items() if n in names}
+            cross = np.clip(1.0 - combine(own, totals) / dose, 0.0, 1.0)
+            dose = MBQ_PER_GBQ * dose * dosimetry.model_factor
+        why = [irradiation.missing[n] for n in names if n in irradiation.missing]
         found[target] = Exposure(
-            tiac_h=np.asarray(total),
-            tail=np.asarray(tail / total),
+            tiac_h=total,
+            tail=tail / total,
+            tiac_if_only_decay_h=total - tail + then / unit.decay_constant_per_h,
             effective_half_life_h=half_lives(columns),
             dose_Gy_per_GBq=dose,
-            missing=missing,
+            cross_share=cross,
+            protraction=protraction(target, weights.get(target)),
+            missing=why[0] if why else None,
         )
     return found
+
+
+def _protraction(
+    compiled: ExactSystem,
+    parameters: np.ndarray,
+    unit: Doses,
+    predicted: Prediction,
+    dosimetry: Dosimetry,
+) -> Callable[[str, Mapping[str, np.ndarray] | None], np.ndarray | None]:
+    """Return what gives a target's G-factor; targets of one response share a solve."""
+    solved: dict[int, np.ndarray] = {}
+
+    def of_target(
+        target: str, weights: Mapping[str, np.ndarray] | None
+    ) -> np.ndarray | None:
+        response = dosimetry.responses.get(target)
+        if weights is None or response is None:
+            return None
+        repair = response.repair_half_time_h
+        if id(repair) not in solved:
+            solved[id(repair)] = protract(compiled, parameters, unit, repair)
+        none = np.zeros(len(parameters))
+        columns = [weights.get(name, none) for name in predicted.observables]
+        return g_factor(
+            np.stack(columns, axis=1), solved[id(repair)], predicted.time_integrals
+        )
+
+    return of_target
 
 
 def _effective_half_lives(
@@ -165,55 +286,3 @@ def _effective_half_lives(
         return np.minimum(np.log(2.0) * tail / then, physical)
 
     return of_columns
-
-
-def _targets(patient: Patient, measured: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    groups = {
-        g.name: g.regions for g in patient.groups if set(g.regions) <= set(measured)
-    }
-    return {name: (name,) for name in measured} | groups
-
-
-def _region_doses(
-    patient: Patient,
-    dosimetry: Dosimetry,
-    label: str,
-    totals: Mapping[str, np.ndarray],
-) -> dict[str, np.ndarray | str]:
-    """Return Gy per GBq of each region, or a sentence that says what is missing."""
-    doses: dict[str, np.ndarray | str] = {}
-    for region in patient.regions:
-        if region.name not in totals:
-            continue
-        value = s_value(region.organ, label, dosimetry.sex)
-        missing = _missing(region, value, label)
-        if value is None or missing is not None:
-            doses[region.name] = str(missing)
-            continue
-        mass = dosimetry.masses_g[region.name]
-        per_MBq = absorbed_dose(value, totals[region.name], mass, dosimetry.factors)
-        doses[region.name] = _MBQ_PER_GBQ * per_MBq
-    return doses
-
-
-def _missing(region: Region, value: SValue | None, label: str) -> str | None:
-    if value is None:
-        return f"no S-value of {label} for {region.organ}"
-    if region.mass_g is None:
-        return f"no mass of {region.name}: give mass_g and mass_cv"
-    return None
-
-
-def _target_dose(
-    names: tuple[str, ...],
-    doses: Mapping[str, np.ndarray | str],
-    dosimetry: Dosimetry,
-) -> tuple[np.ndarray | None, str | None]:
-    known: dict[str, np.ndarray] = {}
-    for name in names:
-        dose = doses[name]
-        if isinstance(dose, str):
-            return None, dose
-        known[name] = dose
-    masses = {name: dosimetry.masses_g[name] for name in names}
-    return energy_weighted_mean(known, masses), None

@@ -4,8 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pkmodels.decision import History, Quantity
+from pkmodels.dosimetry.s_tables import STable
 from pkmodels.measurements import Measurement
 from pkmodels.schedule import Schedule
+
+# Whose S-values are scaled where the file states no sex; the result says so.
+UNSTATED_SEX = "male"
 
 
 @dataclass(frozen=True)
@@ -17,16 +22,22 @@ class Region:
     name : str
         Name, as in measurements.csv.
     organ : str
-        What tissue it is: ``"kidney"``, ``"liver"``, ...
+        What tissue it is: ``"kidney"``, ``"liver"``, ...; ``"kidneys"`` is both
+        outlined as one region.
     mass_g : float or None
         Mass, g, > 0; None when unknown. Where the file gives `volume_mL` and
         `density_g_per_mL` only, it is their product.
     mass_cv : float or None
-        Relative standard deviation of the mass, 0 to 1; None when `mass_g` is.
+        Relative standard deviation of the mass, 0 to 1; None when `mass_g` is. Where
+        the file gives `voxel_mm` and `fwhm_mm`, it follows from them.
     volume_mL : float or None
         Volume, mL, > 0.
     density_g_per_mL : float or None
         Density, g/mL, > 0.
+    side : "left", "right" or None
+        Which kidney.
+    voxel_mm, fwhm_mm : float or None
+        Voxel and resolution of the image that it was outlined on, mm, > 0.
     """
 
     name: str
@@ -35,6 +46,18 @@ class Region:
     mass_cv: float | None = None
     volume_mL: float | None = None
     density_g_per_mL: float | None = None
+    side: Literal["left", "right"] | None = None
+    voxel_mm: float | None = None
+    fwhm_mm: float | None = None
+
+    @property
+    def outlined_volume_mL(self) -> float | None:
+        """`volume_mL`, else `mass_g` / `density_g_per_mL`, else None."""
+        if self.volume_mL is not None:
+            return self.volume_mL
+        if self.mass_g is None or self.density_g_per_mL is None:
+            return None
+        return self.mass_g / self.density_g_per_mL
 
 
 @dataclass(frozen=True)
@@ -57,11 +80,47 @@ class Calibration:
         Whether one factor serves all regions, or each region has its own.
     cv : float or None
         Relative standard deviation of the factor, > 0; None when it is free.
+    gamma_keV : float or None
+        Energy of the gamma line that is counted, keV.
+    calibrated_with, quantified_with : str or None
+        Whose yield of that line the sensitivity and the values rest on.
     """
 
     modality: str
     scope: Literal["modality", "region"]
     cv: float | None
+    gamma_keV: float | None = None
+    calibrated_with: str | None = None
+    quantified_with: str | None = None
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The recovery coefficient that a modality's values were divided by.
+
+    R(v) = 1 - 1 / (1 + (v / b1)^b2), v the outlined volume in mL.
+
+    Parameters
+    ----------
+    modality : str
+        Name of the modality.
+    b1_mL, b2 : float
+        Coefficients, > 0.
+    b1_cv, b2_cv : float
+        Their relative standard deviations, 0 to 1.
+    correlation : float
+        Of b1 and b2, -1 to 1.
+    fwhm_mm : float
+        Resolution of its images, mm, > 0.
+    """
+
+    modality: str
+    b1_mL: float
+    b1_cv: float
+    b2: float
+    b2_cv: float
+    correlation: float
+    fwhm_mm: float
 
 
 @dataclass(frozen=True)
@@ -78,12 +137,55 @@ class Plan:
         Mass of all ligand, labelled or not, ug, > 0; None when unknown.
     duration_h : float
         Length of the infusion, h, >= 0; 0 is a bolus.
+    start_h : float or None
+        When it is to start, h after the first administration.
+    cycles : int
+        Equal cycles that the activity is divided into, with full repair between.
     """
 
     ligand: str
     label: str
     ligand_mass_ug: float | None
     duration_h: float
+    start_h: float | None = None
+    cycles: int = 1
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """A treatment that may change what takes the ligand up, and when it began, h."""
+
+    time_h: float
+    what: str
+
+
+@dataclass(frozen=True)
+class StatedRadiobiology:
+    """What the file says of an organ's response: alpha/beta and repair.
+
+    Parameters
+    ----------
+    organ : str
+        The organ.
+    alpha_beta_Gy, repair_half_time_h : float
+        Gy and h, > 0.
+    alpha_beta_cv, repair_half_time_cv : float
+        Relative standard deviations, 0 to 1.
+    """
+
+    organ: str
+    alpha_beta_Gy: float
+    alpha_beta_cv: float
+    repair_half_time_h: float
+    repair_half_time_cv: float
+
+
+@dataclass(frozen=True)
+class TailRule:
+    """Shares of a time integral after the last scan that are flagged and refused."""
+
+    flag_above: float
+    refuse_above: float
 
 
 @dataclass(frozen=True)
@@ -103,6 +205,18 @@ class Limit:
     target: str
     absorbed_dose_Gy: float | None
     bed_Gy: float | None
+
+    @property
+    def quantity(self) -> Quantity:
+        """What is limited."""
+        return "bed" if self.absorbed_dose_Gy is None else "absorbed_dose"
+
+    @property
+    def value_Gy(self) -> float:
+        """The limit of that quantity, Gy."""
+        value = self.bed_Gy if self.absorbed_dose_Gy is None else self.absorbed_dose_Gy
+        assert value is not None
+        return value
 
 
 @dataclass(frozen=True)
@@ -149,7 +263,23 @@ class Patient:
     warnings : tuple of str
         What a reader of the result must know of the data.
     data_sha256 : str
-        Hash of the two files, as hexadecimal digits.
+        Hash of the files, as hexadecimal digits.
+    target_confirmed : str or None
+        What showed the target.
+    recoveries : tuple of Recovery
+    history : tuple of History
+        Dose received before, from outside this file.
+    treatments : tuple of Treatment
+    radiobiology : tuple of StatedRadiobiology
+    tail : TailRule
+    ligand_mass_cv, model_choice_cv : float or None
+        How far another ligand mass or model may change the dose per activity.
+    s_table : STable or None
+        The patient's own S-values.
+    transplantation_day : float or None
+        Day of the stem-cell transplantation after the therapy.
+    files : mapping of str to str
+        The text of each file, by name.
     """
 
     id: str
@@ -170,6 +300,22 @@ class Patient:
     measurements: tuple[Measurement, ...]
     warnings: tuple[str, ...]
     data_sha256: str
+    target_confirmed: str | None
+    recoveries: tuple[Recovery, ...]
+    history: tuple[History, ...]
+    treatments: tuple[Treatment, ...]
+    radiobiology: tuple[StatedRadiobiology, ...]
+    tail: TailRule
+    ligand_mass_cv: float | None
+    model_choice_cv: float | None
+    s_table: STable | None
+    transplantation_day: float | None
+    files: Mapping[str, str]
+
+    @property
+    def sex(self) -> str:
+        """Whose S-values are scaled to the patient's masses: male unless stated."""
+        return str(self.covariates.get("sex", UNSTATED_SEX))
 
     def regions_of(self, target: str) -> tuple[Region, ...]:
         """Return the region named `target`, or the regions of the group so named.

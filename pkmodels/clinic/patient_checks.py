@@ -12,7 +12,10 @@ from pkmodels.nuclides import nuclide
 from pkmodels.units import NMOL_PER_UMOL
 
 # Organs that may not be passed over in silence, by the name that waives them.
-CRITICAL_ORGANS = {"kidneys": "kidney", "red_marrow": "red_marrow"}
+CRITICAL_ORGANS = {
+    "kidneys": ("kidney", "kidneys"),
+    "red_marrow": ("red_marrow",),
+}
 
 
 def table_problems(patient: Patient) -> Iterator[str]:
@@ -34,8 +37,8 @@ def table_problems(patient: Patient) -> Iterator[str]:
     unresolved = [*_group_problems(patient), *_unknown_targets(patient)]
     yield from unresolved
     if not unresolved:
-        for name, organ in CRITICAL_ORGANS.items():
-            yield from _coverage_problems(patient, name, organ)
+        for name, organs in CRITICAL_ORGANS.items():
+            yield from _coverage_problems(patient, name, organs)
         yield from _mass_problems(patient)
 
 
@@ -130,14 +133,17 @@ def _unknown_targets(patient: Patient) -> Iterator[str]:
             )
 
 
-def _coverage_problems(patient: Patient, name: str, organ: str) -> Iterator[str]:
+def _coverage_problems(
+    patient: Patient, name: str, organs: tuple[str, ...]
+) -> Iterator[str]:
     """Find regions of a critical organ under no limit, unless they are waived."""
     waived = [waiver.target for waiver in patient.waived]
     if name in waived:
         return
     targets = [limit.target for limit in patient.limits] + waived
     covered = {r.name for target in targets for r in patient.regions_of(target)}
-    regions = [region.name for region in patient.regions if region.organ == organ]
+    organ = organs[0]
+    regions = [region.name for region in patient.regions if region.organ in organs]
     bare = [region for region in regions if region not in covered]
     if bare and len(bare) < len(regions):
         yield (

@@ -1,7 +1,7 @@
 """A patient's folder, patient.toml and measurements.csv, read into a `Patient`."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +19,21 @@ from pkmodels.clinic.patient import (
     Limit,
     Patient,
     Plan,
+    Recovery,
     Region,
+    StatedRadiobiology,
+    TailRule,
+    Treatment,
     Waiver,
 )
 from pkmodels.clinic.patient_checks import table_problems, table_warnings
-from pkmodels.clinic.patient_format import PatientFile
+from pkmodels.clinic.patient_format import HistoryTable, PatientFile
+from pkmodels.clinic.patient_tables import RegionTable
 from pkmodels.clinic.patient_toml import parse_patient_toml
+from pkmodels.decision import History
+from pkmodels.dosimetry.outlines import sphere_diameter, volume_uncertainty
+from pkmodels.dosimetry.s_table_files import read_s_table
+from pkmodels.dosimetry.s_tables import STable
 from pkmodels.errors import InputError
 from pkmodels.schedule import Schedule
 
@@ -77,9 +86,18 @@ def read_patient(folder: Path) -> Patient:
         rows = parse_measurement_rows(_decode(csv_bytes, measurement_table.FILE_NAME))
     except InputError as error:
         problems.append(str(error))
-    if tables is None or rows is None:
+    files = {patient_toml.FILE_NAME: toml_bytes, measurement_table.FILE_NAME: csv_bytes}
+    s_table = None
+    if tables is not None and tables.s_values is not None:
+        name = tables.s_values.table
+        try:
+            files[name] = _read_bytes(folder, name)
+            s_table = read_s_table(folder / name)
+        except InputError as error:
+            problems.append(str(error))
+    if tables is None or rows is None or problems:
         raise _refusal(folder, problems)
-    patient = _patient(tables, _sha256(toml_bytes, csv_bytes))
+    patient = _patient(tables, s_table, files)
     return _with_measurements(folder, patient, rows)
 
 
@@ -139,18 +157,24 @@ def _decode(content: bytes, name: str) -> str:
     return text
 
 
-def _sha256(toml_bytes: bytes, csv_bytes: bytes) -> str:
-    # The length keeps a byte moved from one file to the other from going unseen.
-    length = len(toml_bytes).to_bytes(8, "big")
-    return hashlib.sha256(length + toml_bytes + csv_bytes).hexdigest()
+def _sha256(files: Mapping[str, bytes]) -> str:
+    # The length keeps a byte moved from one file to the next from going unseen.
+    *first, last = files.values()
+    lengths = (len(content).to_bytes(8, "big") + content for content in first)
+    return hashlib.sha256(b"".join(lengths) + last).hexdigest()
 
 
-def _patient(tables: PatientFile, data_sha256: str) -> Patient:
+def _patient(
+    tables: PatientFile, s_table: STable | None, files: Mapping[str, bytes]
+) -> Patient:
     decision = tables.decision
+    covariates = tables.patient.model_dump(
+        exclude={"id", "note", "target_confirmed"}, exclude_none=True
+    )
     return Patient(
         id=tables.patient.id,
         note=(tables.patient.note or "").strip() or None,
-        covariates=tables.patient.model_dump(exclude={"id", "note"}, exclude_none=True),
+        covariates=covariates,
         schedule=_schedule(tables),
         regions=_regions(tables),
         groups=tuple(
@@ -175,7 +199,37 @@ def _patient(tables: PatientFile, data_sha256: str) -> Patient:
         noise_floor=tables.noise.floor,
         measurements=(),
         warnings=(),
-        data_sha256=data_sha256,
+        data_sha256=_sha256(files),
+        target_confirmed=tables.patient.target_confirmed,
+        recoveries=tuple(
+            Recovery(modality=name, **table.model_dump())
+            for name, table in tables.recovery.items()
+        ),
+        history=tuple(_history(table) for table in tables.history),
+        treatments=tuple(Treatment(**table.model_dump()) for table in tables.treatment),
+        radiobiology=tuple(
+            StatedRadiobiology(organ=name, **table.model_dump())
+            for name, table in tables.radiobiology.items()
+        ),
+        tail=TailRule(**tables.tail.model_dump()),
+        ligand_mass_cv=tables.uncertainty.ligand_mass_cv,
+        model_choice_cv=tables.uncertainty.model_choice_cv,
+        s_table=s_table,
+        transplantation_day=(
+            None if tables.transplantation is None else tables.transplantation.day
+        ),
+        files={name: _decode(content, name) for name, content in files.items()},
+    )
+
+
+def _history(table: HistoryTable) -> History:
+    dose, bed = table.absorbed_dose_Gy, table.bed_Gy
+    return History(
+        target=table.target,
+        quantity="absorbed_dose" if bed is None else "bed",
+        value_Gy=dose or bed or 0.0,
+        sd_Gy=table.sd_Gy,
+        source=table.source,
     )
 
 
@@ -190,16 +244,35 @@ def _regions(tables: PatientFile) -> tuple[Region, ...]:
             name=name,
             organ=table.organ,
             mass_g=table.mass_or_product_g,
-            mass_cv=table.mass_cv,
+            mass_cv=_mass_cv(table),
             volume_mL=table.volume_mL,
             density_g_per_mL=table.density_g_per_mL,
+            side=table.side,
+            voxel_mm=table.voxel_mm,
+            fwhm_mm=table.fwhm_mm,
         )
         for name, table in tables.regions.items()
     )
 
 
+def _mass_cv(table: RegionTable) -> float | None:
+    """Return what the file states, or what follows from the outline's image."""
+    volume_mL = table.volume_or_quotient_mL
+    if table.voxel_mm is None or table.fwhm_mm is None or volume_mL is None:
+        return table.mass_cv
+    diameter_mm = sphere_diameter(volume_mL)
+    return volume_uncertainty(diameter_mm, table.voxel_mm, table.fwhm_mm)
+
+
 def _calibrations(tables: PatientFile) -> tuple[Calibration, ...]:
     return tuple(
-        Calibration(name, table.scope, None if table.cv == "free" else table.cv)
+        Calibration(
+            modality=name,
+            scope=table.scope,
+            cv=None if table.cv == "free" else table.cv,
+            gamma_keV=table.gamma_keV,
+            calibrated_with=table.calibrated_with,
+            quantified_with=table.quantified_with,
+        )
         for name, table in tables.calibration.items()
     )

@@ -3,222 +3,25 @@
 Each field's description completes the sentence "give ...", in error messages too.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from pkmodels.errors import suggest
-
-FORMAT = "pkmodels-patient/1"
-
-ORGANS = (
-    "kidney",
-    "liver",
-    "spleen",
-    "red_marrow",
-    "tumour",
-    "whole_body",
-    "blood",
-    "bladder",
-    "adrenal",
-    "salivary_gland",
-    "lung",
-    "heart",
-    "pancreas",
-    "bone",
-    "intestine",
-    "stomach",
-    "remainder",
+from pkmodels.clinic.patient_tables import (
+    AdministrationTable,
+    CalibrationTable,
+    GroupTable,
+    Label,
+    Name,
+    Organ,
+    PatientTable,
+    RecoveryTable,
+    RegionTable,
+    Table,
+    Text,
 )
 
-# The labels whose dose or curve this version can follow in a patient.
-LABELS = ("Lu-177", "Y-90", "Ga-68")
-
-# Densities of tissue run from lung, 0.26, to cortical bone, 1.9 g/mL.
-_DENSITY_RANGE = (0.1, 3.0)
-# Mass and volume x density may differ by their rounding, not by more.
-_MASS_AGREEMENT = 0.05
-
-
-def _known_organ(name: str) -> str:
-    if name not in ORGANS:
-        raise ValueError(f"{name!r} is not a known organ; {suggest(name, ORGANS)}")
-    return name
-
-
-def _known_label(name: str) -> str:
-    if name not in LABELS:
-        raise ValueError(f"{name!r} is not a known label; {suggest(name, LABELS)}")
-    return name
-
-
-def _plain_name(name: str) -> str:
-    if not name.isidentifier():
-        raise ValueError(
-            f"{name!r} cannot name a region or group; use letters, digits and "
-            "underscores, and begin with a letter, as kidney_left"
-        )
-    return name
-
-
-def _plain_text(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError(f"found {text!r}; give one line of text, not blank")
-    return text.strip()
-
-
-Name = Annotated[str, AfterValidator(_plain_name)]
-Text = Annotated[str, AfterValidator(_plain_text)]
-Organ = Annotated[str, AfterValidator(_known_organ)]
-Label = Annotated[str, AfterValidator(_known_label)]
-
-
-class Table(BaseModel):
-    """A table of the file: unknown keys, NaN and infinity are errors."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False
-    )
-
-
-class PatientTable(Table):
-    """The table [patient]."""
-
-    id: Text = Field(description="a pseudonym of the patient in quotes")
-    note: str | None = Field(None, description="a free remark in quotes")
-    sex: Literal["male", "female"] | None = Field(
-        None, description='"male" or "female"'
-    )
-    body_mass_kg: float | None = Field(
-        None, gt=0, le=700, description="the body mass in kg, above 0 and at most 700"
-    )
-    height_cm: float | None = Field(
-        None, ge=20, le=300, description="the height in cm, 20 to 300"
-    )
-    haematocrit: float | None = Field(
-        None, gt=0, lt=1, description="the haematocrit as a fraction: 0.45, not 45"
-    )
-    age: float | None = Field(
-        None, ge=0, le=130, description="the age in years, 0 to 130"
-    )
-    serum_creatinine: float | None = Field(
-        None,
-        gt=0,
-        le=30,
-        description="serum creatinine in mg/dL (umol/L divided by 88.4), above 0 "
-        "and at most 30",
-    )
-
-
-class AdministrationTable(Table):
-    """One table [[administration]]."""
-
-    time_h: float = Field(
-        ge=0, description="its start in h after the start of the first one, 0 or more"
-    )
-    duration_h: float = Field(
-        ge=0, description="the length of the infusion in h, 0 for a bolus"
-    )
-    ligand: Text = Field(description='the ligand\'s name in quotes, as "dotatate"')
-    label: Label = Field(description='the radionuclide in quotes, as "Lu-177"')
-    activity_MBq: float = Field(
-        gt=0, description="the activity of the whole syringe at time_h, MBq, above 0"
-    )
-    ligand_mass_ug: float | None = Field(
-        None,
-        gt=0,
-        description="the mass of all ligand, labelled or not, in ug, above 0, or "
-        "leave the key out when it is unknown",
-    )
-
-
-class RegionTable(Table):
-    """One table [regions.NAME]."""
-
-    organ: Organ = Field(description='the tissue in quotes, as "kidney"')
-    mass_g: float | None = Field(
-        None, gt=0, description="the region's own mass (CT, not phantom) in g, above 0"
-    )
-    mass_cv: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="the relative standard deviation of the mass as a fraction, 0 to "
-        "1: 0.05 is usual for a CT outline, 0 is exact",
-    )
-    volume_mL: float | None = Field(
-        None, gt=0, description="the region's volume in mL, above 0"
-    )
-    density_g_per_mL: float | None = Field(
-        None,
-        ge=_DENSITY_RANGE[0],
-        le=_DENSITY_RANGE[1],
-        description="the density in g/mL, 0.1 to 3; soft tissue has about 1.05",
-    )
-
-    @property
-    def mass_or_product_g(self) -> float | None:
-        """`mass_g`, else `volume_mL` x `density_g_per_mL`, else None."""
-        if self.mass_g is not None:
-            return self.mass_g
-        if self.volume_mL is None or self.density_g_per_mL is None:
-            return None
-        return self.volume_mL * self.density_g_per_mL
-
-    @model_validator(mode="after")
-    def _mass_carries_its_uncertainty(self) -> Self:
-        mass_g = self.mass_or_product_g
-        if mass_g is not None and self.mass_cv is None:
-            raise ValueError(
-                f"mass_cv is missing beside the mass of {mass_g:g} g; give "
-                f"{RegionTable.model_fields['mass_cv'].description}"
-            )
-        if mass_g is None and self.mass_cv is not None:
-            raise ValueError(
-                "mass_cv is given without a mass; add mass_g, or volume_mL and "
-                "density_g_per_mL"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _mass_volume_and_density_agree(self) -> Self:
-        if self.mass_g is None or self.volume_mL is None:
-            return self
-        implied = self.mass_g / self.volume_mL
-        density = self.density_g_per_mL
-        if density is None:
-            agree = _DENSITY_RANGE[0] <= implied <= _DENSITY_RANGE[1]
-        else:
-            agree = abs(implied / density - 1.0) <= _MASS_AGREEMENT
-        if not agree:
-            beside = "" if density is None else f", density_g_per_mL is {density:g}"
-            raise ValueError(
-                f"mass_g {self.mass_g:g} over volume_mL {self.volume_mL:g} is "
-                f"{implied:.4g} g/mL{beside}; mend the one that is wrong"
-            )
-        return self
-
-
-class GroupTable(Table):
-    """One table [groups.NAME]."""
-
-    regions: list[str] = Field(
-        min_length=1,
-        description='a list of region names, as ["kidney_left", "kidney_right"]',
-    )
-
-
-class CalibrationTable(Table):
-    """One table [calibration.MODALITY]."""
-
-    scope: Literal["modality", "region"] = Field(
-        description='"modality" (one factor for all scans and regions) or "region" '
-        "(one factor for a region's scans)"
-    )
-    cv: Annotated[float, Field(gt=0, le=1)] | Literal["free"] = Field(
-        description="the factor's relative standard deviation as a fraction, above 0 "
-        'and at most 1 (0.05 is 5 %), or "free"'
-    )
+FORMAT = "pkmodels-patient/1"
 
 
 class PlanTable(Table):
@@ -234,6 +37,85 @@ class PlanTable(Table):
     )
     duration_h: float = Field(
         ge=0, description="the length of the infusion in h, 0 for a bolus"
+    )
+    start_h: float | None = Field(
+        None,
+        ge=0,
+        description="when the therapy is to start, h after the start of the first "
+        "administration, or leave the key out",
+    )
+    cycles: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="a whole number of equal cycles, 1 to 20, so far apart that "
+        "repair is complete between them",
+    )
+
+
+class HistoryTable(Table):
+    """One table [[history]]: dose received before, from outside this file."""
+
+    target: Name = Field(description="the region or group that received it")
+    absorbed_dose_Gy: float | None = Field(
+        None, gt=0, description="the absorbed dose received, Gy, above 0"
+    )
+    bed_Gy: float | None = Field(
+        None, gt=0, description="the BED received, Gy, above 0"
+    )
+    sd_Gy: float | None = Field(
+        None, gt=0, description="its standard deviation, Gy, above 0"
+    )
+    source: Text = Field(
+        description='where it comes from, in quotes, as "external beam 2019"'
+    )
+
+    @model_validator(mode="after")
+    def _one_quantity_with_its_uncertainty(self) -> Self:
+        given = [key for key in ("absorbed_dose_Gy", "bed_Gy") if getattr(self, key)]
+        if len(given) != 1:
+            raise ValueError(
+                f"gives {' and '.join(given) or 'no dose'}; give exactly one of "
+                "absorbed_dose_Gy and bed_Gy: they count against different limits"
+            )
+        if self.sd_Gy is None:
+            raise ValueError(
+                "sd_Gy is missing: a dose without its uncertainty cannot be counted "
+                "with a confidence; give its standard deviation in Gy"
+            )
+        return self
+
+
+class TreatmentTable(Table):
+    """One table [[treatment]]: what may change the receptor or the organs."""
+
+    time_h: float = Field(
+        description="when it began, h after the start of the first administration; "
+        "negative before it"
+    )
+    what: Text = Field(description='what was done, in quotes, as "one cycle dexa-BEAM"')
+
+
+class RadiobiologyTable(Table):
+    """One table [radiobiology.ORGAN]."""
+
+    alpha_beta_Gy: float = Field(
+        gt=0, le=50, description="alpha/beta in Gy, above 0 and at most 50"
+    )
+    alpha_beta_cv: float = Field(
+        gt=0,
+        le=1,
+        description="its relative standard deviation, above 0 and at most 1",
+    )
+    repair_half_time_h: float = Field(
+        gt=0,
+        le=100,
+        description="the half-time of repair in h, above 0 and at most 100",
+    )
+    repair_half_time_cv: float = Field(
+        gt=0,
+        le=1,
+        description="its relative standard deviation, above 0 and at most 1",
     )
 
 
@@ -309,6 +191,72 @@ class DecisionTable(Table):
         return self
 
 
+class TailTable(Table):
+    """The optional table [tail]: the share of the integral that no scan saw."""
+
+    flag_above: float = Field(
+        default=0.3,
+        gt=0,
+        lt=1,
+        description="the share after the last scan above which a warning is given, "
+        "between 0 and 1",
+    )
+    refuse_above: float = Field(
+        default=0.6,
+        gt=0,
+        lt=1,
+        description="the share after the last scan, of a planned label in what a "
+        "limit is on, above which no activity is given, between 0 and 1",
+    )
+
+    @model_validator(mode="after")
+    def _flags_before_it_refuses(self) -> Self:
+        if self.flag_above > self.refuse_above:
+            raise ValueError(
+                f"flag_above {self.flag_above:g} is above refuse_above "
+                f"{self.refuse_above:g}; a warning comes before a refusal"
+            )
+        return self
+
+
+class UncertaintyTable(Table):
+    """The optional table [uncertainty]: relative sd of what the model leaves out."""
+
+    ligand_mass_cv: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="how far another ligand mass may change the dose per activity, a "
+        "relative standard deviation above 0 and at most 1",
+    )
+    model_choice_cv: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="how far another model may change the dose per activity, a "
+        "relative standard deviation above 0 and at most 1",
+    )
+
+
+class STableTable(Table):
+    """The optional table [s_values]."""
+
+    table: Text = Field(
+        description='the name of a CSV file in the folder, as "s_values.csv"'
+    )
+
+
+class TransplantationTable(Table):
+    """The optional table [transplantation]."""
+
+    day: float = Field(
+        gt=0,
+        le=100,
+        description="the day of the stem-cell transplantation after the therapy, "
+        "above 0 and at most 100",
+    )
+
+
 class NoiseTable(Table):
     """The optional table [noise]."""
 
@@ -350,4 +298,35 @@ class PatientFile(Table):
     )
     noise: NoiseTable = Field(
         default_factory=NoiseTable, description="a table [noise] with the key floor"
+    )
+    recovery: dict[Text, RecoveryTable] = Field(
+        default_factory=dict,
+        description="a table [recovery.MODALITY] for values that were divided by a "
+        "recovery coefficient",
+    )
+    history: list[HistoryTable] = Field(
+        default_factory=list,
+        description="a table [[history]] for each dose received before",
+    )
+    treatment: list[TreatmentTable] = Field(
+        default_factory=list,
+        description="a table [[treatment]] for each treatment that may change uptake",
+    )
+    radiobiology: dict[Organ, RadiobiologyTable] = Field(
+        default_factory=dict,
+        description="a table [radiobiology.ORGAN] for a limit in BED",
+    )
+    tail: TailTable = Field(
+        default_factory=TailTable,
+        description="a table [tail] with flag_above and refuse_above",
+    )
+    uncertainty: UncertaintyTable = Field(
+        default_factory=UncertaintyTable,
+        description="a table [uncertainty] with ligand_mass_cv or model_choice_cv",
+    )
+    s_values: STableTable | None = Field(
+        None, description="a table [s_values] with the key table"
+    )
+    transplantation: TransplantationTable | None = Field(
+        None, description="a table [transplantation] with the key day"
     )

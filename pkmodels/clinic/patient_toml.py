@@ -14,15 +14,25 @@ from pydantic_core import ErrorDetails
 
 from pkmodels.clinic.patient_format import (
     FORMAT,
-    AdministrationTable,
-    CalibrationTable,
     DecisionTable,
-    GroupTable,
+    HistoryTable,
     LimitTable,
     NoiseTable,
     PatientFile,
-    PatientTable,
     PlanTable,
+    RadiobiologyTable,
+    STableTable,
+    TailTable,
+    TransplantationTable,
+    TreatmentTable,
+    UncertaintyTable,
+)
+from pkmodels.clinic.patient_tables import (
+    AdministrationTable,
+    CalibrationTable,
+    GroupTable,
+    PatientTable,
+    RecoveryTable,
     RegionTable,
     Table,
 )
@@ -40,9 +50,17 @@ SCHEMAS: dict[str, type[Table]] = {
     "limits": LimitTable,
     "decision": DecisionTable,
     "noise": NoiseTable,
+    "recovery": RecoveryTable,
+    "history": HistoryTable,
+    "treatment": TreatmentTable,
+    "radiobiology": RadiobiologyTable,
+    "tail": TailTable,
+    "uncertainty": UncertaintyTable,
+    "s_values": STableTable,
+    "transplantation": TransplantationTable,
 }
-_LISTS = ("administration", "plan")
-_NAMED = ("regions", "groups", "calibration", "limits")
+_LISTS = ("administration", "plan", "history", "treatment")
+_NAMED = ("regions", "groups", "calibration", "limits", "recovery", "radiobiology")
 
 
 def parse_patient_toml(text: str) -> PatientFile:

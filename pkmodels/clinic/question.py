@@ -1,13 +1,20 @@
 """The question as a posterior: a patient's data joined with a model and its priors."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pkmodels.clinic.patient import Calibration as StatedCalibration
-from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.patient import Patient, Recovery, Region
 from pkmodels.decision import draws_needed
+from pkmodels.dosimetry.outlines import (
+    RecoveryCurve,
+    outline_exponent,
+    recover,
+    sphere_diameter,
+)
 from pkmodels.exact import compile_exactly
-from pkmodels.fitting.observations import Calibration, arrange, floor_name
+from pkmodels.fitting.observations import Calibration, Outline, arrange, floor_name
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.sampling import CHAINS, CHUNK
 from pkmodels.measurements import Quantity
@@ -45,6 +52,7 @@ def build_posterior(patient: Patient) -> Posterior:
             patient.schedule,
             compiled.system.observables,
             calibrations,
+            *outlines_of(patient),
         ),
         priors=organ_exchange.priors(patient.schedule.ligands[0], organs),
         masses={
@@ -88,6 +96,69 @@ def log_sd_of_cv(cv: float) -> float:
     0.049969
     """
     return math.sqrt(math.log1p(cv**2))
+
+
+def outlines_of(patient: Patient) -> tuple[list[Outline], list[tuple[str, float]]]:
+    """Return how outlines and recovery enter the values of each modality.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+
+    Returns
+    -------
+    outlines : list of Outline
+        Of every region of known volume, for each modality with a recovery curve.
+    recoveries : list of (str, float)
+        Name and sd of ln of the factors that the loadings name: two independent ones
+        for each curve, made of b1 and b2 with their correlation.
+    """
+    outlines, recoveries = [], []
+    for curve in patient.recoveries:
+        factors = _curve_factors(curve)
+        recoveries += [(name, sd) for name, (sd, _) in factors.items()]
+        for region in patient.regions:
+            if region.outlined_volume_mL is not None and region.mass_g is not None:
+                outlines.append(_outline(region, curve, factors))
+    return outlines, recoveries
+
+
+def _curve_factors(curve: Recovery) -> dict[str, tuple[float, tuple[float, float]]]:
+    """Return sd of ln of each factor, and what it does to ln b1 and ln b2."""
+    b1, b2 = log_sd_of_cv(curve.b1_cv), log_sd_of_cv(curve.b2_cv)
+    shared = curve.correlation * b2 / b1 if b1 > 0.0 else 0.0
+    alone = b2 * math.sqrt(1.0 - curve.correlation**2) if b1 > 0.0 else b2
+    factors = {
+        f"{curve.modality}, b1": (b1, (1.0, shared)),
+        f"{curve.modality}, b2": (alone, (0.0, 1.0)),
+    }
+    return {name: factor for name, factor in factors.items() if factor[0] > 0.0}
+
+
+def _outline(
+    region: Region,
+    curve: Recovery,
+    factors: Mapping[str, tuple[float, tuple[float, float]]],
+) -> Outline:
+    volume_mL, mass_g = region.outlined_volume_mL, region.mass_g
+    assert volume_mL is not None
+    assert mass_g is not None
+    exact = ((0.0, 0.0), (0.0, 0.0))
+    at = recover(RecoveryCurve(curve.b1_mL, curve.b2, exact, "by the file"), volume_mL)
+    lost = 1.0 - at.value
+    # d ln R by ln b1 and by ln b2.
+    slopes = (-curve.b2 * lost, curve.b2 * lost * math.log(volume_mL / curve.b1_mL))
+    return Outline(
+        modality=curve.modality,
+        region=region.name,
+        exponent=outline_exponent(sphere_diameter(volume_mL), curve.fwhm_mm, at),
+        mass_g=mass_g,
+        loadings={
+            name: slopes[0] * by_b1 + slopes[1] * by_b2
+            for name, (_, (by_b1, by_b2)) in factors.items()
+        },
+    )
 
 
 def _calibration(stated: StatedCalibration) -> Calibration:

@@ -8,18 +8,41 @@ from jinja2 import Environment, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from pkmodels.atomic_files import write_text_atomically
-from pkmodels.clinic import result_text
+from pkmodels.clinic import (
+    report_decision,
+    report_kinetics,
+    report_labels,
+    report_sources,
+    report_uncertainty,
+    result_text,
+)
+from pkmodels.clinic.report_curve_plots import (
+    curve_legend,
+    region_plots,
+    residual_count,
+    residual_plots,
+)
+from pkmodels.clinic.report_dose_plots import dose_plots, risk_plots
 from pkmodels.clinic.report_figures import (
     CurveBand,
     DoseDraws,
     MeasuredPoint,
+    PriorPosterior,
     ReportFigures,
+    ResidualPoint,
 )
-from pkmodels.clinic.report_plots import dose_plots, region_plots
 from pkmodels.clinic.result_format import Result
 from pkmodels.errors import FitRefusedError, InputError
 
-__all__ = ["CurveBand", "DoseDraws", "MeasuredPoint", "ReportFigures", "write_report"]
+__all__ = [
+    "CurveBand",
+    "DoseDraws",
+    "MeasuredPoint",
+    "PriorPosterior",
+    "ReportFigures",
+    "ResidualPoint",
+    "write_report",
+]
 
 # How far the drawn draws may differ from the stated probability: rounding at the
 # limit moves a few of them across it.
@@ -43,7 +66,7 @@ def write_report(path: Path, result: Result, figures: ReportFigures) -> None:
     Raises
     ------
     FitRefusedError
-        When the fit failed its checks and there are curves or doses to draw.
+        When the fit failed its checks and more than measured points is to be drawn.
     InputError
         When dose draws belong to no limit of the result, or contradict it.
     OSError
@@ -63,10 +86,14 @@ def write_report(path: Path, result: Result, figures: ReportFigures) -> None:
     ...     "may NOT be trusted" in page.read_text("utf-8")
     True
     """
-    if not result.checks.passed and (figures.curves or figures.dose_draws):
+    fitted = (
+        figures.curves or figures.dose_draws or figures.residuals or figures.parameters
+    )
+    if not result.checks.passed and fitted:
         raise FitRefusedError(
             f"the fit of patient {result.patient_id} failed its checks, but the report "
-            "was given curves or doses to draw: give measured points alone"
+            "was given curves, doses, residuals or parameters to draw: give measured "
+            "points alone"
         )
     probabilities = {
         (draws.label, draws.limit_name): _stated_probability(result, draws)
@@ -84,13 +111,24 @@ def _page(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    has_figures = bool(figures.curves or figures.points or figures.dose_draws)
+    risks = risk_plots(result)
+    has_figures = bool(figures.curves or figures.points or figures.dose_draws or risks)
     return environment.from_string(template.read_text("utf-8")).render(
         result=result,
         text=result_text,
-        plotly_js=get_plotlyjs() if has_figures else "",
-        region_plots=region_plots(figures),
-        dose_plots=dose_plots(figures, probabilities),
+        decision=report_decision,
+        kinetics=report_kinetics,
+        labels=report_labels,
+        uncertainty=report_uncertainty,
+        sources=report_sources,
+        plotly_js=get_plotlyjs() if has_figures or figures.residuals else "",
+        regions=region_plots(figures),
+        curve_legend=curve_legend(figures),
+        residuals=residual_plots(figures),
+        residual_count=residual_count(figures),
+        doses=dose_plots(figures, probabilities),
+        risks=risks,
+        parameters=report_uncertainty.parameters(figures.parameters),
     )
 
 

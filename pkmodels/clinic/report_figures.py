@@ -122,8 +122,51 @@ class DoseDraws:
 
 
 @dataclass(frozen=True)
+class ResidualPoint:
+    """How far one value lies from the fitted curve.
+
+    Parameters
+    ----------
+    region, label, modality : str
+        Where, of which radionuclide and by what it was measured.
+    time_h : float
+        Middle of the acquisition, h after the first administration.
+    residual : float
+        (value - expected) / sd, or (ln value - ln expected) / sd of ln: medians over
+        the posterior.
+    """
+
+    region: str
+    label: str
+    modality: str
+    time_h: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class PriorPosterior:
+    """A parameter before and after the data.
+
+    Parameters
+    ----------
+    name, unit : str
+        The parameter as the result names it, and its unit.
+    prior, posterior : (float, float, float)
+        2.5, 50 and 97.5 % quantiles, `unit`, >= 0.
+    contraction : float
+        1 - posterior variance / prior variance, <= 1.
+    """
+
+    name: str
+    unit: str
+    prior: tuple[float, float, float]
+    posterior: tuple[float, float, float]
+    contraction: float
+
+
+@dataclass(frozen=True)
 class ReportFigures:
-    """Everything that the report draws.
+    """Everything that the report draws and the result does not hold.
 
     Parameters
     ----------
@@ -132,12 +175,18 @@ class ReportFigures:
     points : tuple of MeasuredPoint
         The measured values.
     dose_draws : tuple of DoseDraws
-        One for each limit and planned label.
+        For each planned label one of each limit, in the limit's quantity.
+    residuals : tuple of ResidualPoint
+        One for each measured value.
+    parameters : tuple of PriorPosterior
+        One for each parameter.
     """
 
     curves: tuple[CurveBand, ...] = ()
     points: tuple[MeasuredPoint, ...] = ()
     dose_draws: tuple[DoseDraws, ...] = ()
+    residuals: tuple[ResidualPoint, ...] = ()
+    parameters: tuple[PriorPosterior, ...] = ()
 
 
 def _check_array(values: np.ndarray, what: str) -> None:

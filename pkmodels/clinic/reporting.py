@@ -1,48 +1,45 @@
-"""From an assessment to what is written: the result, the curves and the figures."""
+"""From an assessment to result.json."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Literal
 
 import numpy as np
 
-from pkmodels.clinic.assessment import Assessment, last_scan_h
-from pkmodels.clinic.assumptions import assumptions, warnings
+from pkmodels.clinic.assessment import (
+    Assessment,
+    Choice,
+    counted,
+    last_scan_h,
+    tumours_of,
+)
+from pkmodels.clinic.assumptions import assumptions
+from pkmodels.clinic.budgets import budgets_of
+from pkmodels.clinic.cautions import warnings
+from pkmodels.clinic.classical import classical_estimates
 from pkmodels.clinic.exposure import Exposure
 from pkmodels.clinic.patient import Patient
-from pkmodels.clinic.report_figures import (
-    CurveBand,
-    DoseDraws,
-    MeasuredPoint,
-    ReportFigures,
+from pkmodels.clinic.propagations import propagations_of
+from pkmodels.clinic.residual_activity import at_transplantation, left_over
+from pkmodels.clinic.result_dosimetry import (
+    Comparison,
+    PointEstimate,
+    ProbabilityCurve,
+    SValueUsed,
 )
 from pkmodels.clinic.result_format import (
     ActivityAtLimit,
     Checks,
-    DosePerActivity,
     LimitResult,
     OrganResult,
     Result,
     SafeActivity,
-    Summary,
-    summarize,
 )
-from pkmodels.exact import Doses, doses_of
+from pkmodels.clinic.result_records import DosePerActivity, Summary, summarize
+from pkmodels.dosimetry.biological_dose import biologically_effective_dose
 from pkmodels.fitting import checks as fit_checks
-from pkmodels.fitting.fit import Fit, contraction, priors_in_words
-from pkmodels.fitting.posterior import CALIBRATION
-from pkmodels.fitting.prediction import predict_curves
-from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
-from pkmodels.nuclides import nuclide
+from pkmodels.fitting.fit import Fit
+from pkmodels.fitting.learning import contraction, priors_in_words
 
 _PACKAGES = ("pkmodels", "jax", "pymc", "numpyro", "arviz", "numpy")
-_MBQ_PER_GBQ = 1e3
-
-# Curves run to this multiple of the last scan, and at least a week.
-_BEYOND_LAST_SCAN = 1.5
-_WEEK_H = 168.0
 
 
 def build_result(patient: Patient, fit: Fit, assessment: Assessment | None) -> Result:
@@ -70,11 +67,22 @@ def build_result(patient: Patient, fit: Fit, assessment: Assessment | None) -> R
         waived={waiver.target: waiver.reason for waiver in patient.waived},
         priors=dict(priors_in_words(fit.posterior)),
         warnings=warnings(patient, fit, assessment),
-        assumptions=assumptions(patient, fit),
+        assumptions=assumptions(patient, fit, assessment),
+        history=[_history(patient, i) for i in range(len(patient.history))],
+        inputs=dict(patient.files),
         versions={name: version(name) for name in _PACKAGES},
         seed=fit.seed,
         data_sha256=patient.data_sha256,
         **reported,
+    )
+
+
+def _history(patient: Patient, i: int) -> str:
+    each = patient.history[i]
+    what = "BED" if each.quantity == "bed" else "absorbed dose"
+    return (
+        f"{each.target}: {each.value_Gy:g} Gy (sd {each.sd_Gy:g}) of {what}, "
+        f"{each.source}"
     )
 
 
@@ -97,17 +105,24 @@ def _reported(patient: Patient, fit: Fit, assessment: Assessment) -> dict:
     for label, exposures in assessment.exposures.items():
         for target, exposure in exposures.items():
             organs.setdefault(target, {})[label] = _organ(exposure)
+    last_h = last_scan_h(patient)
     return {
         "organs": organs,
         "dose_already_received_Gy": {
             target: None if dose is None else summarize(dose)
-            for target, dose in assessment.received_Gy.items()
+            for target, dose in assessment.received.dose_Gy.items()
         },
         "safe_activity": {
-            plan.label: _safe_activity(patient, assessment, plan.label)
-            for plan in patient.plans
+            label: _safe_activity(patient, fit, assessment, choice)
+            for label, choice in assessment.planned.items()
         },
         "prior_contraction": contraction(fit),
+        "budgets": budgets_of(patient, fit, assessment, last_h),
+        "propagation": propagations_of(patient, assessment),
+        "classical": classical_estimates(patient, fit, assessment),
+        "comparison": _comparison(patient, assessment),
+        "left_over": left_over(patient, fit, assessment),
+        "s_values": _s_values(patient, assessment),
     }
 
 
@@ -120,186 +135,187 @@ def _organ(exposure: Exposure) -> OrganResult:
         if dose is None
         else DosePerActivity(**summarize(dose).model_dump()),
         fraction_of_tia_after_last_scan=summarize(exposure.tail),
+        tiac_if_only_decay_h=summarize(exposure.tiac_if_only_decay_h),
+        cross_dose_share=_maybe(exposure.cross_share),
+        protraction_factor=_maybe(exposure.protraction),
         missing=exposure.missing,
     )
 
 
+def _maybe(draws: np.ndarray | None) -> Summary | None:
+    return None if draws is None else summarize(draws)
+
+
 def _safe_activity(
-    patient: Patient, assessment: Assessment, label: str
+    patient: Patient, fit: Fit, assessment: Assessment, choice: Choice
 ) -> SafeActivity:
-    decision = assessment.decisions.get(label)
-    if decision is None:
+    decision, point = choice.decision, choice.point
+    if decision is None or point is None:
         return SafeActivity(
             activity_GBq=None,
             confidence=patient.confidence,
             binding_limit=None,
             per_limit={},
             activity_at_limit_GBq=None,
-            missing="every limit is waived, so that nothing bounds the activity",
+            cycles=choice.plan.cycles,
+            missing=choice.refused
+            or "every limit is waived, so that nothing bounds the activity",
         )
     reached: Summary = summarize(decision.activity_at_limit_GBq)
+    excess = point.per_limit[point.setting_limit].expected_Gy
+    error = decision.monte_carlo_error
     return SafeActivity(
         activity_GBq=decision.activity_GBq,
         confidence=decision.confidence,
         binding_limit=decision.binding_limit,
-        per_limit={
-            name: LimitResult(
-                activity_GBq=outcome.activity_GBq,
-                limit_Gy=assessment.burdens[label][name].limit_Gy,
-                quantity="absorbed_dose",
-                probability_above_at_safe_activity=outcome.probability_above,
-            )
-            for name, outcome in decision.per_limit.items()
-        },
+        per_limit=_per_limit(patient, assessment, choice),
         activity_at_limit_GBq=ActivityAtLimit(
             median=reached.median, interval_95=reached.interval_95
         ),
+        monte_carlo_error=error if np.isfinite(error) else None,
+        cycles=decision.cycles,
+        activity_per_cycle_GBq=decision.activity_per_cycle_GBq,
+        absorbed_dose_Gy=_doses(assessment, choice, patient.count_administrations),
+        bed_Gy=_beds(assessment, choice, patient.count_administrations),
+        point_estimate=PointEstimate(
+            activity_GBq=point.activity_GBq,
+            probability_above=point.probability_any_above,
+            expected_excess_Gy=excess or 0.0,
+            safe_over_point=point.safe_share,
+        ),
+        probability_curve=None
+        if choice.curve is None
+        else ProbabilityCurve(
+            activity_GBq=choice.curve.activities_GBq.tolist(),
+            per_limit={n: p.tolist() for n, p in choice.curve.per_limit.items()},
+            any_limit=choice.curve.of_any.tolist(),
+        ),
+        at_transplantation=at_transplantation(patient, fit, assessment, choice),
     )
 
 
-def build_figures(
-    patient: Patient, fit: Fit, assessment: Assessment | None
-) -> ReportFigures:
-    """Build what the report draws; only the points when the fit failed its checks.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-    fit : Fit
-        The fit.
-    assessment : Assessment or None
-        None when the fit failed its checks.
-
-    Returns
-    -------
-    ReportFigures
-    """
-    points = tuple(_point(patient, fit, m) for m in patient.measurements)
-    if assessment is None:
-        return ReportFigures(points=points)
-    draws = tuple(
-        DoseDraws(
-            limit_name=name,
-            label=label,
-            at_activity_GBq=decision.activity_GBq,
-            draws=assessment.burdens[label][name].at(decision.activity_GBq),
-            limit_Gy=assessment.burdens[label][name].limit_Gy,
-            quantity="absorbed_dose",
+def _per_limit(
+    patient: Patient, assessment: Assessment, choice: Choice
+) -> dict[str, LimitResult]:
+    assert choice.decision is not None
+    found = {}
+    for limit in patient.limits:
+        outcome = choice.decision.per_limit[limit.target]
+        before = counted(patient, limit, assessment.received)
+        found[limit.target] = LimitResult(
+            activity_GBq=outcome.activity_GBq,
+            limit_Gy=limit.value_Gy,
+            quantity=limit.quantity,
+            probability_above_at_safe_activity=outcome.probability_above,
+            received_Gy=_maybe(before),
         )
-        for label, decision in assessment.decisions.items()
-        for name in decision.per_limit
-    )
-    return ReportFigures(_curves(patient, fit), points, draws)
+    return found
 
 
-def _curves(patient: Patient, fit: Fit) -> tuple[CurveBand, ...]:
-    measured = dict.fromkeys(m.label for m in patient.measurements)
-    end = max(_BEYOND_LAST_SCAN * max(m.end_h for m in patient.measurements), _WEEK_H)
-    beyond = max(_BEYOND_LAST_SCAN * last_scan_h(patient), _WEEK_H)
-    curves = []
-    for label in measured:
-        doses = doses_of(patient.schedule.of_label(label))
-        curves += _bands(patient, fit, doses, _times(end), label, "measured", "MBq")
-    for plan in patient.plans:
-        decay = np.float64(nuclide(plan.label).decay_constant_per_h)
-        length = np.array([plan.duration_h])
-        doses = Doses(np.zeros(1), length, np.array([_MBQ_PER_GBQ]), decay)
-        unit = "MBq per GBq planned"
-        times = _times(beyond)
-        curves += _bands(patient, fit, doses, times, plan.label, "predicted", unit)
-    return tuple(curves)
+def _doses(assessment: Assessment, choice: Choice, count: bool) -> dict[str, Summary]:
+    """Return what each target receives in Gy: the safe activity, and what counts."""
+    assert choice.decision is not None
+    found = {}
+    for target, exposure in choice.exposures.items():
+        dose = exposure.dose_Gy_per_GBq
+        before = assessment.received.dose_Gy.get(target) if count else 0.0
+        if dose is None or before is None:
+            continue
+        total = before + dose * choice.decision.activity_GBq
+        burden = choice.burdens.get(target)
+        if burden is not None and burden.quantity == "absorbed_dose":
+            total = burden.at(choice.decision.activity_GBq)
+        found[target] = summarize(total)
+    return found
 
 
-def _times(end: float) -> np.ndarray:
-    """Return times that are dense while the tracer is taken up."""
-    return np.unique(
-        np.concatenate([np.linspace(0, 12, 49), np.linspace(12, end, 111)])
-    )
+def _beds(assessment: Assessment, choice: Choice, count: bool) -> dict[str, Summary]:
+    assert choice.decision is not None
+    cycles, found = choice.decision.cycles, {}
+    for target, exposure in choice.exposures.items():
+        dose, response = (
+            exposure.dose_Gy_per_GBq,
+            assessment.dosimetry.responses.get(target),
+        )
+        before = assessment.received.bed_Gy.get(target) if count else 0.0
+        if dose is None or response is None or before is None:
+            continue
+        if exposure.protraction is None:
+            continue
+        each = biologically_effective_dose(
+            dose * choice.decision.activity_per_cycle_GBq,
+            exposure.protraction,
+            response.alpha_beta_Gy,
+        )
+        total = before + cycles * each
+        burden = choice.burdens.get(target)
+        if burden is not None and burden.quantity == "bed":
+            total = burden.at(choice.decision.activity_GBq)
+        found[target] = summarize(total)
+    return found
 
 
-def _bands(
-    patient: Patient,
-    fit: Fit,
-    doses: Doses,
-    times: np.ndarray,
-    label: str,
-    kind: Literal["measured", "predicted"],
-    unit: str,
-) -> list[CurveBand]:
-    curves = predict_curves(fit.posterior.compiled, fit.parameters(), doses, times)
-    names = fit.posterior.compiled.system.observables
-    by_name = {name: curves[:, :, i] for i, name in enumerate(names)}
-    for group in patient.groups:
-        if set(group.regions) <= set(names):
-            together = [by_name[name] for name in group.regions]
-            by_name[group.name] = np.sum(together, axis=0)
-    bands = []
-    for name, draws in by_name.items():
-        lo95, median, hi95 = np.quantile(draws, (0.025, 0.5, 0.975), axis=0)
-        bands.append(CurveBand(name, label, kind, unit, times, median, lo95, hi95))
-    return bands
+def _comparison(patient: Patient, assessment: Assessment) -> dict[str, Comparison]:
+    tumours, found = tumours_of(patient, assessment.choices), {}
+    for label, choice in assessment.choices.items():
+        decision = choice.decision
+        doses = {
+            name: choice.exposures[name].dose_Gy_per_GBq
+            for name in tumours
+            if decision is not None
+        }
+        known = {name: dose for name, dose in doses.items() if dose is not None}
+        activity = None if decision is None else decision.activity_GBq
+        organ = None
+        if decision is not None:
+            organ = choice.exposures[decision.binding_limit].dose_Gy_per_GBq
+        found[label] = Comparison(
+            planned=choice.planned,
+            activity_GBq=activity,
+            binding_limit=None if decision is None else decision.binding_limit,
+            tumour_dose_Gy={
+                name: summarize(dose * (activity or 0.0))
+                for name, dose in known.items()
+            },
+            tumour_over_binding={
+                name: summarize(dose / organ)
+                for name, dose in known.items()
+                if organ is not None
+            },
+            missing=_why_no_tumour(tumours, known, choice),
+        )
+    return found if len(found) > 1 else {}
 
 
-def _point(patient: Patient, fit: Fit, item: Measurement) -> MeasuredPoint:
-    """Return a value as physical MBq, its calibration factor divided out."""
-    decay = nuclide(item.label).decay_constant_per_h
-    scale = decay_correction_factor(
-        item.start_h, item.end_h, item.decay_corrected_to_h, decay
-    )
-    if item.quantity is Quantity.CONCENTRATION:
-        masses = {region.name: region.mass_g for region in patient.regions}
-        scale /= masses[item.region] or 1.0
-    scale *= _calibration_median(fit, item)
-    return MeasuredPoint(
-        region=item.region,
-        label=item.label,
-        modality=item.modality,
-        time_h=(item.start_h + item.end_h) / 2.0,
-        value_MBq=item.value / scale,
-        sd=None if item.sd is None else item.sd / scale,
-    )
+def _why_no_tumour(
+    tumours: list[str], known: dict[str, np.ndarray], choice: Choice
+) -> str | None:
+    if choice.decision is None:
+        return choice.refused or "nothing bounds the activity"
+    if not tumours:
+        return "no tumour was measured: its dose is not known"
+    bare = [name for name in tumours if name not in known]
+    return f"the dose of {', '.join(bare)} is not known" if bare else None
 
 
-def _calibration_median(fit: Fit, item: Measurement) -> float:
-    if not fit.checks.passed or CALIBRATION not in fit.draws.variables:
-        return 1.0
-    names = [name for name, _ in fit.posterior.observations.calibrations]
-    medians = np.median(fit.draws.variables[CALIBRATION], axis=(0, 1))
-    by_name: Mapping[str, float] = dict(zip(names, medians.tolist(), strict=True))
-    own = by_name.get(f"{item.modality}, {item.region}")
-    return by_name.get(item.modality, 1.0) if own is None else own
-
-
-def curves_table(curves: Sequence[CurveBand]) -> str:
-    """Return curves.csv: region,label,time_h,median,lo95,hi95.
-
-    Parameters
-    ----------
-    curves : sequence of CurveBand
-        Measured labels in MBq, planned ones in MBq per planned GBq.
-
-    Returns
-    -------
-    str
-        A label that is measured and planned too is called ``<label> (planned)`` in
-        the rows of its prediction.
-
-    Examples
-    --------
-    >>> one = np.array([0.0, 1.0])
-    >>> band = CurveBand("liver", "Y-90", "predicted", "MBq", one, one, one, one)
-    >>> print(curves_table([band]).splitlines()[1])
-    liver,Y-90,0.0,0.0,0.0,0.0
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("region", "label", "time_h", "median", "lo95", "hi95"))
-    measured = {band.label for band in curves if band.kind == "measured"}
-    for band in curves:
-        clash = band.kind == "predicted" and band.label in measured
-        label = f"{band.label} (planned)" if clash else band.label
-        columns = (band.time_h, band.median, band.lo95, band.hi95)
-        for row in zip(*(column.tolist() for column in columns), strict=True):
-            writer.writerow((band.region, label, *row))
-    return text.getvalue()
+def _s_values(patient: Patient, assessment: Assessment) -> list[SValueUsed]:
+    masses = {region.name: region.mass_g for region in patient.regions}
+    used = []
+    for irradiation in assessment.dosimetry.irradiations.values():
+        for pair in irradiation.pairs:
+            mass, value = masses[pair.target], pair.value
+            assert mass is not None
+            log_sd = np.sqrt(sum(u.log_sd**2 for u in value.uncertainties))
+            used.append(
+                SValueUsed(
+                    target=pair.target,
+                    source=pair.source,
+                    label=irradiation.label,
+                    mass_g=mass,
+                    S_Gy_per_MBq_h=float(value.at_mass(mass)),
+                    relative_sd=float(log_sd),
+                    certainty=str(value.certainty),
+                    provenance=value.source,
+                )
+            )
+    return used

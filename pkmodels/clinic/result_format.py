@@ -9,72 +9,43 @@ from pathlib import Path
 from reprlib import repr as short_repr
 from typing import Annotated, Literal, Self
 
-import numpy as np
-from numpy.typing import ArrayLike
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from pkmodels.clinic.result_dosimetry import (
+    Budget,
+    ClassicalEstimate,
+    Comparison,
+    Dose,
+    PointEstimate,
+    ProbabilityCurve,
+    Propagation,
+    Residual,
+    SValueUsed,
+)
+from pkmodels.clinic.result_records import (
+    Count,
+    DosePerActivity,
+    Interval,
+    NonNegative,
+    Positive,
+    Probability,
+    Record,
+    Summary,
+    Text,
+    check_interval,
+    check_missing,
+)
 from pkmodels.errors import InputError
 
 FORMAT = "pkmodels-result/1"
-NOT_VALIDATED = "Research software. Not clinically validated."
+NOT_VALIDATED = "For research use; not a medical device. Not clinically validated."
 
 # At the safe activity one draw lies on its limit, so rounding can move the
 # probability by one draw.
 _PROBABILITY_TOLERANCE = 0.005
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
-Interval = tuple[NonNegative, NonNegative]
 
-
-class _Record(BaseModel):
-    """One table of result.json: closed, immutable, without NaN or infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Distribution(_Record):
-    """What a posterior of a quantity that cannot be negative is reduced to."""
-
-    median: NonNegative
-    mean: NonNegative
-    sd: NonNegative
-    interval_95: Interval
-
-    @model_validator(mode="after")
-    def _is_ordered(self) -> Self:
-        _check_interval(self.median, self.interval_95)
-        return self
-
-
-class Summary(_Distribution):
-    """A posterior: median, mean, standard deviation and 95 % interval.
-
-    The interval is equal-tailed: the 2.5 and 97.5 % quantiles.
-    """
-
-
-class DosePerActivity(_Distribution):
-    """Absorbed dose per administered activity, Gy/GBq.
-
-    `at_activity_GBq` is the activity for which it holds, where the model
-    saturates; null where dose is proportional to activity.
-    """
-
-    at_activity_GBq: Positive | None = None
-
-
-class Checks(_Record):
+class Checks(Record):
     """Whether the fit may be trusted, and the figures that say so.
 
     `noise_conflict` names what scatters more or less than its noise prior
@@ -87,9 +58,9 @@ class Checks(_Record):
     ess_tail_min: NonNegative | None
     divergences: Count
     failed_solves: Count
-    noise_conflict: list[Text] = []
+    noise_conflict: list[Text] = Field(default_factory=list)
     attempts: Annotated[int, Field(ge=1)] = 1
-    reasons: list[Text] = []
+    reasons: list[Text] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _gives_reasons(self) -> Self:
@@ -113,22 +84,39 @@ class Checks(_Record):
         return self
 
 
-class OrganResult(_Record):
+Contraction = Annotated[float, Field(le=1.0)]
+Estimates = list[ClassicalEstimate]
+
+# A null among these needs a reason.
+_NEEDED = (
+    "tiac_h",
+    "effective_half_life_h",
+    "absorbed_dose_per_activity_Gy_per_GBq",
+    "fraction_of_tia_after_last_scan",
+)
+
+
+class OrganResult(Record):
     """Kinetics and dose of one label in one region or group.
 
-    A quantity that cannot be given is null and `missing` says why.
+    A quantity that cannot be given is null and `missing` says why. Where they are
+    known: the TIAC if the label did nothing but decay after the last scan (a bound of
+    the tail), the share of the dose that comes from other regions, and the G-factor of
+    the dose rate.
     """
 
     tiac_h: Summary | None
     effective_half_life_h: Summary | None
     absorbed_dose_per_activity_Gy_per_GBq: DosePerActivity | None
     fraction_of_tia_after_last_scan: Summary | None
+    tiac_if_only_decay_h: Summary | None = None
+    cross_dose_share: Summary | None = None
+    protraction_factor: Summary | None = None
     missing: Text | None = None
 
     @model_validator(mode="after")
     def _explains_nulls(self) -> Self:
-        values = {name: value for name, value in self if name != "missing"}
-        _check_missing(values, self.missing)
+        check_missing({name: getattr(self, name) for name in _NEEDED}, self.missing)
         fraction = self.fraction_of_tia_after_last_scan
         if fraction is not None and fraction.interval_95[1] > 1.0:
             raise ValueError(
@@ -138,16 +126,20 @@ class OrganResult(_Record):
         return self
 
 
-class LimitResult(_Record):
-    """One limit: its own largest activity, and the risk at the safe activity."""
+class LimitResult(Record):
+    """One limit: its own largest activity, and the risk at the safe activity.
+
+    `received_Gy` is what already counts against it, in the limit's quantity.
+    """
 
     activity_GBq: NonNegative | None
     limit_Gy: Positive
-    quantity: Literal["absorbed_dose", "bed"]
+    quantity: Dose
     probability_above_at_safe_activity: Probability | None
+    received_Gy: Summary | None = None
 
 
-class ActivityAtLimit(_Record):
+class ActivityAtLimit(Record):
     """The activity that reaches the first limit, GBq, over the posterior."""
 
     median: NonNegative
@@ -155,15 +147,17 @@ class ActivityAtLimit(_Record):
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
-        _check_interval(self.median, self.interval_95)
+        check_interval(self.median, self.interval_95)
         return self
 
 
-class SafeActivity(_Record):
+class SafeActivity(Record):
     """The largest activity of one planned label that keeps every limit.
 
     `activity_GBq` is 0 when no activity is safe, and null, with `missing`
-    saying why, when it cannot be given (as when every limit is waived).
+    saying why, when it cannot be given (as when every limit is waived). It is the
+    sum over `cycles`; `monte_carlo_error` is its relative standard error. Doses are
+    of the activity and of what was received before, by region and group.
     """
 
     activity_GBq: NonNegative | None
@@ -171,6 +165,14 @@ class SafeActivity(_Record):
     binding_limit: Text | None
     per_limit: dict[Text, LimitResult]
     activity_at_limit_GBq: ActivityAtLimit | None
+    monte_carlo_error: NonNegative | None = None
+    cycles: Annotated[int, Field(ge=1)] = 1
+    activity_per_cycle_GBq: NonNegative | None = None
+    absorbed_dose_Gy: dict[Text, Summary] = Field(default_factory=dict)
+    bed_Gy: dict[Text, Summary] = Field(default_factory=dict)
+    point_estimate: PointEstimate | None = None
+    probability_curve: ProbabilityCurve | None = None
+    at_transplantation: Residual | None = None
     missing: Text | None = None
 
     @model_validator(mode="after")
@@ -180,7 +182,7 @@ class SafeActivity(_Record):
                 f"binding_limit {self.binding_limit!r} is not in per_limit "
                 f"({', '.join(self.per_limit) or 'empty'}): give it there"
             )
-        _check_missing({"activity_GBq": self.activity_GBq}, self.missing)
+        check_missing({"activity_GBq": self.activity_GBq}, self.missing)
         if self.activity_GBq is None:
             return self
         if self.binding_limit is None:
@@ -206,11 +208,12 @@ class SafeActivity(_Record):
         return self
 
 
-class Result(_Record):
+class Result(Record):
     """The whole of result.json.
 
     A result whose `checks.passed` is false carries no organs, no doses, no safe
-    activity and no prior contraction.
+    activity and nothing that follows from them. Budgets, propagation and classical
+    estimates are by label, then by region or group; `inputs` holds the patient's files.
     """
 
     format: Literal["pkmodels-result/1"] = FORMAT
@@ -219,14 +222,26 @@ class Result(_Record):
     note: Text | None = None
     model: Text
     checks: Checks
-    waived: dict[Text, Text] = {}
-    organs: dict[Text, dict[Text, OrganResult]] = {}
-    dose_already_received_Gy: dict[Text, Summary | None] = {}
-    safe_activity: dict[Text, SafeActivity] = {}
-    prior_contraction: dict[Text, Annotated[float, Field(le=1.0)]] = {}
-    priors: dict[Text, Text] = {}
-    warnings: list[Text] = []
-    assumptions: list[Text] = []
+    waived: dict[Text, Text] = Field(default_factory=dict)
+    organs: dict[Text, dict[Text, OrganResult]] = Field(default_factory=dict)
+    dose_already_received_Gy: dict[Text, Summary | None] = Field(default_factory=dict)
+    safe_activity: dict[Text, SafeActivity] = Field(default_factory=dict)
+    prior_contraction: dict[Text, Annotated[float, Field(le=1.0)]] = Field(
+        default_factory=dict
+    )
+    budgets: dict[Text, dict[Text, Budget]] = Field(default_factory=dict)
+    propagation: dict[Text, dict[Text, Propagation]] = Field(default_factory=dict)
+    classical: dict[Text, dict[Text, list[ClassicalEstimate]]] = Field(
+        default_factory=dict
+    )
+    comparison: dict[Text, Comparison] = Field(default_factory=dict)
+    left_over: dict[Text, Residual] = Field(default_factory=dict)
+    s_values: list[SValueUsed] = Field(default_factory=list)
+    history: list[Text] = Field(default_factory=list)
+    inputs: dict[Text, str] = Field(default_factory=dict)
+    priors: dict[Text, Text] = Field(default_factory=dict)
+    warnings: list[Text] = Field(default_factory=list)
+    assumptions: list[Text] = Field(default_factory=list)
     versions: dict[Text, Text]
     seed: Count
     data_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -238,6 +253,11 @@ class Result(_Record):
             "dose_already_received_Gy": self.dose_already_received_Gy,
             "safe_activity": self.safe_activity,
             "prior_contraction": self.prior_contraction,
+            "budgets": self.budgets,
+            "propagation": self.propagation,
+            "classical": self.classical,
+            "comparison": self.comparison,
+            "left_over": self.left_over,
         }
         if not self.checks.passed:
             filled = [name for name, table in reported.items() if table]
@@ -255,25 +275,6 @@ class Result(_Record):
                 )
         _check_names(self)
         return self
-
-
-def _check_interval(median: float, interval: tuple[float, float]) -> None:
-    low, high = interval
-    if not low <= median <= high:
-        raise ValueError(
-            f"interval_95 [{low}, {high}] does not hold the median {median}: give "
-            "[2.5 % quantile, 97.5 % quantile]"
-        )
-
-
-def _check_missing(values: Mapping[str, object], missing: str | None) -> None:
-    nulls = [name for name, value in values.items() if value is None]
-    if nulls and missing is None:
-        raise ValueError(f"{', '.join(nulls)} is null: `missing` must say why")
-    if missing is not None and not nulls:
-        raise ValueError(
-            f"`missing` says {missing!r} but nothing is null: leave it null"
-        )
 
 
 def _probabilities(
@@ -311,49 +312,6 @@ def _check_names(result: Result) -> None:
         raise ValueError(
             f"{', '.join(both)} is both waived and limited: a limit counts or is waived"
         )
-
-
-def summarize(draws: ArrayLike) -> Summary:
-    """Reduce posterior draws to median, mean, standard deviation and interval.
-
-    Parameters
-    ----------
-    draws : (n_draws,) array
-        Draws of one quantity, any unit, finite, >= 0, at least two.
-
-    Returns
-    -------
-    Summary
-        With the equal-tailed 95 % interval, quantiles by linear interpolation.
-
-    Raises
-    ------
-    InputError
-        When there are fewer than two draws, or one is negative or not finite.
-
-    Examples
-    --------
-    >>> summarize([1.0, 2.0, 3.0, 4.0, 5.0]).interval_95
-    (1.1, 4.9)
-    """
-    values = np.asarray(draws, dtype=np.float64)
-    if values.ndim != 1 or values.size < 2:
-        raise InputError(
-            f"draws have shape {values.shape}: give one axis of at least two draws"
-        )
-    bad = ~np.isfinite(values) | (values < 0.0)
-    if bad.any():
-        raise InputError(
-            f"{int(bad.sum())} of {values.size} draws are negative or not finite, the "
-            f"first of them {values[bad][0]}: a summary needs finite draws >= 0"
-        )
-    low, median, high = (float(q) for q in np.quantile(values, (0.025, 0.5, 0.975)))
-    return Summary(
-        median=median,
-        mean=float(values.mean()),
-        sd=float(values.std(ddof=1)),
-        interval_95=(low, high),
-    )
 
 
 def read_result(path: Path) -> Result:

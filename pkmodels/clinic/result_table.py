@@ -2,17 +2,18 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
 
 from rich.console import Console
 from rich.text import Text
 
+from pkmodels.clinic.report_sources import judged
 from pkmodels.clinic.result_format import Result
 from pkmodels.clinic.result_text import (
     SafeActivityText,
     check_figures,
     check_notes,
     dose_received_rows,
+    main_uncertainties,
     organ_notes,
     organ_rows,
     safe_activities,
@@ -53,10 +54,12 @@ def print_result(result: Result, console: Console) -> None:
         _print_dose_received(result, console)
         for safe in safe_activities(result):
             _print_safe_activity(safe, console)
+        _print_list(
+            "Where the uncertainty comes from", main_uncertainties(result), console
+        )
         _print_contraction(result, console)
-    _print_list("What was assumed", result.assumptions, console)
     _print_list("Warnings", result.warnings, console)
-    console.print()
+    _print_sources(result, console)
     _print_line(console, result.not_validated, style="bold")
     versions = ", ".join(f"{name} {v}" for name, v in result.versions.items())
     _print_line(console, f"Seed {result.seed}, data {result.data_sha256[:12]}")
@@ -82,15 +85,19 @@ def _print_checks(result: Result, console: Console) -> None:
 
 
 def _print_organs(result: Result, console: Console) -> None:
-    headers = ("", "TIAC (h)", "Eff. half-life (h)", "Gy/GBq", "Tail")
-    rows: list[tuple[str, ...]] = []
-    for organ, of_organ in organ_rows(result).items():
-        rows.append((organ,))
-        for row in of_organ:
-            numbers = (row.tiac, row.half_life, row.dose, row.after_last_scan)
-            rows.append((f" {row.label}", *numbers))
-    _print_heading(console, "Kinetics and dose: median (95 % interval)")
-    _print_columns(console, headers, rows)
+    """Print the planned labels; a screen does not hold the measured ones too."""
+    headers = ("", "TIAC (h)", "Eff. T1/2 (h)", "Gy/GBq", "Tail")
+    for planned in result.safe_activity:
+        rows = [
+            (organ, row.tiac, row.half_life, row.dose, row.after_last_scan)
+            for organ, of_organ in organ_rows(result).items()
+            for row in of_organ
+            if row.label == planned
+        ]
+        _print_heading(
+            console, f"Kinetics and dose of {planned}: median (95 % interval)"
+        )
+        _print_columns(console, headers, rows)
     _print_item(
         console, "Tail: the part of the TIA after the last scan, which no scan saw."
     )
@@ -99,7 +106,13 @@ def _print_organs(result: Result, console: Console) -> None:
 
 
 def _print_dose_received(result: Result, console: Console) -> None:
-    rows = dose_received_rows(result)
+    """Print what counts: regions with a limit, or all where every limit is waived."""
+    limited = {
+        name for safe in result.safe_activity.values() for name in safe.per_limit
+    }
+    rows = [
+        row for row in dose_received_rows(result) if row[0] in limited or not limited
+    ]
     if rows:
         _print_heading(console, "Dose already received: median (95 % interval)")
         _print_columns(console, ("", "Absorbed dose (Gy)"), rows)
@@ -133,6 +146,24 @@ def _print_contraction(result: Result, console: Console) -> None:
         )
 
 
+def _print_sources(result: Result, console: Console) -> None:
+    """Name what was judged, and say where the rest is; the terminal is one screen."""
+    console.print()
+    sentence = judged(result)
+    if result.checks.passed and sentence is not None:
+        _print_item(console, sentence, mark="!")
+    counts = (
+        (len(result.assumptions), "assumption"),
+        (len(result.priors), "prior"),
+        (len(result.s_values), "S-value"),
+    )
+    told = ", ".join(
+        f"{count} {name}{'' if count == 1 else 's'}" for count, name in counts if count
+    )
+    if told:
+        _print_line(console, f"Read them with their sources in report.html: {told}")
+
+
 def _print_list(heading: str, items: Iterable[str], console: Console) -> None:
     listed = tuple(items)
     if listed:
@@ -144,13 +175,12 @@ def _print_list(heading: str, items: Iterable[str], console: Console) -> None:
 def _print_columns(
     console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    """Print a table: names left, numbers right; a row of one cell is a heading."""
+    """Print a table: names left, numbers right."""
     lines = [[_printable(cell) for cell in line] for line in (headers, *rows)]
-    sized = [line for line in lines if len(line) > 1]
-    widths = [max(map(len, column)) for column in zip_longest(*sized, fillvalue="")]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for number, line in enumerate(lines):
         name, *numbers = line
-        padded = zip(numbers, widths[1:], strict=False)
+        padded = zip(numbers, widths[1:], strict=True)
         cells = [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in padded)]
         _print_line(console, "  ".join(cells).rstrip())
         if number == 0:

@@ -4,18 +4,27 @@ from dataclasses import dataclass
 
 from pkmodels.clinic.result_format import (
     Checks,
-    DosePerActivity,
     LimitResult,
     OrganResult,
     Result,
     SafeActivity,
-    Summary,
 )
-from pkmodels.clinic.rounding import percent, rounded, rounded_down, with_interval
+from pkmodels.clinic.result_records import DosePerActivity, Summary
+from pkmodels.clinic.rounding import (
+    percent,
+    relative,
+    rounded,
+    rounded_down,
+    share,
+    with_interval,
+)
 
 # Below this contraction the data hardly narrowed the prior.
 UNINFORMED = 0.2
 UNKNOWN = "unknown"
+
+# How many factors of the variance are named in one line.
+_MAIN_FACTORS = 3
 
 _QUANTITIES = {"absorbed_dose": "absorbed dose", "bed": "BED"}
 
@@ -198,7 +207,7 @@ def safe_activities(result: Result) -> tuple[SafeActivityText, ...]:
         SafeActivityText(
             label=label,
             headline=_headline(safe),
-            notes=_safe_notes(safe),
+            notes=(*_safe_notes(safe), *_tumour_notes(result, label)),
             limits=tuple(
                 _limit_row(name, limit, name == safe.binding_limit)
                 for name, limit in safe.per_limit.items()
@@ -233,6 +242,38 @@ def limit_text(limit: LimitResult) -> str:
     '23.25 Gy BED'
     """
     return f"{limit.limit_Gy:g} Gy {_QUANTITIES[limit.quantity]}"
+
+
+def main_uncertainties(result: Result) -> tuple[str, ...]:
+    """Say in a line for each planned label what most of the binding dose's variance is.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    tuple of str
+        One for each planned label whose binding limit has a budget.
+    """
+    lines = []
+    for label, safe in result.safe_activity.items():
+        binding = safe.binding_limit or ""
+        budget = result.budgets.get(label, {}).get(binding)
+        if budget is None:
+            continue
+        largest = sorted(
+            budget.factors.items(), key=lambda item: item[1].total, reverse=True
+        )
+        shares = ", ".join(
+            f"{name} {share(part.total)}" for name, part in largest[:_MAIN_FACTORS]
+        )
+        lines.append(
+            f"{binding} ({label}, {_QUANTITIES[budget.quantity]}): {shares} of the "
+            "variance, with interactions"
+        )
+    return tuple(lines)
 
 
 def uninformed_parameters(result: Result) -> tuple[str, ...]:
@@ -275,13 +316,21 @@ def _summary(summary: Summary | DosePerActivity | None) -> str:
 def _headline(safe: SafeActivity) -> str:
     if safe.activity_GBq is None:
         return f"not given: {safe.missing}"
+    binding = safe.binding_limit or UNKNOWN
+    limit = safe.per_limit.get(binding)
+    bound = binding if limit is None else f"{binding} ({limit_text(limit)})"
     if safe.activity_GBq == 0.0:
-        return f"0 GBq: no activity is safe. Binding limit: {safe.binding_limit}"
-    return f"{rounded_down(safe.activity_GBq)} GBq. Binding limit: {safe.binding_limit}"
+        return f"0 GBq: no activity is safe. Binding limit: {bound}"
+    return f"{rounded_down(safe.activity_GBq)} GBq. Binding limit: {bound}"
 
 
 def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
     notes = []
+    if safe.cycles > 1 and safe.activity_per_cycle_GBq is not None:
+        notes.append(
+            f"It is the sum over {safe.cycles} cycles of "
+            f"{rounded_down(safe.activity_per_cycle_GBq)} GBq each."
+        )
     risks = [
         limit.probability_above_at_safe_activity for limit in safe.per_limit.values()
     ]
@@ -296,6 +345,11 @@ def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
             "All limits together are kept with a probability of at least "
             f"{100.0 * safe.confidence:g} %."
         )
+    if safe.monte_carlo_error is not None:
+        notes.append(
+            "Monte-Carlo error of this activity, from the finite number of draws: "
+            f"{relative(safe.monte_carlo_error)} (one standard error)."
+        )
     at_limit = safe.activity_at_limit_GBq
     if at_limit is not None:
         reached = with_interval(at_limit.median, at_limit.interval_95)
@@ -303,6 +357,17 @@ def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
             f"The first limit is reached at {reached} GBq: median (95 % interval)."
         )
     return tuple(notes)
+
+
+def _tumour_notes(result: Result, label: str) -> tuple[str, ...]:
+    compared = result.comparison.get(label)
+    if compared is None or not compared.tumour_dose_Gy:
+        return ()
+    doses = ", ".join(
+        f"{region} {_summary(dose)} Gy"
+        for region, dose in compared.tumour_dose_Gy.items()
+    )
+    return (f"Tumour dose at this activity: {doses}: median (95 % interval).",)
 
 
 def _limit_row(name: str, limit: LimitResult, binds: bool) -> LimitRow:

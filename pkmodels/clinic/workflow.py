@@ -79,8 +79,9 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
     seconds: dict[str, float] = {}
     with _timed(seconds, "import"), console.status("Importing"):
         from pkmodels.clinic.assessment import assess
+        from pkmodels.clinic.figure_data import build_figures
         from pkmodels.clinic.question import build_posterior
-        from pkmodels.clinic.reporting import build_figures, build_result
+        from pkmodels.clinic.reporting import build_result
         from pkmodels.kernels.cache import keep_xla_programs
     keep_xla_programs()
     fit = _fit(patient, build_posterior(patient), seed, console, seconds)
@@ -148,8 +149,8 @@ def _fit(
 def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> None:
     """Write every file beside its name, and rename them when all are whole."""
     from pkmodels.atomic_files import replace_atomically
+    from pkmodels.clinic.figure_data import curves_table
     from pkmodels.clinic.report import write_report
-    from pkmodels.clinic.reporting import curves_table
     from pkmodels.fitting.fit import to_tree
 
     with ExitStack() as stack:

@@ -1,16 +1,33 @@
-"""S-values: MIRD self-dose S-values, scaled to the patient's organ mass."""
+"""S-values: which one serves a target, a source and a radionuclide, and its source."""
 
-import csv
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any
+from dataclasses import replace
 
+from pkmodels.dosimetry.absorbed_fractions import solid_organ_y90, tumour
+from pkmodels.dosimetry.mass_scaling import (
+    SValue,
+    Uncertainty,
+    check_label,
+    check_target,
+    kidneys_confused,
+)
+from pkmodels.dosimetry.s_rows import ONE_KIDNEY, SEXES, SRow, STable, value_of_row
+from pkmodels.dosimetry.s_tables import opendose_table, organ_table
+from pkmodels.errors import InputError, suggest
 from pkmodels.nuclides import nuclide
-from pkmodels.units import GY_G_PER_MEV_MBQ_H, GY_PER_MBQ_H_PER_MGY_PER_MBQ_S
 from pkmodels.values import Certainty, Value
+
+__all__ = [
+    "KIDNEY_Y90_LOG_SD",
+    "KIDNEY_Y90_OVER_LU177",
+    "SValue",
+    "Uncertainty",
+    "check_label",
+    "check_target",
+    "cross_value",
+    "known_s_values",
+    "require_s_value",
+    "s_value",
+]
 
 KIDNEY_Y90_OVER_LU177 = Value(
     5.9,
@@ -20,104 +37,56 @@ KIDNEY_Y90_OVER_LU177 = Value(
     Certainty.DERIVED,
 )
 KIDNEY_Y90_LOG_SD = Value(0.034, "1", KIDNEY_Y90_OVER_LU177.source, Certainty.DERIVED)
-Y90_ESCAPE_LENGTH = Value(
-    0.265,
-    "cm",
-    "energy-weighted path <r> in phi = 1 - <r> A / (4 V), from a Monte Carlo "
-    "calculation with ICRP 107 spectra",
-    Certainty.DERIVED,
-)
-Y90_SPHERE_LOG_SD = Value(
-    0.03,
-    "1",
-    "the same calculation: the law and the organ's shape, here a sphere",
-    Certainty.DERIVED,
-)
-SOFT_TISSUE_DENSITY = Value(
-    1.05, "g/mL", "ICRP Publication 89 (2002), soft organs", Certainty.PUBLISHED
-)
 
 # Solid organs whose Y-90 absorbed fraction follows from their size alone.
 _SPHERE_ORGANS = ("liver", "spleen")
+_SIDES = ("left", "right")
 
 
-@dataclass(frozen=True)
-class Uncertainty:
-    """A log-normal factor with median 1 that several doses may share.
-
-    Parameters
-    ----------
-    name : str
-        What is uncertain; doses that name the same one share its draws.
-    log_sd : float
-        Standard deviation of its logarithm, > 0.
-    """
-
-    name: str
-    log_sd: float
-
-
-@dataclass(frozen=True)
-class SValue:
-    """The self-dose S-value of an organ as a function of its mass.
-
-    S(m) = sum_i c_i m^(-p_i), Gy/(MBq h): electrons with p = 1, photons with
-    p = 2/3, electrons that leave a sphere with p = 4/3.
-
-    Parameters
-    ----------
-    organ, label : str
-        Organ and radionuclide.
-    terms : tuple of (float, float)
-        (c_i, p_i), with the mass in g.
-    uncertainties : tuple of Uncertainty
-        Independent factors that multiply it.
-    certainty : Certainty
-        How sure it is.
-    source : str
-        Where it comes from.
-    reference_mass_g : float or None
-        Mass of the phantom's organ, g; None where it follows from others.
-
-    References
-    ----------
-    Bolch et al., MIRD pamphlet 21, J Nucl Med 2009;50:477 (schema, mass scaling).
-    """
-
-    organ: str
-    label: str
-    terms: tuple[tuple[float, float], ...]
-    uncertainties: tuple[Uncertainty, ...]
-    certainty: Certainty
-    source: str
-    reference_mass_g: float | None = None
-
-    def at_mass(self, mass_g: Any) -> Any:
-        """Return S, Gy/(MBq h), for a mass (g, scalar or array, > 0)."""
-        return sum(c * mass_g ** (-p) for c, p in self.terms)
-
-
-def s_value(organ: str, label: str, sex: str) -> SValue | None:
-    """Return the self-dose S-value of an organ, or None where none is known.
+def s_value(
+    organ: str,
+    label: str,
+    sex: str,
+    *,
+    source_organ: str | None = None,
+    side: str | None = None,
+    table: STable | None = None,
+) -> SValue | None:
+    """Return the S-value of an organ, or None where none is known.
 
     Parameters
     ----------
     organ : str
-        ``kidney`` (one kidney), ``liver``, ``spleen``, ``red_marrow``...
+        The target: ``kidney`` (one kidney), ``kidneys`` (both outlined as one region),
+        ``liver``, ``spleen``, ``red_marrow``, ``total_body``, ``tumour`` (a sphere of
+        its mass), any target of OpenDose, or one of the user's table.
     label : str
         Radionuclide.
     sex : str
         ``male`` or ``female``: which reference phantom is scaled.
+    source_organ : str or None
+        What holds the activity; None is the organ itself. See `cross_value`.
+    side : str or None
+        ``left`` or ``right``, of ``kidney`` only; None is the phantom's left one. For
+        the same mass their self-dose differs by 0.2 %.
+    table : STable or None
+        A user's table; its rows go before pkmodels' own, and their source says so.
 
     Returns
     -------
     SValue or None
 
+    Raises
+    ------
+    InputError
+        When the sex, side or radionuclide is none, or the user's table holds one
+        kidney where both are asked for, or the other way round.
+
     References
     ----------
-    OpenDose (ICRP 110 phantoms) and OLINDA-type tables, see data/s_values.csv; for
-    Y-90 the kidneys by ratio to Lu-177, liver and spleen by absorbed fraction, from
-    the values at the head of this module.
+    OpenDose (ICRP 110 phantoms), see data/opendose_lu177.csv; OLINDA-type tables, see
+    data/s_values.csv; for Y-90 the kidneys by ratio to Lu-177, liver and spleen by
+    absorbed fraction; tumours as spheres (`pkmodels.dosimetry.absorbed_fractions`).
 
     Examples
     --------
@@ -127,70 +96,252 @@ def s_value(organ: str, label: str, sex: str) -> SValue | None:
     >>> s_value("bladder", "Lu-177", "male") is None
     True
     """
-    table = _table()
-    if (organ, label, sex) in table:
-        return table[organ, label, sex]
-    if label == "Y-90" and organ == "kidney":
-        return _kidney_y90(table[organ, "Lu-177", sex])
-    if label == "Y-90" and organ in _SPHERE_ORGANS:
-        return _sphere_y90(organ)
+    target = _target(organ, side)
+    if source_organ is not None and source_organ not in (organ, target):
+        return cross_value(target, source_organ, label, sex, table=table)
+    found = known_s_values(organ, label, sex, side=side, table=table)
+    return found[0] if found else None
+
+
+def known_s_values(
+    organ: str,
+    label: str,
+    sex: str,
+    *,
+    side: str | None = None,
+    table: STable | None = None,
+) -> tuple[SValue, ...]:
+    """Return every self-dose S-value that is known, the one to be used first.
+
+    Parameters
+    ----------
+    organ, label, sex, side, table
+        As in `s_value`.
+
+    Returns
+    -------
+    tuple of SValue
+        The user's, then OpenDose's, then OLINDA-type and judgements, then what is
+        derived for Y-90 and for tumours.
+
+    Raises
+    ------
+    InputError
+        As `s_value` does.
+
+    Examples
+    --------
+    >>> both = known_s_values("kidneys", "Lu-177", "male")
+    >>> [f"{value.at_mass(310.0) / 3.6:.3e}" for value in both]
+    ['7.712e-05', '7.760e-05']
+    """
+    target = _target(organ, side)
+    _check_sex(sex)
+    nuclide(label)
+    rows = [
+        *_own_rows(table, organ, target, label, sex),
+        opendose_table().find(_phantom_name(target), _phantom_name(target), label, sex),
+        organ_table().find(target, target, label, sex),
+    ]
+    found = [
+        replace(value_of_row(row), organ=target) for row in rows if row is not None
+    ]
+    if label == "Y-90" and target in (*ONE_KIDNEY, "kidneys"):
+        lutetium = s_value(organ, "Lu-177", sex, side=side, table=table)
+        found += [_kidney_y90(lutetium)] if lutetium is not None else []
+    if label == "Y-90" and target in _SPHERE_ORGANS:
+        found.append(solid_organ_y90(target))
+    if target == "tumour":
+        sphere = tumour(label)
+        found += [sphere] if sphere is not None else []
+    return tuple(found)
+
+
+def cross_value(
+    target: str, source: str, label: str, sex: str, *, table: STable | None = None
+) -> SValue | None:
+    """Return the S-value of a target for activity in another organ, or None.
+
+    To first order it does not depend on the masses (MIRD pamphlet 21): `at_mass` gives
+    the same for all. Its sd is a judgement, `CROSS_LOG_SD`, from the spread of tables.
+
+    Parameters
+    ----------
+    target, source : str
+        Organs; of the kidneys ``left_kidney``, ``right_kidney`` or ``kidneys`` (as a
+        source: the activity of both).
+    label : str
+        Radionuclide. Of Y-90, which has no photons to speak of, no value is known.
+    sex : str
+        ``male`` or ``female``.
+    table : STable or None
+        A user's table, whose rows go first.
+
+    Returns
+    -------
+    SValue or None
+
+    Raises
+    ------
+    InputError
+        When target and source are the same or lie in each other, or it is not said
+        which kidney is meant.
+
+    References
+    ----------
+    OpenDose; OLINDA-type tables: data/opendose_lu177.csv, data/s_values.csv.
+
+    Examples
+    --------
+    >>> marrow = cross_value("red_marrow", "kidneys", "Lu-177", "male")
+    >>> round(marrow.at_mass(1170.0) / 3.6, 10)  # mGy/(MBq s)
+    3.35e-08
+    >>> cross_value("liver", "spleen", "Y-90", "male") is None
+    True
+    """
+    _check_sex(sex)
+    nuclide(label)
+    if target == source:
+        raise InputError(
+            f"S-value of {label} for {target} from {source} is a self-dose: take "
+            f"s_value({target!r}, {label!r}, {sex!r})"
+        )
+    pair = {target, source}
+    if "kidneys" in pair and pair & set(ONE_KIDNEY):
+        raise InputError(
+            f"S-value of {label} for {target} from {source}: one lies in the other; "
+            f"{kidneys_confused(source, target)}"
+        )
+    for own in (table, opendose_table(), organ_table()):
+        row = own.find(target, source, label, sex) if own is not None else None
+        if row is not None:
+            return value_of_row(row)
+    if "kidney" in pair:
+        raise InputError(
+            f"S-value of {label} for {target} from {source}: left and right kidney "
+            "differ by up to a factor of 12: name left_kidney, right_kidney or kidneys"
+        )
+    if source in ONE_KIDNEY and organ_table().find(target, "kidneys", label, sex):
+        raise InputError(
+            f"S-value of {label} for {target} from {source}: known for the activity of "
+            "both kidneys only; add up their activities and take the source 'kidneys'"
+        )
     return None
+
+
+def require_s_value(
+    organ: str,
+    label: str,
+    sex: str,
+    *,
+    source_organ: str | None = None,
+    side: str | None = None,
+    table: STable | None = None,
+) -> SValue:
+    """Return an S-value, or say what is missing and what there is instead.
+
+    Parameters
+    ----------
+    organ, label, sex, source_organ, side, table
+        As in `s_value`.
+
+    Returns
+    -------
+    SValue
+
+    Raises
+    ------
+    InputError
+        When none is known, and as `s_value` does.
+
+    Examples
+    --------
+    >>> require_s_value("bladder_wall", "Y-90", "male")
+    Traceback (most recent call last):
+    pkmodels.errors.InputError: no S-value of Y-90 for bladder_wall from bladder_wall, \
+male: known for this target and sex: Lu-177 from left_kidney, right_kidney, liver, \
+spleen, kidneys; give it in a table of your own, or leave this dose out
+    """
+    found = s_value(
+        organ, label, sex, source_organ=source_organ, side=side, table=table
+    )
+    if found is not None:
+        return found
+    target = _target(organ, side)
+    sources: dict[str, list[str]] = {}
+    for own in (table, opendose_table(), organ_table()):
+        for row in own.rows if own is not None else ():
+            if row.target == target and row.sex in (sex, "any"):
+                listed = sources.setdefault(row.label, [])
+                listed += [row.source] * (row.source not in listed)
+    for other in ("Lu-177", "Y-90"):
+        self_dose = [target] * bool(known_s_values(organ, other, sex, side=side))
+        listed = sources.setdefault(other, [])
+        listed += [name for name in self_dose if name not in listed]
+    known = "; ".join(f"{n} from {', '.join(w)}" for n, w in sources.items() if w)
+    raise InputError(
+        f"no S-value of {label} for {target} from {source_organ or target}, {sex}: "
+        f"known for this target and sex: {known or 'nothing'}; give it in a table of "
+        "your own, or leave this dose out"
+    )
+
+
+def _target(organ: str, side: str | None) -> str:
+    if side is None:
+        return organ
+    if side not in _SIDES:
+        raise InputError(f"side {side!r} of {organ}: {suggest(side, _SIDES)}")
+    if organ != "kidney":
+        raise InputError(
+            f"side {side!r} of {organ}: only 'kidney' has a side here; leave it out"
+        )
+    return f"{side}_kidney"
+
+
+def _phantom_name(target: str) -> str:
+    """Return the phantom's organ that serves a target; one kidney: the left."""
+    return "left_kidney" if target == "kidney" else target
+
+
+def _check_sex(sex: str) -> None:
+    if sex not in SEXES:
+        raise InputError(f"sex {sex!r} of the reference phantom: {suggest(sex, SEXES)}")
+
+
+def _own_rows(
+    table: STable | None, organ: str, target: str, label: str, sex: str
+) -> list[SRow]:
+    """Return the user's row for a self-dose; refuse one kidney for both, and back."""
+    if table is None:
+        return []
+    names = (target, "kidney") if target in ONE_KIDNEY else (target,)
+    rows = [table.find(name, name, label, sex) for name in names]
+    found = [row for row in rows if row is not None]
+    if found or target not in (*ONE_KIDNEY, "kidneys"):
+        return found[:1]
+    for other in (*ONE_KIDNEY, "kidneys"):
+        if table.find(other, other, label, sex) is None:
+            continue
+        where = f"{table.name}: {label}, {sex}"
+        if "kidneys" in (other, target):
+            raise InputError(f"{where}: {kidneys_confused(other, target)}")
+        if target == "kidney":
+            raise InputError(
+                f"{where}: holds {other}, but the side of {organ!r} is not said: give "
+                "side='left' or side='right', or a row for 'kidney'"
+            )
+    return []
 
 
 def _kidney_y90(lutetium: SValue) -> SValue:
     ratio = KIDNEY_Y90_OVER_LU177.value
     own = Uncertainty("Y-90 / Lu-177 S-value ratio, kidney", KIDNEY_Y90_LOG_SD.value)
-    return SValue(
-        organ="kidney",
+    return replace(
+        lutetium,
         label="Y-90",
         terms=tuple((ratio * c, p) for c, p in lutetium.terms),
         uncertainties=(*lutetium.uncertainties, own),
         certainty=Certainty.DERIVED,
-        source=f"{ratio} x S of Lu-177 ({KIDNEY_Y90_OVER_LU177.source})",
-    )
-
-
-def _sphere_y90(organ: str) -> SValue:
-    delta = nuclide("Y-90").electron_MeV * GY_G_PER_MEV_MBQ_H
-    # A / V of a sphere is 3 / radius, and radius = (3 m / (4 pi density))^(1/3).
-    radius = (3.0 / (4.0 * math.pi * SOFT_TISSUE_DENSITY.value)) ** (1.0 / 3.0)
-    escape = delta * Y90_ESCAPE_LENGTH.value * 3.0 / (4.0 * radius)
-    return SValue(
-        organ=organ,
-        label="Y-90",
-        terms=((delta, 1.0), (-escape, 4.0 / 3.0)),
-        uncertainties=(
-            Uncertainty(f"Y-90 absorbed fraction, {organ}", Y90_SPHERE_LOG_SD.value),
-        ),
-        certainty=Certainty.DERIVED,
-        source=f"absorbed fraction of a sphere: {Y90_ESCAPE_LENGTH.source}",
-    )
-
-
-@cache
-def _table() -> dict[tuple[str, str, str], SValue]:
-    text = resources.files("pkmodels").joinpath("data/s_values.csv").read_text("utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    rows = csv.DictReader(lines)
-    return {(r["organ"], r["label"], r["sex"]): _from_row(r) for r in rows}
-
-
-def _from_row(row: Mapping[str, str]) -> SValue:
-    mass = float(row["reference_mass_g"])
-    total = float(row["S_mGy_per_MBq_s"]) * GY_PER_MBQ_H_PER_MGY_PER_MBQ_S
-    terms: tuple[tuple[float, float], ...] = ((total * mass, 1.0),)
-    if row["electron_fraction"]:
-        delta = nuclide(row["label"]).electron_MeV * GY_G_PER_MEV_MBQ_H
-        electrons = float(row["electron_fraction"]) * delta
-        photons = (total - electrons / mass) * mass ** (2.0 / 3.0)
-        terms = ((electrons, 1.0), (photons, 2.0 / 3.0))
-    name = f"S-value of {row['label']}, {row['organ']}"
-    return SValue(
-        organ=row["organ"],
-        label=row["label"],
-        terms=terms,
-        uncertainties=(Uncertainty(name, float(row["log_sd"])),),
-        certainty=Certainty(row["certainty"]),
-        source=row["source"],
-        reference_mass_g=mass,
+        source=f"{ratio} x S of Lu-177 ({KIDNEY_Y90_OVER_LU177.source}); Lu-177: "
+        f"{lutetium.source}",
     )

@@ -10,7 +10,7 @@ from pkmodels.kernels.emission import LANES, POINTER, STATUS, WHOLE, Code, Value
 from pkmodels.kernels.equations import Equations
 from pkmodels.kernels.problem import Outcome
 from pkmodels.kernels.reduction import reduce_equations
-from pkmodels.kernels.solve_code import Group
+from pkmodels.kernels.solve_code import Group, write_group
 from pkmodels.kernels.solve_frame import ARRAYS, SIZES
 
 ENTRY = "solve"
@@ -56,8 +56,8 @@ def write_kernel(equations: Equations, *, in_lanes: bool = True) -> ir.Module:
     """
     reduced = reduce_equations(equations)
     module = ir.Module(equations.name)
-    single = Group(module, reduced, 1)
-    lanes = Group(module, reduced, LANES) if in_lanes else None
+    single = write_group(module, reduced, 1)
+    lanes = write_group(module, reduced, LANES) if in_lanes else None
     worker = _write_worker(module, single, lanes)
     _write_entry(module, worker)
     return module

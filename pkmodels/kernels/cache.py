@@ -101,12 +101,49 @@ def cached(key: str, make: Callable[[], bytes]) -> bytes:
     except (OSError, RuntimeError, _UnusableFolderError) as error:
         _say_not_kept(error)
         return make()
-    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.kernel"
+    path = _path(folder, key)
     payload = _read(path)
     if payload is None:
         payload = make()
         _write(path, payload)
     return payload
+
+
+def discard(key: str, reason: str) -> None:
+    """Remove what was kept under a key, and say why.
+
+    For what is whole, as it was written, and yet of no use. Where there is none, or it
+    cannot be removed, nothing happens.
+
+    Parameters
+    ----------
+    key : str
+        Of `cache_key`.
+    reason : str
+        Why it is of no use.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from unittest.mock import patch
+    >>> with (tempfile.TemporaryDirectory() as folder,
+    ...       patch.dict("os.environ", {"PKMODELS_CACHE": folder}),
+    ...       patch("pkmodels.kernels.cache._say_once")):
+    ...     cached("a key", lambda: b"of no use")
+    ...     discard("a key", "it is of no use")
+    ...     cached("a key", lambda: b"made anew")
+    b'of no use'
+    b'made anew'
+    """
+    try:
+        path = _path(_own_folder("kernels"), key)
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except (OSError, RuntimeError, _UnusableFolderError) as error:
+        _say_not_kept(error)
+        return
+    _say_once(f"{path} is of no use: {reason}; it is compiled anew and replaced")
 
 
 def keep_xla_programs() -> None:
@@ -143,6 +180,10 @@ def _say_not_kept(error: Exception) -> None:
         f"what is compiled is not kept: {error}; set {FOLDER_VARIABLE} to a folder of "
         "your own"
     )
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()}.kernel"
 
 
 def _own_folder(name: str) -> Path:

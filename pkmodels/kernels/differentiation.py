@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import combinations
 from typing import Any
 
 import jax
@@ -16,10 +17,11 @@ from pkmodels.errors import InputError, ModelError
 from pkmodels.kernels.equations import Equations
 from pkmodels.kernels.printing import jax_matrix
 from pkmodels.kernels.problem import Controls, Problem, Solution, Tangents
+from pkmodels.symbols import Parameter
 
 _JUMPING = (sympy.Heaviside, sympy.sign, sympy.floor, sympy.ceiling)
-# A quotient by one of these may be a sign in disguise.
-_KINKED = (sympy.Abs, sympy.Max, sympy.Min)
+# A quotient by one of these, where it is 0 at its kink, is a sign in disguise.
+_KINKED = (sympy.Abs, sympy.Max, sympy.Min, sympy.Piecewise)
 
 Lower = Callable[..., tuple[Problem, Any]]
 
@@ -170,8 +172,9 @@ def jump_in(equations: Equations) -> sympy.Basic | None:
     Returns
     -------
     sympy expression or None
-        A function of states that jumps, or the condition of a Piecewise at which its
-        pieces differ, or cannot be seen to be equal.
+        A function of states that jumps; a quotient by what may be 0 where it has a
+        kink, as x / Abs(x) is; or the condition of a Piecewise at which its pieces
+        differ, or cannot be seen to be equal.
 
     Examples
     --------
@@ -188,14 +191,49 @@ def jump_in(equations: Equations) -> sympy.Basic | None:
             if part.free_symbols & states:
                 return part
         for power in rate.atoms(sympy.Pow):
-            kinks = power.base.atoms(*_KINKED)
-            if power.exp.is_negative and any(k.free_symbols & states for k in kinks):
+            if _is_sign(power, states):
                 return power
         for part in rate.atoms(sympy.Piecewise):
             found = _jump_between(part, states)
             if found is not None:
                 return found
     return None
+
+
+def _is_sign(power: Any, states: set[sympy.Symbol]) -> bool:
+    """Say whether a power may divide by what is 0 where it has a kink."""
+    parameters = power.atoms(Parameter)
+    positive = {p: sympy.Dummy(str(p), positive=True) for p in parameters}
+    base, exponent = (part.xreplace(positive) for part in power.args)
+    if exponent.is_nonnegative:
+        return False
+    # SymPy takes apart a power of a product, unless a sign is not known.
+    kinks = base.atoms(*_KINKED)
+    return any(_may_vanish_at(k, base) for k in kinks if _places_of(k) & states)
+
+
+def _places_of(kink: Any) -> set[sympy.Symbol]:
+    """Return what decides where a function has its kink."""
+    if not isinstance(kink, sympy.Piecewise):
+        return kink.free_symbols
+    pieces: list[Any] = list(kink.args)
+    return set().union(*(condition.free_symbols for _, condition in pieces))
+
+
+def _may_vanish_at(kink: Any, base: Any) -> bool:
+    """Say whether it cannot be seen that a base is not 0 at a kink in it."""
+
+    def may_vanish(at_kink: Any) -> bool:
+        return base.xreplace({kink: at_kink}).is_zero is not False
+
+    if isinstance(kink, sympy.Abs):
+        return may_vanish(sympy.Integer(0))
+    # Two arguments of Max or Min, or pieces, are equal there: one not 0 is enough.
+    values: list[Any] = list(kink.args)
+    if isinstance(kink, sympy.Piecewise):
+        values = [piece for piece, _ in values]
+    pairs = combinations(values, 2)
+    return any(all(may_vanish(x) for x in pair) for pair in pairs)
 
 
 def _jump_between(part: Any, states: set[sympy.Symbol]) -> Any:

@@ -1,6 +1,7 @@
 """The native kernel: equations as machine code, kept from one process to the next."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,11 +9,11 @@ import sympy
 from llvmlite import ir
 
 from pkmodels.kernels.batch_code import write_kernel
-from pkmodels.kernels.cache import cache_key, cached
+from pkmodels.kernels.cache import cache_key, cached, discard
 from pkmodels.kernels.equations import Equations
 from pkmodels.kernels.ffi_frame import emit_handler
 from pkmodels.kernels.foreign import NAMES, SOLVE, ForeignKernel, call
-from pkmodels.kernels.machine_code import load, object_code
+from pkmodels.kernels.machine_code import Library, load, object_code
 from pkmodels.kernels.problem import Controls, Problem, Solution, Tangents
 
 
@@ -74,12 +75,25 @@ def native_kernel(equations: Equations, *, in_lanes: bool = True) -> NativeKerne
     [1.       0.367879]
     """
     key = cache_key(identity(equations), f"in lanes: {in_lanes}")
-    code = cached(key, lambda: compiled_code(equations, in_lanes=in_lanes))
-    library = load(code, NAMES)
+    library = _library(key, lambda: compiled_code(equations, in_lanes=in_lanes))
     foreign = ForeignKernel(
         library, key, len(equations.constants), len(equations.states)
     )
     return NativeKernel(equations, foreign)
+
+
+def _library(key: str, make: Callable[[], bytes]) -> Library:
+    """Load what is kept, or else what is made; keep only what can be loaded."""
+    code = cached(key, make)
+    try:
+        return load(code, NAMES)
+    except RuntimeError as error:
+        # A whole file of something else would be refused for ever.
+        discard(key, str(error))
+    code = make()
+    library = load(code, NAMES)
+    cached(key, lambda: code)
+    return library
 
 
 def identity(equations: Equations) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from pkmodels.kernels.emission import LANES, STATUS, Code, Value
+from pkmodels.kernels.emission import LANES, STATUS, Code, Value, Variable
 from pkmodels.kernels.problem import Outcome
 from pkmodels.kernels.solve_frame import Frame
 from pkmodels.kernels.step_code import STAGES, chunks, write_output
@@ -50,91 +50,109 @@ def write_steps(frame: Frame, routines: Routines, end: Value) -> None:
     end : Value
         How long to integrate, h, > 0.
     """
-    _Stretch(frame, routines, end)
+    code = frame.code
+    true = ir.Constant(ir.IntType(1), 1)
+    stretch = _Stretch(
+        frame=frame,
+        routines=routines,
+        code=code,
+        end=end,
+        local=code.variable(code.real(0.0)),
+        h=code.variable(_first_step(frame, end)),
+        last_h=code.variable(code.real(1.0)),
+        last_error=code.variable(code.real(-1.0)),
+        retries=code.variable(code.whole(0)),
+        is_fresh=code.variable(true),
+        is_free=code.variable(true),
+    )
+
+    def goes_on() -> Value:
+        before_end = code.builder.fcmp_ordered("<", stretch.local.get(), end)
+        return code.both(before_end, frame.has_times(), frame.is_well())
+
+    with code.repeat(goes_on):
+        steps = frame.steps.get()
+        may = code.is_less(steps, frame.size["most_steps"])
+        with code.builder.if_else(may) as (within, beyond):
+            with beyond:
+                frame.fail(Outcome.STEP_LIMIT)
+            with within:
+                frame.steps.set(code.plus(steps, code.whole(1)))
+                stretch.try_step()
+    frame.reached.set(code.add(frame.begins, stretch.local.get()))
 
 
+def _first_step(frame: Frame, end: Value) -> Value:
+    """Hairer, Norsett and Wanner, Solving Differential Equations I, II.4."""
+    code = frame.code
+    y, k, f = (frame.place(name) for name in ("y", "k", "f"))
+    code.call(frame.model.derivatives, y, k, f)
+    size, slope = _norm(frame, y), _norm(frame, f)
+    small = code.real(FIRST_SMALL)
+    is_small = code.builder.or_(
+        code.builder.fcmp_unordered("<", size, small),
+        code.builder.fcmp_unordered("<", slope, small),
+    )
+    ratio = code.multiply(code.real(FIRST_SHARE), code.divide(size, slope))
+    guess = code.builder.select(is_small, code.real(FIRST_GUESS), ratio)
+    guess = code.smaller(guess, end)
+    step = code.spread(guess, LANES)
+    moved, there = frame.place("y_new"), frame.place("f_before")
+    for offset in chunks(code, frame.space.width):
+        change = code.multiply(step, code.load(f, offset, LANES))
+        code.store(code.add(code.load(y, offset, LANES), change), moved, offset)
+    code.call(frame.model.derivatives, moved, k, there)
+    for offset in chunks(code, frame.space.width):
+        change = code.subtract(
+            code.load(there, offset, LANES), code.load(f, offset, LANES)
+        )
+        code.store(change, there, offset)
+    bend = code.divide(_norm(frame, there), guess)
+    largest = code.larger(slope, bend)
+    largest = code.larger(largest, code.real(FIRST_LEAST_SLOPE))
+    found = code.intrinsic(
+        "pow", code.divide(code.real(FIRST_SHARE), largest), code.real(EXPONENT)
+    )
+    found = code.smaller(found, code.multiply(code.real(FIRST_MOST), guess))
+    return code.smaller(found, end)
+
+
+def _norm(frame: Frame, place: Value) -> Value:
+    """Return the largest of an array by the tolerances at y."""
+    code = frame.code
+    largest = code.variable(code.real(0.0, LANES))
+    relative = code.spread(frame.control["relative"], LANES)
+    for offset in chunks(code, frame.space.width):
+        value = code.intrinsic("fabs", code.load(place, offset, LANES))
+        y = code.intrinsic("fabs", code.load(frame.place("y"), offset, LANES))
+        absolute = code.load(frame.place("absolute"), offset, LANES)
+        allowed = code.add(absolute, code.multiply(relative, y))
+        largest.set(code.larger(code.divide(value, allowed), largest.get()))
+    return code.over_lanes("fmax", largest.get())
+
+
+@dataclass(frozen=True)
 class _Stretch:
-    """The steps of one segment, as they are written."""
+    """The steps of one segment: where they are written, and their variables.
 
-    def __init__(self, frame: Frame, routines: Routines, end: Value) -> None:
-        self.frame, self.routines, self.code = frame, routines, frame.code
-        self.end = end
-        code = frame.code
-        one = code.real(1.0)
-        self.local = code.variable(code.real(0.0))
-        self.h = code.variable(self._first_step(end))
-        self.last_h, self.last_error = (
-            code.variable(one),
-            code.variable(code.real(-1.0)),
-        )
-        true = ir.Constant(ir.IntType(1), 1)
-        self.retries = code.variable(code.whole(0))
-        self.is_fresh, self.is_free = code.variable(true), code.variable(true)
+    Times are from the start of the segment.
+    """
 
-        def goes_on() -> Value:
-            before_end = code.builder.fcmp_ordered("<", self.local.get(), end)
-            return code.both(before_end, self.frame.has_times(), self.frame.is_well())
+    frame: Frame
+    routines: Routines
+    code: Code
+    end: Value
+    local: Variable
+    h: Variable
+    last_h: Variable
+    last_error: Variable
+    retries: Variable
+    is_fresh: Variable
+    is_free: Variable
 
-        with code.repeat(goes_on):
-            steps = self.frame.steps.get()
-            may = code.is_less(steps, self.frame.size["most_steps"])
-            with code.builder.if_else(may) as (within, beyond):
-                with beyond:
-                    self.frame.fail(Outcome.STEP_LIMIT)
-                with within:
-                    self.frame.steps.set(code.plus(steps, code.whole(1)))
-                    self._try_step(end)
-        self.frame.reached.set(code.add(self.frame.begins, self.local.get()))
-
-    def _first_step(self, end: Value) -> Value:
-        """Hairer, Norsett and Wanner, Solving Differential Equations I, II.4."""
-        code = self.code
-        y, k, f = (self.frame.place(name) for name in ("y", "k", "f"))
-        code.call(self.frame.model.derivatives, y, k, f)
-        size, slope = self._norm(y), self._norm(f)
-        small = code.real(FIRST_SMALL)
-        is_small = code.builder.or_(
-            code.builder.fcmp_unordered("<", size, small),
-            code.builder.fcmp_unordered("<", slope, small),
-        )
-        ratio = code.multiply(code.real(FIRST_SHARE), code.divide(size, slope))
-        guess = code.builder.select(is_small, code.real(FIRST_GUESS), ratio)
-        guess = code.smaller(guess, end)
-        step = code.spread(guess, LANES)
-        moved, there = self.frame.place("y_new"), self.frame.place("f_before")
-        for offset in chunks(code, self.frame.space.width):
-            change = code.multiply(step, code.load(f, offset, LANES))
-            code.store(code.add(code.load(y, offset, LANES), change), moved, offset)
-        code.call(self.frame.model.derivatives, moved, k, there)
-        for offset in chunks(code, self.frame.space.width):
-            change = code.subtract(
-                code.load(there, offset, LANES), code.load(f, offset, LANES)
-            )
-            code.store(change, there, offset)
-        bend = code.divide(self._norm(there), guess)
-        largest = code.larger(slope, bend)
-        largest = code.larger(largest, code.real(FIRST_LEAST_SLOPE))
-        found = code.intrinsic(
-            "pow", code.divide(code.real(FIRST_SHARE), largest), code.real(EXPONENT)
-        )
-        found = code.smaller(found, code.multiply(code.real(FIRST_MOST), guess))
-        return code.smaller(found, end)
-
-    def _norm(self, place: Value) -> Value:
-        """Return the largest of an array by the tolerances at y."""
-        code = self.code
-        largest = code.variable(code.real(0.0, LANES))
-        relative = code.spread(self.frame.control["relative"], LANES)
-        for offset in chunks(code, self.frame.space.width):
-            value = code.intrinsic("fabs", code.load(place, offset, LANES))
-            y = code.intrinsic("fabs", code.load(self.frame.place("y"), offset, LANES))
-            absolute = code.load(self.frame.place("absolute"), offset, LANES)
-            allowed = code.add(absolute, code.multiply(relative, y))
-            largest.set(code.larger(code.divide(value, allowed), largest.get()))
-        return code.over_lanes("fmax", largest.get())
-
-    def _try_step(self, end: Value) -> None:
-        code = self.code
+    def try_step(self) -> None:
+        """Write one step, which is taken or else shortened."""
+        code, end = self.code, self.end
         y, k, jacobian, scale = (
             self.frame.place(name) for name in ("y", "k", "J", "scale")
         )

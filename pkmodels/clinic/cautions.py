@@ -1,0 +1,172 @@
+"""What a reader must know before using a result, in words."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pkmodels.clinic.assessment import Assessment
+from pkmodels.clinic.patient import Patient, Plan
+from pkmodels.decision import cautions_of
+from pkmodels.fitting.fit import Fit
+from pkmodels.fitting.posterior import EXPECTED
+from pkmodels.models.values import LIGANDS
+from pkmodels.units import NMOL_PER_UMOL
+
+# Values further from the fitted curve, in sd of the usual noise, are named.
+RESIDUAL_LIMIT = 3.0
+
+# Relative standard error of a safe activity that is named.
+MONTE_CARLO_LIMIT = 0.01
+
+# The label of the scan that shows the target.
+TARGET_LABEL = "Ga-68"
+
+
+def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[str]:
+    """List what a reader must know before using the result.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient, with the warnings of its files.
+    fit : Fit
+        The fit.
+    assessment : Assessment or None
+        None when the fit failed its checks.
+
+    Returns
+    -------
+    list of str
+    """
+    found = [
+        *patient.warnings,
+        *_group_warnings(patient),
+        *_mass_warnings(patient),
+        *_marrow_warnings(patient),
+        *_target_warnings(patient),
+        *_treatment_warnings(patient),
+    ]
+    if fit.checks.attempts > 1:
+        found.append(
+            f"the sampler needed {fit.checks.attempts} attempts: look closely at the "
+            "fit"
+        )
+    if assessment is not None:
+        found += _residual_warnings(patient, fit)
+        found += _tail_warnings(patient, assessment)
+        found += _activity_warnings(assessment)
+    return found
+
+
+def _group_warnings(patient: Patient) -> Iterator[str]:
+    measured = {m.region for m in patient.measurements}
+    for group in patient.groups:
+        bare = [region for region in group.regions if region not in measured]
+        if bare:
+            yield (
+                f"group {group.name} is not reported: no measurement of "
+                f"{', '.join(bare)}"
+            )
+
+
+def _mass_warnings(patient: Patient) -> Iterator[str]:
+    given = {a.ligand_mass_ug for a in patient.schedule.administrations}
+    for plan in patient.plans:
+        if given != {plan.ligand_mass_ug} or plan.ligand_mass_ug is None:
+            planned = _mass_text(plan.ligand_mass_ug)
+            before = ", ".join(sorted(_mass_text(mass) for mass in given))
+            yield (
+                f"{plan.label} is planned with {planned} of ligand, measured with "
+                f"{before}: organ_exchange cannot tell what another mass changes, "
+                "since nothing saturates in it"
+            )
+
+
+def _mass_text(mass_ug: float | None) -> str:
+    return "an unstated mass" if mass_ug is None else f"{mass_ug:g} ug"
+
+
+def _marrow_warnings(patient: Patient) -> Iterator[str]:
+    if any(region.organ == "red_marrow" for region in patient.regions):
+        yield (
+            "red marrow: photons from what was not measured are left out; for Lu-177 "
+            "they can add as much again (at most 0.23 Gy/GBq in men, 0.27 in women, if "
+            "all activity decayed in the body: 2.74e-7 and 3.28e-7 mGy/(MBq s), "
+            "OLINDA-type table), so that a marrow dose of Lu-177 is too low here"
+        )
+
+
+def _target_warnings(patient: Patient) -> Iterator[str]:
+    scanned = any(item.label == TARGET_LABEL for item in patient.measurements)
+    if patient.target_confirmed is None and not scanned:
+        yield (
+            f"no {TARGET_LABEL} scan is on file, and [patient] target_confirmed names "
+            "nothing else that showed the target: whether the tumour takes the ligand "
+            "up is not known"
+        )
+
+
+def _treatment_warnings(patient: Patient) -> Iterator[str]:
+    first = min(a.time_h for a in patient.schedule.administrations)
+    starts = [plan.start_h for plan in patient.plans]
+    for treatment in patient.treatments:
+        before = any(h is None or treatment.time_h <= h for h in starts)
+        if treatment.time_h >= first and before:
+            yield (
+                f"{treatment.what} at {treatment.time_h:g} h lies between dosimetry "
+                "and therapy: it may change the receptor (CXCR4 was gone within 7 weeks of "
+                "one chemotherapy cycle), so that doses of tumour, marrow and spleen "
+                "predicted from before it may not hold: measure again"
+            )
+
+
+def _activity_warnings(assessment: Assessment) -> Iterator[str]:
+    for label, choice in assessment.planned.items():
+        if choice.refused is not None:
+            yield f"no activity of {label} is given: {choice.refused}"
+        if choice.decision is None:
+            continue
+        nmol = _ligand_nmol(choice.plan)
+        activity = choice.decision.activity_per_cycle_GBq
+        yield from (c.text for c in cautions_of(label, activity, nmol))
+        error = choice.decision.monte_carlo_error
+        if choice.decision.activity_GBq > 0.0 and error > MONTE_CARLO_LIMIT:
+            yield (
+                f"the activity of {label} carries a Monte-Carlo error of {error:.1%}, "
+                f"above {MONTE_CARLO_LIMIT:.0%}: the posterior is wide; another seed "
+                "will move it by as much"
+            )
+
+
+def _ligand_nmol(plan: Plan) -> float | None:
+    ligand = LIGANDS.get(plan.ligand)
+    if ligand is None or plan.ligand_mass_ug is None:
+        return None
+    return plan.ligand_mass_ug / ligand.molar_mass_g_per_mol.value * NMOL_PER_UMOL
+
+
+def _residual_warnings(patient: Patient, fit: Fit) -> Iterator[str]:
+    """Name values far from the fitted curve, by what noise is usual."""
+    seen = fit.posterior.observations
+    expected = np.median(fit.draws.variables[EXPECTED], axis=(0, 1))
+    usual = fit.posterior.relative_noise.parameters["scale"]
+    stated = np.nan_to_num(seen.sd, nan=0.0)
+    size = np.sqrt(stated**2 + (usual * expected) ** 2)
+    for i in np.flatnonzero(np.abs(seen.value - expected) > RESIDUAL_LIMIT * size):
+        item = patient.measurements[i]
+        yield (
+            f"{item.source}: {item.region} at {item.start_h:g} h is "
+            f"{seen.value[i] / expected[i]:.2g} times the fitted curve, beyond "
+            f"{RESIDUAL_LIMIT:g} sd of the usual noise ({usual:.0%}): check this value"
+        )
+
+
+def _tail_warnings(patient: Patient, assessment: Assessment) -> Iterator[str]:
+    for label, exposures in assessment.exposures.items():
+        for target, exposure in exposures.items():
+            share = float(np.median(exposure.tail))
+            if share > patient.tail.flag_above and exposure.dose_Gy_per_GBq is not None:
+                yield (
+                    f"{target}: {share:.0%} of the time-integrated activity of {label} "
+                    "lies after the last scan and rests on the fitted release rate"
+                )

@@ -1,0 +1,192 @@
+"""Classical methods on the same scans, beside the posterior."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from pkmodels.clinic.assessment import Assessment
+from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.result_dosimetry import ClassicalEstimate
+from pkmodels.clinic.scan_series import series_of
+from pkmodels.dosimetry.exponential_curves import Form, Weights
+from pkmodels.dosimetry.exponential_fits import (
+    ExponentialFit,
+    corrected_akaike,
+    fit_exponentials,
+    integrate_fit,
+)
+from pkmodels.dosimetry.scans import Scans, TimeIntegral, exchange_label
+from pkmodels.dosimetry.single_scan import (
+    integrate_haenscheid,
+    integrate_population,
+    single_scan_error,
+)
+from pkmodels.dosimetry.trapezoids import Start, Tail, integrate_trapezoids
+from pkmodels.errors import InputError
+from pkmodels.fitting.fit import Fit
+from pkmodels.models.values import effective_half_life
+
+# Haenscheid's single scan is meant for four days after 177Lu.
+SINGLE_SCAN_H = 96.0
+
+
+def classical_estimates(
+    patient: Patient, fit: Fit, assessment: Assessment
+) -> dict[str, dict[str, list[ClassicalEstimate]]]:
+    """Return what the classical methods make of each region's scans.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    fit : Fit
+        The fit.
+    assessment : Assessment
+        Whose posterior TIAC the estimates are held against.
+
+    Returns
+    -------
+    dict of str to dict of str to list of ClassicalEstimate
+        By label, then by region. Another label than the measured one is predicted from
+        the same scans with its own decay.
+    """
+    found: dict[str, dict[str, list[ClassicalEstimate]]] = {}
+    measured = dict.fromkeys((m.region, m.label) for m in patient.measurements)
+    for region, own in measured:
+        given = [a.activity_MBq for n, a in patient.schedule.labelled if n == own]
+        for label in dict.fromkeys([own, *assessment.choices]):
+            exposure = assessment.exposures[label].get(region)
+            if exposure is None:
+                continue
+            posterior = float(np.median(exposure.tiac_h))
+            half_life = float(np.median(exposure.effective_half_life_h))
+            try:
+                scans = series_of(patient, region, own)
+                if label != own:
+                    scans = exchange_label(scans, label)
+            except InputError as error:
+                estimates = [_missing("every classical method", error)]
+            else:
+                estimates = [
+                    *_of_region(patient, scans, given[0], posterior, half_life)
+                ]
+            found.setdefault(label, {})[region] = estimates
+    return found
+
+
+def _of_region(
+    patient: Patient,
+    scans: Scans,
+    activity_MBq: float,
+    posterior_h: float,
+    half_life_h: float,
+) -> Iterator[ClassicalEstimate]:
+    def estimate(
+        name: str, method: Callable[[], tuple[float, dict[str, object]]]
+    ) -> ClassicalEstimate:
+        try:
+            integral, more = method()
+        except InputError as error:
+            return _missing(name, error)
+        tiac = integral / activity_MBq
+        return ClassicalEstimate.model_validate(
+            {"method": name, "tiac_h": tiac, "ratio": tiac / posterior_h, **more}
+        )
+
+    yield estimate("exponentials, least squares", lambda: _exponentials(scans))
+    for tail in (Tail.LAST_TWO, Tail.PHYSICAL):
+        yield estimate(
+            f"trapezoids, then {tail}",
+            lambda tail=tail: _trapezoids(scans, tail),
+        )
+    yield estimate(
+        "one scan (Haenscheid 2018)", lambda: _haenscheid(scans, half_life_h)
+    )
+    organ = next(r.organ for r in patient.regions if r.name == scans.region)
+    prior = effective_half_life(patient.schedule.ligands[0], organ, scans.label)
+    if prior is not None:
+        one = integrate_population
+
+        def population() -> tuple[float, dict[str, object]]:
+            found = one(_single(scans), prior)
+            note = f"half-lives of {prior.source}"
+            return found.median_MBq_h, {"relative_sd": found.log_sd, "note": note}
+
+        yield estimate("one scan, population half-life", population)
+
+
+def best_fit(scans: Scans) -> ExponentialFit:
+    """Return the exponential curve that the corrected Akaike criterion prefers.
+
+    Parameters
+    ----------
+    scans : Scans
+        Physical activities.
+
+    Returns
+    -------
+    ExponentialFit
+        Least squares of the logarithms; of the forms that the scans determine.
+
+    Raises
+    ------
+    InputError
+        When they determine none.
+    """
+    fits, problems = [], []
+    for form in Form:
+        try:
+            fits.append(
+                fit_exponentials(scans, form, weights=Weights.LOGARITHM, sd=None)
+            )
+        except InputError as error:
+            problems.append(str(error))
+    if not fits:
+        raise InputError(problems[0])
+    # With few scans no criterion is finite: then the simplest curve that fits at all.
+    return min(fits, key=lambda f: (corrected_akaike(f), len(f.names)))
+
+
+def _exponentials(scans: Scans) -> tuple[float, dict[str, object]]:
+    fit = best_fit(scans)
+    integral = integrate_fit(fit, (scans.label,))
+    return float(integral.MBq_h[0]), {
+        "relative_sd": float(integral.relative_uncertainty[0]),
+        "tail": float(integral.beyond_last_scan[0]),
+        "note": _joined(str(fit.form), *fit.warnings),
+    }
+
+
+def _trapezoids(scans: Scans, tail: Tail) -> tuple[float, dict[str, object]]:
+    found: TimeIntegral = integrate_trapezoids(scans, start=Start.ZERO, tail=tail)
+    note = _joined(str(Start.ZERO), *found.warnings)
+    return found.MBq_h, {"tail": found.beyond_last_scan, "note": note}
+
+
+def _haenscheid(scans: Scans, half_life_h: float) -> tuple[float, dict[str, object]]:
+    single = _single(scans)
+    [time] = single.times_h
+    factor = single_scan_error(time / half_life_h)
+    note = (
+        f"scan at {time:.3g} h; {factor:.2f} of the truth at the posterior's "
+        f"effective half-life of {half_life_h:.3g} h, if one exponential holds"
+    )
+    return integrate_haenscheid(single).MBq_h, {"note": note}
+
+
+def _single(scans: Scans) -> Scans:
+    """Return the scan nearest to four days."""
+    i = min(
+        range(len(scans.times_h)), key=lambda i: abs(scans.times_h[i] - SINGLE_SCAN_H)
+    )
+    return Scans(
+        scans.region, scans.label, (scans.times_h[i],), (scans.activities_MBq[i],)
+    )
+
+
+def _joined(*texts: str) -> str:
+    return "; ".join(text for text in texts if text)
+
+
+def _missing(method: str, error: InputError) -> ClassicalEstimate:
+    return ClassicalEstimate(method=method, tiac_h=None, ratio=None, missing=str(error))

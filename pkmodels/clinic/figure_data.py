@@ -1,0 +1,218 @@
+"""What the report draws, from a fit and its assessment; and the table of curves."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from pkmodels.clinic.assessment import Assessment, last_scan_h
+from pkmodels.clinic.exposure import unit_dose
+from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.report_figures import (
+    CurveBand,
+    DoseDraws,
+    MeasuredPoint,
+    PriorPosterior,
+    ReportFigures,
+    ResidualPoint,
+)
+from pkmodels.clinic.scan_series import physical_MBq, scale_of
+from pkmodels.exact import Doses, doses_of
+from pkmodels.fitting.fit import Fit
+from pkmodels.fitting.learning import contraction, quantiles_of
+from pkmodels.fitting.posterior import CALIBRATION, EXPECTED, FLOOR, NOISE
+from pkmodels.fitting.prediction import predict_curves
+from pkmodels.measurements import Measurement
+from pkmodels.units import MBQ_PER_GBQ
+
+# Curves run to this multiple of the last scan, and at least a week.
+_BEYOND_LAST_SCAN = 1.5
+_WEEK_H = 168.0
+
+
+def build_figures(
+    patient: Patient, fit: Fit, assessment: Assessment | None
+) -> ReportFigures:
+    """Build what the report draws; only the points when the fit failed its checks.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    fit : Fit
+        The fit.
+    assessment : Assessment or None
+        None when the fit failed its checks.
+
+    Returns
+    -------
+    ReportFigures
+    """
+    points = tuple(_point(patient, fit, m) for m in patient.measurements)
+    if assessment is None:
+        return ReportFigures(points=points)
+    draws = tuple(
+        DoseDraws(
+            limit_name=name,
+            label=label,
+            at_activity_GBq=choice.decision.activity_GBq,
+            draws=burden.at(choice.decision.activity_GBq),
+            limit_Gy=burden.limit_Gy,
+            quantity=burden.quantity,
+        )
+        for label, choice in assessment.planned.items()
+        if choice.decision is not None
+        for name, burden in choice.burdens.items()
+    )
+    return ReportFigures(
+        curves=_curves(patient, fit),
+        points=points,
+        dose_draws=draws,
+        residuals=_residuals(patient, fit),
+        parameters=_parameters(fit),
+    )
+
+
+def _curves(patient: Patient, fit: Fit) -> tuple[CurveBand, ...]:
+    measured = dict.fromkeys(m.label for m in patient.measurements)
+    end = max(_BEYOND_LAST_SCAN * max(m.end_h for m in patient.measurements), _WEEK_H)
+    beyond = max(_BEYOND_LAST_SCAN * last_scan_h(patient), _WEEK_H)
+    curves = []
+    for label in measured:
+        doses = doses_of(patient.schedule.of_label(label))
+        curves += _bands(patient, fit, doses, _times(end), label, "measured", "MBq")
+    for plan in patient.plans:
+        unit = unit_dose(plan.label, plan.duration_h)
+        doses = unit._replace(activity=MBQ_PER_GBQ * np.asarray(unit.activity))
+        unit = "MBq per GBq planned"
+        times = _times(beyond)
+        curves += _bands(patient, fit, doses, times, plan.label, "predicted", unit)
+    return tuple(curves)
+
+
+def _times(end: float) -> np.ndarray:
+    """Return times that are dense while the tracer is taken up."""
+    return np.unique(
+        np.concatenate([np.linspace(0, 12, 49), np.linspace(12, end, 111)])
+    )
+
+
+def _bands(
+    patient: Patient,
+    fit: Fit,
+    doses: Doses,
+    times: np.ndarray,
+    label: str,
+    kind: Literal["measured", "predicted"],
+    unit: str,
+) -> list[CurveBand]:
+    curves = predict_curves(fit.posterior.compiled, fit.parameters(), doses, times)
+    names = fit.posterior.compiled.system.observables
+    by_name = {name: curves[:, :, i] for i, name in enumerate(names)}
+    for group in patient.groups:
+        if set(group.regions) <= set(names):
+            together = [by_name[name] for name in group.regions]
+            by_name[group.name] = np.sum(together, axis=0)
+    bands = []
+    for name, draws in by_name.items():
+        lo95, median, hi95 = np.quantile(draws, (0.025, 0.5, 0.975), axis=0)
+        bands.append(CurveBand(name, label, kind, unit, times, median, lo95, hi95))
+    return bands
+
+
+def _point(patient: Patient, fit: Fit, item: Measurement) -> MeasuredPoint:
+    """Return a value as physical MBq, its calibration factor divided out."""
+    factor = _calibration_median(fit, item)
+    return MeasuredPoint(
+        region=item.region,
+        label=item.label,
+        modality=item.modality,
+        time_h=(item.start_h + item.end_h) / 2.0,
+        value_MBq=physical_MBq(patient, item) / factor,
+        sd=None if item.sd is None else item.sd / scale_of(patient, item) / factor,
+    )
+
+
+def _residuals(patient: Patient, fit: Fit) -> tuple[ResidualPoint, ...]:
+    """Return each value's distance from the curve in sd of the fitted noise."""
+    posterior, count = fit.posterior, fit.draws.diverging.size
+    seen = posterior.observations
+    expected = fit.draws.variables[EXPECTED].reshape(count, -1)
+    noise = fit.draws.variables[NOISE].reshape(count, -1)[:, seen.modality]
+    relative = np.hypot(noise, posterior.minimum_noise)
+    additive = posterior.additive
+    floor = np.zeros_like(expected)
+    if additive.any():
+        used = np.unique(seen.floor[additive])
+        drawn = fit.draws.variables[FLOOR].reshape(count, -1)
+        floor[:, additive] = drawn[:, np.searchsorted(used, seen.floor[additive])]
+    stated = np.nan_to_num(seen.sd, nan=0.0)
+    spread = np.sqrt(floor**2 + (relative * expected) ** 2 + stated**2)
+    with np.errstate(divide="ignore"):  # a value of 0 has a stated sd: the other branch
+        logarithm = np.log(seen.value) - np.log(expected)
+    each = np.where(additive, (seen.value - expected) / spread, logarithm / relative)
+    medians = np.median(each, axis=0)
+    return tuple(
+        ResidualPoint(
+            region=item.region,
+            label=item.label,
+            modality=item.modality,
+            time_h=(item.start_h + item.end_h) / 2.0,
+            residual=float(residual),
+        )
+        for item, residual in zip(patient.measurements, medians, strict=True)
+    )
+
+
+def _parameters(fit: Fit) -> tuple[PriorPosterior, ...]:
+    narrowed = contraction(fit)
+    return tuple(
+        PriorPosterior(name, unit, prior, posterior, narrowed[name])
+        for name, (unit, prior, posterior) in quantiles_of(fit).items()
+    )
+
+
+def _calibration_median(fit: Fit, item: Measurement) -> float:
+    if not fit.checks.passed or CALIBRATION not in fit.draws.variables:
+        return 1.0
+    names = [name for name, _ in fit.posterior.observations.calibrations]
+    medians = np.median(fit.draws.variables[CALIBRATION], axis=(0, 1))
+    by_name: Mapping[str, float] = dict(zip(names, medians.tolist(), strict=True))
+    own = by_name.get(f"{item.modality}, {item.region}")
+    return by_name.get(item.modality, 1.0) if own is None else own
+
+
+def curves_table(curves: Sequence[CurveBand]) -> str:
+    """Return curves.csv: region,label,time_h,median,lo95,hi95.
+
+    Parameters
+    ----------
+    curves : sequence of CurveBand
+        Measured labels in MBq, planned ones in MBq per planned GBq.
+
+    Returns
+    -------
+    str
+        A label that is measured and planned too is called ``<label> (planned)`` in
+        the rows of its prediction.
+
+    Examples
+    --------
+    >>> one = np.array([0.0, 1.0])
+    >>> band = CurveBand("liver", "Y-90", "predicted", "MBq", one, one, one, one)
+    >>> print(curves_table([band]).splitlines()[1])
+    liver,Y-90,0.0,0.0,0.0,0.0
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("region", "label", "time_h", "median", "lo95", "hi95"))
+    measured = {band.label for band in curves if band.kind == "measured"}
+    for band in curves:
+        clash = band.kind == "predicted" and band.label in measured
+        label = f"{band.label} (planned)" if clash else band.label
+        columns = (band.time_h, band.median, band.lo95, band.hi95)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            writer.writerow((band.region, label, *row))
+    return text.getvalue()

@@ -1,0 +1,176 @@
+"""The EANM's analytic propagation of uncertainty, beside the posterior."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from pkmodels.clinic.assessment import Assessment, Choice, mass_changes
+from pkmodels.clinic.budgets import LIGAND_MASS, MASS, MODEL_CHOICE, S_VALUE
+from pkmodels.clinic.classical import best_fit
+from pkmodels.clinic.dose_weights import self_value
+from pkmodels.clinic.patient import Patient, Region
+from pkmodels.clinic.question import log_sd_of_cv, outlines_of
+from pkmodels.clinic.result_dosimetry import Propagation
+from pkmodels.clinic.scan_series import series_of
+from pkmodels.dosimetry.exponential_fits import integrate_fit
+from pkmodels.dosimetry.mass_scaling import SValue
+from pkmodels.dosimetry.propagation import (
+    CALIBRATION,
+    FIT,
+    RECOVERY,
+)
+from pkmodels.errors import InputError
+from pkmodels.fitting.observations import Outline
+
+# A step in ln m over which ln S is a line.
+_STEP = 1e-4
+
+
+def propagations_of(
+    patient: Patient, assessment: Assessment
+) -> dict[str, dict[str, Propagation]]:
+    """Return the propagated uncertainty of every limited target's dose per activity.
+
+    u^2 = u_fit^2 + u(Q)^2 + u_b(R)^2 + [(k - c2) u(v)]^2 + u(S)^2: in each region the
+    fit of its scans by exponentials, the calibration and the recovery curve that its
+    scans share, the outlined volume, by which the activity grows with the power k and
+    the S-value falls with c2, and the S-value. Regions of a group add by their share of
+    the energy: linearly what they share, in squares what each has of its own.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    assessment : Assessment
+        Its doses.
+
+    Returns
+    -------
+    dict of str to dict of str to Propagation
+        By label and limit; of self-dose, of absorbed dose alone.
+
+    References
+    ----------
+    Gear et al., EANM guidance on uncertainty, Eur J Nucl Med Mol Imaging 2018;45:2456.
+    """
+    found: dict[str, dict[str, Propagation]] = {}
+    for label, choice in assessment.choices.items():
+        for target in choice.burdens:
+            found.setdefault(label, {})[target] = _of_target(
+                patient, assessment, choice, target
+            )
+    return found
+
+
+def _of_target(
+    patient: Patient, assessment: Assessment, choice: Choice, target: str
+) -> Propagation:
+    dose = choice.exposures[target].dose_Gy_per_GBq
+    assert dose is not None
+    posterior = float(np.log(dose).std(ddof=1))
+    names = assessment.dosimetry.targets[target]
+    regions = [region for region in patient.regions if region.name in names]
+    outlines, recoveries = outlines_of(patient)
+    by_place = {(o.modality, o.region): o for o in outlines}
+    try:
+        alone = {
+            region.name: _of_region(
+                patient, region, choice.plan.label, by_place, dict(recoveries)
+            )
+            for region in regions
+        }
+    except InputError as error:
+        return Propagation(
+            factors={}, total=None, posterior=posterior, missing=str(error)
+        )
+    shares = _energy_shares(assessment, choice, names)
+    factors: dict[str, float] = {}
+    for factor in next(iter(alone.values())):
+        parts = [shares[name] * of_region[factor] for name, of_region in alone.items()]
+        shared = factor not in (FIT, MASS)
+        factors[factor] = abs(sum(parts)) if shared else math.hypot(*parts)
+    if patient.model_choice_cv is not None:
+        factors[MODEL_CHOICE] = log_sd_of_cv(patient.model_choice_cv)
+    if patient.ligand_mass_cv is not None and mass_changes(patient, choice.plan):
+        factors[LIGAND_MASS] = log_sd_of_cv(patient.ligand_mass_cv)
+    return Propagation(
+        factors=factors, total=math.hypot(*factors.values()), posterior=posterior
+    )
+
+
+def _of_region(
+    patient: Patient,
+    region: Region,
+    label: str,
+    outlines: Mapping[tuple[str, str], Outline],
+    recoveries: Mapping[str, float],
+) -> dict[str, float]:
+    """Return the relative uncertainty of a region's dose by factor, recovery signed."""
+    own = next(m.label for m in patient.measurements if m.region == region.name)
+    scans = series_of(patient, region.name, own)
+    fitted = integrate_fit(best_fit(scans), (label,))
+    modality = next(
+        m.modality
+        for m in patient.measurements
+        if m.region == region.name and m.label == own and _known(patient, m.modality)
+    )
+    outline = outlines.get((modality, region.name))
+    calibration = next(
+        (c.cv for c in patient.calibrations if c.modality == modality), None
+    )
+    value = self_value(patient, region, label)
+    assert value is not None
+    assert region.mass_g is not None
+    exponent = 0.0 if outline is None else outline.exponent
+    falls = -mass_slope(value, region.mass_g)
+    loadings = {} if outline is None else outline.loadings
+    curve = math.hypot(*(recoveries[n] * load for n, load in loadings.items()))
+    return {
+        FIT: float(fitted.relative_uncertainty[0]),
+        CALIBRATION: 0.0 if calibration is None else log_sd_of_cv(calibration),
+        RECOVERY: curve,
+        MASS: (falls - exponent) * log_sd_of_cv(region.mass_cv or 0.0),
+        S_VALUE: math.hypot(*(u.log_sd for u in value.uncertainties)),
+    }
+
+
+def _known(patient: Patient, modality: str) -> bool:
+    free = {c.modality for c in patient.calibrations if c.cv is None}
+    return modality not in free
+
+
+def mass_slope(value: SValue, mass_g: float) -> float:
+    """Return d ln S / d ln m at a mass; -1 where every electron stays.
+
+    Parameters
+    ----------
+    value : SValue
+        The S-value.
+    mass_g : float
+        The mass, g.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from pkmodels.dosimetry.s_values import s_value
+    >>> round(mass_slope(s_value("kidney", "Lu-177", "male"), 150.0), 2)
+    -0.99
+    """
+    low, high = (value.at_mass(mass_g * math.exp(x)) for x in (-_STEP, _STEP))
+    return math.log(high / low) / (2.0 * _STEP)
+
+
+def _energy_shares(
+    assessment: Assessment, choice: Choice, names: tuple[str, ...]
+) -> dict[str, float]:
+    masses = assessment.dosimetry.masses_g
+    energy = {}
+    for name in names:
+        dose = choice.exposures[name].dose_Gy_per_GBq
+        assert dose is not None
+        energy[name] = float(np.median(dose * masses[name]))
+    return {name: part / sum(energy.values()) for name, part in energy.items()}

@@ -1,0 +1,161 @@
+"""The report's tables on the decision: limits, doses and risk."""
+
+from pkmodels.clinic.report_tables import NOT_COMPUTED, Table, summary_text
+from pkmodels.clinic.result_format import Result, SafeActivity
+from pkmodels.clinic.result_records import Summary
+from pkmodels.clinic.result_text import limit_text, safe_activities
+from pkmodels.clinic.rounding import percent, rounded, rounded_down
+
+_MEDIAN = "Posterior median, in brackets the equal-tailed 95 % interval."
+_LIMIT_NOTES = (
+    "Alone allows: the largest activity if this were the only limit. Probability of "
+    "exceeding it: at the safe activity. Activities are rounded down."
+)
+_RECEIVED_NOTE = (
+    "Already received: counts against the limit, in the limit's quantity (absorbed "
+    "dose or BED)."
+)
+
+
+def limits(result: Result, label: str) -> Table | None:
+    """Return the limits of one planned label with their own activities and risks.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+    label : str
+        A planned label of it.
+
+    Returns
+    -------
+    Table or None
+        None where no limit is set.
+    """
+    (told,) = (text for text in safe_activities(result) if text.label == label)
+    if not told.limits:
+        return None
+    safe = result.safe_activity[label]
+    table = Table(
+        headers=(
+            "Limit on",
+            "At most",
+            "Alone allows",
+            "Probability of exceeding it",
+            "",
+        ),
+        rows=tuple(
+            (row.name, row.limit, row.activity, row.probability, row.binds)
+            for row in told.limits
+        ),
+        notes=(_LIMIT_NOTES,),
+    )
+    if not any(_received_texts(safe)):
+        return table
+    return Table(
+        headers=(*table.headers[:2], "Already received (Gy)", *table.headers[2:]),
+        rows=tuple(
+            (*row[:2], already, *row[2:])
+            for row, already in zip(table.rows, _received_texts(safe), strict=True)
+        ),
+        notes=(f"{_LIMIT_NOTES} {_RECEIVED_NOTE}",),
+    )
+
+
+def doses(result: Result, label: str) -> Table | None:
+    """Return the dose of every region at the safe activity, in Gy and in BED.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+    label : str
+        A planned label of it.
+
+    Returns
+    -------
+    Table or None
+        None where the result holds no doses.
+    """
+    safe = result.safe_activity[label]
+    targets = dict.fromkeys((*safe.absorbed_dose_Gy, *safe.bed_Gy))
+    if not targets:
+        return None
+    rows = tuple(
+        (
+            target,
+            _optional(safe.absorbed_dose_Gy.get(target)),
+            _optional(safe.bed_Gy.get(target)),
+            limit_text(safe.per_limit[target]) if target in safe.per_limit else "none",
+        )
+        for target in targets
+    )
+    return Table(
+        headers=("", "Absorbed dose (Gy)", "BED (Gy)", "Limit"),
+        rows=rows,
+        notes=(f"Of this activity and of what was received before. {_MEDIAN}",),
+    )
+
+
+def received(result: Result) -> Table | None:
+    """Return the dose that each region has already received.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    Table or None
+        None where nothing was received.
+    """
+    if not result.dose_already_received_Gy:
+        return None
+    return Table(
+        headers=("", "Absorbed dose (Gy)"),
+        rows=tuple(
+            (target, summary_text(dose))
+            for target, dose in result.dose_already_received_Gy.items()
+        ),
+        notes=(_MEDIAN,),
+    )
+
+
+def point_estimate(safe: SafeActivity) -> tuple[str, ...]:
+    """Say what the median dose alone would have allowed, and what that would risk.
+
+    Parameters
+    ----------
+    safe : SafeActivity
+        The safe activity of one planned label.
+
+    Returns
+    -------
+    tuple of str
+        Empty where the result does not hold it.
+    """
+    point = safe.point_estimate
+    if point is None:
+        return ()
+    lines = [
+        "The median dose alone, without its uncertainty, would have allowed "
+        f"{rounded_down(point.activity_GBq)} GBq. At that activity a limit would be "
+        f"exceeded with a probability of {percent(point.probability_above)}, and where "
+        f"it is, by {rounded(point.expected_excess_Gy)} Gy on average."
+    ]
+    if point.safe_over_point is not None:
+        lines.append(
+            f"The safe activity is {rounded(point.safe_over_point)} times that of the "
+            "point estimate: the price of the uncertainty."
+        )
+    return tuple(lines)
+
+
+def _received_texts(safe: SafeActivity) -> list[str]:
+    doses = (limit.received_Gy for limit in safe.per_limit.values())
+    return ["" if dose is None else summary_text(dose) for dose in doses]
+
+
+def _optional(summary: Summary | None) -> str:
+    return NOT_COMPUTED if summary is None else summary_text(summary)

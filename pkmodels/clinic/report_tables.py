@@ -1,0 +1,86 @@
+"""A table of the report, and the words that its cells share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pkmodels.clinic.result_records import DosePerActivity, Summary
+from pkmodels.clinic.result_text import UNKNOWN
+from pkmodels.clinic.rounding import with_interval
+
+NOT_COMPUTED = "not computed"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as text.
+
+    Parameters
+    ----------
+    headers : tuple of str
+        One for each column, with its unit.
+    rows : tuple of tuple of str
+        One cell for each column; a row of one cell is a heading of what follows. A
+        cell that is markup is shown as it is, any other is escaped.
+    notes : tuple of str
+        Said below the table.
+    words : tuple of int
+        Columns of running text, besides the first: left-aligned and wrapped.
+    """
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    words: tuple[int, ...] = ()
+
+    @property
+    def blocks(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """Return the rows cut before each heading, so that print keeps them whole."""
+        blocks: list[list[tuple[str, ...]]] = []
+        for row in self.rows:
+            if not blocks or len(row) == 1:
+                blocks.append([])
+            blocks[-1].append(row)
+        return tuple(map(tuple, blocks))
+
+
+def summary_text(summary: Summary | DosePerActivity | None) -> str:
+    """Return a posterior's median with its 95 % interval, or that it is unknown.
+
+    Parameters
+    ----------
+    summary : Summary, DosePerActivity or None
+        The posterior.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> summary_text(None)
+    'unknown'
+    """
+    if summary is None:
+        return UNKNOWN
+    return with_interval(summary.median, summary.interval_95)
+
+
+def joined(items: Sequence[str]) -> str:
+    """Return a list as a person writes it.
+
+    Parameters
+    ----------
+    items : sequence of str
+        At least one.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> joined(["kidneys", "liver", "spleen"])
+    'kidneys, liver and spleen'
+    """
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last

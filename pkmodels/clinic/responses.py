@@ -1,0 +1,112 @@
+"""Responses: draws of alpha/beta and of repair for the targets that have them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pkmodels.clinic.patient import Patient, StatedRadiobiology
+from pkmodels.dosimetry.radiobiology import (
+    Radiobiology,
+    draw_radiobiology,
+    radiobiology_of,
+    stated_radiobiology,
+)
+from pkmodels.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """Draws of how an organ responds to dose: alpha/beta, Gy, and repair, h."""
+
+    alpha_beta_Gy: np.ndarray
+    repair_half_time_h: np.ndarray
+
+
+def organ_of(patient: Patient, target: str) -> str:
+    """Return the organ of a region or group; both kidneys respond as one.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    target : str
+        Name of a region or group.
+
+    Returns
+    -------
+    str
+    """
+    organ = patient.regions_of(target)[0].organ
+    return "kidney" if organ == "kidneys" else organ
+
+
+def radiobiologies(patient: Patient) -> dict[str, Radiobiology]:
+    """Return how each organ of a patient responds, where it is known.
+
+    Parameters
+    ----------
+    patient : Patient
+        What its file states comes before what pkmodels knows.
+
+    Returns
+    -------
+    dict of str to Radiobiology
+        By organ.
+    """
+    stated = {each.organ: _stated(each) for each in patient.radiobiology}
+    organs = dict.fromkeys(organ_of(patient, r.name) for r in patient.regions)
+    return dict(_known(organs, stated))
+
+
+def _known(
+    organs: dict[str, None], stated: dict[str, Radiobiology]
+) -> Iterator[tuple[str, Radiobiology]]:
+    for organ in organs:
+        try:
+            yield organ, stated.get(organ) or radiobiology_of(organ)
+        except InputError:
+            continue  # its BED is then reported as missing, and a limit refused
+
+
+def _stated(each: StatedRadiobiology) -> Radiobiology:
+    return stated_radiobiology(
+        each.organ,
+        alpha_beta_Gy=each.alpha_beta_Gy,
+        alpha_beta_cv=each.alpha_beta_cv,
+        repair_half_time_h=each.repair_half_time_h,
+        repair_half_time_cv=each.repair_half_time_cv,
+        source="by the patient's file",
+    )
+
+
+def draw_responses(
+    patient: Patient,
+    targets: tuple[str, ...],
+    n_draws: int,
+    generator: np.random.Generator,
+) -> dict[str, Response]:
+    """Draw the response of each target, once for all targets of an organ.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    targets : tuple of str
+        Regions and groups.
+    n_draws : int
+        Number of draws.
+    generator : numpy Generator
+        Source of randomness.
+
+    Returns
+    -------
+    dict of str to Response
+        Without the targets of which nothing is known.
+    """
+    drawn = {
+        organ: Response(*draw_radiobiology(known, n_draws, generator))
+        for organ, known in radiobiologies(patient).items()
+    }
+    organs = {target: organ_of(patient, target) for target in targets}
+    return {t: drawn[organ] for t, organ in organs.items() if organ in drawn}

@@ -1,0 +1,179 @@
+"""The summary CSV: every number of a result that a department files, one a row."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+from pkmodels.clinic.result_format import OrganResult, Result, SafeActivity
+from pkmodels.clinic.result_records import DosePerActivity, Summary
+
+COLUMNS = ("target", "label", "quantity", "unit", "median", "lo95", "hi95", "note")
+
+Row = tuple[str, str, str, str, str, str, str, str]
+
+# The whole patient, where a number belongs to no region.
+_PATIENT = "patient"
+_DOSES = {"absorbed_dose": "absorbed dose", "bed": "BED"}
+# A spreadsheet reads a cell that begins with one of these as a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def summary_table(result: Result) -> str:
+    """Return summary.csv: target,label,quantity,unit,median,lo95,hi95,note.
+
+    Numbers are those of result.json, not rounded. A quantity that is one number, as an
+    activity or a probability, stands under ``median`` and has no interval. A quantity
+    that could not be given has an empty ``median`` and a ``note`` that says why. A text
+    that a spreadsheet would read as a formula is put behind an apostrophe.
+
+    Parameters
+    ----------
+    result : Result
+        The result. Of a fit that failed its checks there are no rows.
+
+    Returns
+    -------
+    str
+        A header and the rows, ended by line feeds.
+
+    Examples
+    --------
+    >>> checks = {"passed": False, "rhat_max": 1.2, "ess_bulk_min": 40,
+    ...           "ess_tail_min": 35, "divergences": 3, "failed_solves": 0,
+    ...           "reasons": ["R-hat is 1.2: give more data"]}
+    >>> result = Result(patient_id="P1", model="organ_exchange", checks=checks,
+    ...                 versions={}, seed=0, data_sha256="0" * 64)
+    >>> summary_table(result)
+    'target,label,quantity,unit,median,lo95,hi95,note\\n'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in _rows(result):
+        writer.writerow(
+            [_harmless(row[0]), _harmless(row[1]), *row[2:7], _harmless(row[7])]
+        )
+    return text.getvalue()
+
+
+def _rows(result: Result) -> Iterator[Row]:
+    for target, labels in result.organs.items():
+        for label, organ in labels.items():
+            yield from _organ_rows(target, label, organ)
+    for target, dose in result.dose_already_received_Gy.items():
+        note = "" if dose is not None else "cannot be given"
+        yield _summary(target, "", "absorbed dose already received", "Gy", dose, note)
+    for label, safe in result.safe_activity.items():
+        yield from _safe_rows(label, safe)
+    for label, compared in result.comparison.items():
+        note = "" if compared.planned else "for comparison only"
+        if not compared.planned:
+            activity = compared.activity_GBq
+            why = "; ".join(filter(None, (note, compared.missing)))
+            yield _number(_PATIENT, label, "safe activity", "GBq", activity, why)
+        for target, dose in compared.tumour_dose_Gy.items():
+            quantity = "tumour absorbed dose at safe activity"
+            yield _summary(target, label, quantity, "Gy", dose, note)
+        for target, ratio in compared.tumour_over_binding.items():
+            quantity = "dose over that of binding organ"
+            yield _summary(target, label, quantity, "1", ratio, note)
+
+
+def _organ_rows(target: str, label: str, organ: OrganResult) -> Iterator[Row]:
+    missing = organ.missing or ""
+    dose = organ.absorbed_dose_per_activity_Gy_per_GBq
+    at = None if dose is None else dose.at_activity_GBq
+    needed = (
+        ("TIAC", "h", organ.tiac_h, ""),
+        ("effective half-life", "h", organ.effective_half_life_h, ""),
+        (
+            "absorbed dose per activity",
+            "Gy/GBq",
+            dose,
+            "" if at is None else f"at {at!r} GBq",
+        ),
+        (
+            "TIA after the last scan",
+            "1",
+            organ.fraction_of_tia_after_last_scan,
+            "share of the TIA",
+        ),
+    )
+    for quantity, unit, summary, note in needed:
+        why = missing if summary is None else note
+        yield _summary(target, label, quantity, unit, summary, why)
+    where_known = (
+        ("TIAC if only decay after the last scan", "h", organ.tiac_if_only_decay_h),
+        ("share of dose from other regions", "1", organ.cross_dose_share),
+        ("G-factor", "1", organ.protraction_factor),
+    )
+    for quantity, unit, summary in where_known:
+        if summary is not None:
+            yield _summary(target, label, quantity, unit, summary, "")
+
+
+def _safe_rows(label: str, safe: SafeActivity) -> Iterator[Row]:
+    told = [safe.missing or f"confidence {safe.confidence!r}"]
+    if safe.binding_limit is not None:
+        told.append(f"binding limit {safe.binding_limit}")
+    if safe.monte_carlo_error is not None:
+        told.append(f"relative Monte-Carlo error {safe.monte_carlo_error!r}")
+    note = "; ".join(told)
+    yield _number(_PATIENT, label, "safe activity", "GBq", safe.activity_GBq, note)
+    if safe.activity_per_cycle_GBq is not None:
+        note = f"{safe.cycles} cycles"
+        each = safe.activity_per_cycle_GBq
+        yield _number(_PATIENT, label, "safe activity per cycle", "GBq", each, note)
+    reached = safe.activity_at_limit_GBq
+    if reached is not None:
+        yield (
+            *(_PATIENT, label, "activity that reaches the first limit", "GBq"),
+            *map(repr, (reached.median, *reached.interval_95)),
+            "",
+        )
+    for target, limit in safe.per_limit.items():
+        note = f"{limit.limit_Gy!r} Gy {_DOSES[limit.quantity]}"
+        for quantity, unit, value in (
+            ("activity allowed by this limit alone", "GBq", limit.activity_GBq),
+            (
+                "probability above the limit at safe activity",
+                "1",
+                limit.probability_above_at_safe_activity,
+            ),
+        ):
+            yield _number(target, label, quantity, unit, value, note)
+        if limit.received_Gy is not None:
+            quantity = f"{_DOSES[limit.quantity]} already received"
+            yield _summary(target, label, quantity, "Gy", limit.received_Gy, note)
+    for quantity, doses in (
+        ("absorbed dose at safe activity", safe.absorbed_dose_Gy),
+        ("BED at safe activity", safe.bed_Gy),
+    ):
+        for target, dose in doses.items():
+            note = "with what was received before"
+            yield _summary(target, label, quantity, "Gy", dose, note)
+
+
+def _summary(
+    target: str,
+    label: str,
+    quantity: str,
+    unit: str,
+    summary: Summary | DosePerActivity | None,
+    note: str,
+) -> Row:
+    if summary is None:
+        return target, label, quantity, unit, "", "", "", note
+    median, low, high = map(repr, (summary.median, *summary.interval_95))
+    return target, label, quantity, unit, median, low, high, note
+
+
+def _number(
+    target: str, label: str, quantity: str, unit: str, value: float | None, note: str
+) -> Row:
+    text = "" if value is None else repr(value)
+    return target, label, quantity, unit, text, "", "", note
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
