@@ -39,10 +39,10 @@ from pkmodels.therapy import Therapy, ligand_nmol  # noqa: E402
 from pkmodels.time_integrals import integrate_observables  # noqa: E402
 from pkmodels.units import (  # noqa: E402
     DECAYS_PER_MBQ_H,
+    MBQ_PER_GBQ,
     REFERENCE_DENSITY_G_PER_L,
 )
 
-_MBQ_PER_GBQ = 1e3
 # In mean lives of the label: exp(-20) is 2e-9 of the activity, left to the tail.
 _HORIZON = 20.0
 # Judgement: of any integral, far below what a dose is known to.
@@ -61,7 +61,8 @@ def simulated_dose(
 
     D(A) = sum_o w_o TIA_o(A), where the time-integrated activity of each observable o
     is solved with the activity A and its own ligand mass: nothing is rescaled. It
-    is integrated for 20 mean lives of the label, and from then on in closed form.
+    is integrated for 20 mean lives of the label, and from then on in closed form. Each
+    cycle begins with the model's own start: nothing of an earlier one is left.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def simulated_dose(
     """
     check_kind("the model", model, Model, "give the Model, not a System")
     system, schedule = _assembled(model, therapy)
-    rows, count = _columns("parameter", parameters, weights_Gy_per_MBq_h)
+    rows, count = _columns(parameters, weights_Gy_per_MBq_h)
     _check_observables(system, schedule, therapy, rows, weights_Gy_per_MBq_h)
     compiled = compile_integrals(system)
     label = therapy.label if compiled.system.matrix is not None else None
@@ -123,7 +124,7 @@ def simulated_dose(
             )
         nmol = ligand_nmol(therapy, activity)
         amount = np.full(count, np.nan) if nmol is None else nmol
-        given = (activity * _MBQ_PER_GBQ)[:, None], amount[:, None]
+        given = (activity * MBQ_PER_GBQ)[:, None], amount[:, None]
         whole, error, report = run(values, *given, course, horizon)
         _check_solved(np.asarray(report), activity)
         dose = (counted * np.asarray(whole)).sum(axis=1)
@@ -168,11 +169,11 @@ def _assembled(model: Model, therapy: Therapy) -> tuple[System, Schedule]:
 
 
 def _columns(
-    what: str, parameters: Mapping[str, Any], weights: Mapping[str, Any]
+    parameters: Mapping[str, Any], weights: Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], int]:
     """Return the parameters as arrays, and how many draws there are."""
     found = {name: np.asarray(v, np.float64) for name, v in parameters.items()}
-    arrays = {f"{what} {name!r}": array for name, array in found.items()}
+    arrays = {f"parameter {name!r}": array for name, array in found.items()}
     arrays |= {f"the weight of {n!r}": np.asarray(w) for n, w in weights.items()}
     counts = {}
     for name, array in arrays.items():

@@ -9,9 +9,7 @@ from pkmodels.decision.limits import check_cycles
 from pkmodels.errors import InputError
 from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Window
-from pkmodels.units import NMOL_PER_UMOL
-
-_MBQ_PER_GBQ = 1e3
+from pkmodels.units import MBQ_PER_GBQ, NMOL_PER_UMOL
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Therapy:
         highest = nuclide(self.label).carrier_free_MBq_per_nmol
         each = ligand_nmol(self, 1.0)
         if self.ligand_mass_ug_per_GBq is not None and each is not None:
-            if highest * each < _MBQ_PER_GBQ:
+            if highest * each < MBQ_PER_GBQ:
                 raise InputError(
                     f"{what}: ligand_mass_ug_per_GBq = {self.ligand_mass_ug_per_GBq:g} "
                     f"is {each:.4g} nmol, which can carry {highest * each:.4g} MBq of "
@@ -153,4 +151,4 @@ def carrier_free_GBq(therapy: Therapy) -> float | None:
     if therapy.ligand_mass_ug is None:
         return None
     nmol = ligand_nmol(therapy, 1.0)
-    return nmol * nuclide(therapy.label).carrier_free_MBq_per_nmol / _MBQ_PER_GBQ
+    return nmol * nuclide(therapy.label).carrier_free_MBq_per_nmol / MBQ_PER_GBQ

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 
@@ -125,7 +126,8 @@ SHOWN = {
     "transplantation": "Transplantation Y-90 14.0 d 5320 141",
     "left over": "Start of the therapy with Y-90 Lu-177 5.00 d 250 148",
     "marrow": "0.0117 (0.0070-0.0164)",
-    "tail": "Lu-177 10 % (9.0-11 %) 1.05 (0.95-1.16) 1.22 (1.10-1.34) 1.3 % (0.8-1.8 %)",
+    "tail": "Lu-177 10 % (9.0-11 %) 1.05 (0.95-1.16) 1.22 (1.10-1.34) "
+    "1.3 % (0.8-1.8 %) 0.0860 (0.0688-0.103)",
     "classical": "bi-exponential least squares 1.08 1.03 6.4 % 11 %",
     "classical missing": "unknown unknown none the last two values rise",
     "budget": "kinetics (fit) 40 % 43 %",
@@ -136,7 +138,7 @@ SHOWN = {
     "propagation": "recovery 4.1 %",
     "analytic": "together (analytic) 15 %",
     "residuals": "0 of 21 values lie outside 2 sd",
-    "prior": "0.0125 (0.0051-0.0306) 1/h 0.0137 (0.0109-0.0171) 1/h 0.93",
+    "prior": "washout (1/h) 0.0125 (0.0051-0.0306) 0.0137 (0.0109-0.0171) 0.93",
     "prior speaks": "0.06 (prior)",
     "judged": "S-values that are a judgement: red_marrow from red_marrow (Y-90).",
     "S-value": "297 0.000289 2.0 % published OpenDose, ICRP 110 adult male",
@@ -234,7 +236,7 @@ def test_residuals_are_drawn_between_lines_at_two_sd(html):
 
 def test_a_large_residual_is_counted_and_stays_inside_its_axes(tmp_path):
     first, *others = made.residual_points()
-    far = type(first)(first.region, "Lu-177", "SPECT", 4.0, -7.5)
+    far = replace(first, residual=-7.5)
     page = written(
         tmp_path, made.complete_result(), ReportFigures(residuals=(far, *others))
     )
@@ -285,7 +287,7 @@ def test_intervals_lie_where_their_logarithms_do():
 def test_odd_values_stay_on_the_axis(values):
     for axis in (ratio_axis(values), amount_axis(values), share_axis(values)):
         assert isinstance(axis, Axis)
-        assert 2 <= len(axis.ticks) <= 10 or axis.high > 10.0
+        assert 2 <= len(axis.ticks) <= 10
         assert all(0.0 <= axis.place(value) <= 100.0 for value in values)
 
 
@@ -339,12 +341,8 @@ def test_hostile_names_in_figures_stay_text(tmp_path):
     whole = made.complete_figures()
     residual, parameter = whole.residuals[0], whole.parameters[0]
     hostile = ReportFigures(
-        residuals=(type(residual)(HOSTILE, HOSTILE, HOSTILE, 1.0, 0.5),),
-        parameters=(
-            type(parameter)(
-                HOSTILE, HOSTILE, parameter.prior, parameter.posterior, 0.5
-            ),
-        ),
+        residuals=(replace(residual, region=HOSTILE, label=HOSTILE, modality=HOSTILE),),
+        parameters=(replace(parameter, name=HOSTILE, unit=HOSTILE),),
     )
     page = written(tmp_path, made.complete_result(), hostile)
     kind = ReportFigures(residuals=(residual,), parameters=(parameter,))

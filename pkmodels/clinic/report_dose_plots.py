@@ -89,14 +89,10 @@ def risk_plots(result: Result) -> tuple[Gallery, ...]:
         curve = safe.probability_curve
         if curve is None:
             continue
+        views = (("Whole range", False), ("Near the safe activity", True))
         panels = tuple(
-            Panel(
-                title, to_html(_risk_figure(safe, curve, detail), f"p{number}-{name}")
-            )
-            for title, detail, name in (
-                ("Whole range", False, "whole"),
-                ("Near the safe activity", True, "near"),
-            )
+            Panel(title, to_html(_risk_figure(safe, curve, detail), f"p{number}-{k}"))
+            for k, (title, detail) in enumerate(views, start=1)
         )
         galleries.append(Gallery(label, panels, _risk_legend(safe, curve)))
     return tuple(galleries)
@@ -153,7 +149,7 @@ def _dose_figure(draws: DoseDraws) -> go.Figure:
                 marker={
                     "color": colour,
                     "line": {"width": 0},
-                    "pattern": {"shape": pattern},
+                    "pattern": {"shape": pattern, "fillmode": "overlay"},
                 },
                 name=name,
             )

@@ -17,6 +17,8 @@ _HEIGHT = 16
 _PALE = "#DDDDDD"
 # Beyond these decades around 1 a ratio is drawn at the edge.
 _DECADES = 3
+# An axis of shares has at most about as many.
+_TICKS = 6
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,11 @@ def share_axis(values: Sequence[float]) -> Axis:
     >>> share_axis([0.4, -0.1]).ticks
     (0.0, 0.25, 0.5)
     """
-    low = min((*values, 0.0))
-    high = ceil(4.0 * max((*values, 0.5)))
-    ticks = tuple(step / 4.0 for step in range(ceil(4.0 * low), high + 1))
-    return Axis(low, high / 4.0, ticks, percent=True)
+    low, largest = min((*values, 0.0)), max((*values, 0.5))
+    step = 0.25 * ceil((largest - low) / (0.25 * _TICKS))
+    first, last = ceil(low / step), ceil(largest / step)
+    ticks = tuple(step * number for number in range(first, last + 1))
+    return Axis(low, ticks[-1], ticks, percent=True)
 
 
 def amount_axis(values: Sequence[float]) -> Axis:

@@ -114,10 +114,10 @@ def parameters(found: tuple[PriorPosterior, ...]) -> Table | None:
     axis = ratio_axis(ends)
     rows = tuple(
         (
-            item.name,
+            item.name if item.unit == "1" else f"{item.name} ({item.unit})",
             interval_strip(axis, _over(item, item.prior), _over(item, item.posterior)),
-            _three(item.prior, item.unit),
-            _three(item.posterior, item.unit),
+            _three(item.prior),
+            _three(item.posterior),
             f"{max(item.contraction, 0.0):.2f}"
             + (" (prior)" if item.contraction < UNINFORMED else ""),
         )
@@ -201,7 +201,6 @@ def _over(
     return low / reference, median / reference, high / reference
 
 
-def _three(values: tuple[float, float, float], unit: str) -> str:
+def _three(values: tuple[float, float, float]) -> str:
     low, median, high = values
-    text = with_interval(median, (low, high))
-    return text if unit == "1" else f"{text} {unit}"
+    return with_interval(median, (low, high))

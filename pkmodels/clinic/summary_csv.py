@@ -4,7 +4,12 @@ import csv
 import io
 from collections.abc import Iterator
 
-from pkmodels.clinic.result_format import OrganResult, Result, SafeActivity
+from pkmodels.clinic.result_format import (
+    ActivityAtLimit,
+    OrganResult,
+    Result,
+    SafeActivity,
+)
 from pkmodels.clinic.result_records import DosePerActivity, Summary
 
 COLUMNS = ("target", "label", "quantity", "unit", "median", "lo95", "hi95", "note")
@@ -126,11 +131,8 @@ def _safe_rows(label: str, safe: SafeActivity) -> Iterator[Row]:
         yield _number(_PATIENT, label, "safe activity per cycle", "GBq", each, note)
     reached = safe.activity_at_limit_GBq
     if reached is not None:
-        yield (
-            *(_PATIENT, label, "activity that reaches the first limit", "GBq"),
-            *map(repr, (reached.median, *reached.interval_95)),
-            "",
-        )
+        quantity = "activity that reaches the first limit"
+        yield _summary(_PATIENT, label, quantity, "GBq", reached, "")
     for target, limit in safe.per_limit.items():
         note = f"{limit.limit_Gy!r} Gy {_DOSES[limit.quantity]}"
         for quantity, unit, value in (
@@ -159,7 +161,7 @@ def _summary(
     label: str,
     quantity: str,
     unit: str,
-    summary: Summary | DosePerActivity | None,
+    summary: Summary | DosePerActivity | ActivityAtLimit | None,
     note: str,
 ) -> Row:
     if summary is None:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from pkmodels.nuclides import nuclide
+from pkmodels.units import MBQ_PER_GBQ
 from pkmodels.values import Certainty, Value
-
-_MBQ_PER_GBQ = 1e3
 
 USUALLY_PREPARED = {
     "Y-90": Value(
@@ -81,7 +80,7 @@ on every molecule (carrier-free, 0.7268 GBq/nmol)
             )
         )
     if ligand_nmol is not None:
-        highest = of_label.carrier_free_MBq_per_nmol / _MBQ_PER_GBQ
+        highest = of_label.carrier_free_MBq_per_nmol / MBQ_PER_GBQ
         if activity_per_cycle_GBq > highest * ligand_nmol:
             found.append(
                 Caution(
