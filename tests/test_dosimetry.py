@@ -211,7 +211,7 @@ def test_an_uncertainty_is_drawn_once_for_all_that_share_it() -> None:
     assert ratio.std() == pytest.approx(0.034, rel=0.03)
     assert np.median(ratio) == pytest.approx(0.0, abs=1e-3)
     lutetium, yttrium = (
-        absorbed_dose(known("kidney", n), 100.0, 150.0, factors)
+        absorbed_dose(known("kidney", n), n, 100.0, 150.0, factors)
         for n in ("Lu-177", "Y-90")
     )
     np.testing.assert_allclose(np.log(yttrium / lutetium), math.log(5.9) + ratio)

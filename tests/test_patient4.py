@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.result_format import read_result
-from pkmodels.clinic.workflow import EXIT_DONE, EXIT_FIT_REFUSED, run
+from pkmodels.clinic.workflow import EXIT_DONE, EXIT_REFUSED, run
 from pkmodels.errors import FitRefusedError
 
 # SNMMI Lu-177 Dosimetry Challenge 2021, patient 4, as fitted by PyTheranostics:
@@ -156,7 +156,7 @@ def test_contradictory_data_give_no_activity(folder, tmp_path):
     shutil.copy(folder / "patient.toml", spoiled)
     (spoiled / "measurements.csv").write_text(text, "utf-8")
     output = run(spoiled, None, 0, Console(quiet=True))
-    assert output.exit_code == EXIT_FIT_REFUSED
+    assert output.exit_code == EXIT_REFUSED
     written = json.loads((spoiled / "out/result.json").read_text("utf-8"))
     assert not written["checks"]["passed"]
     assert written["checks"]["reasons"]

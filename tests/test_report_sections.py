@@ -14,14 +14,6 @@ from rich.console import Console
 from pkmodels.clinic.report import ReportFigures, write_report
 from pkmodels.clinic.report_axes import WIDTH
 from pkmodels.clinic.report_dose_plots import risk_plots
-from pkmodels.clinic.report_strips import (
-    Axis,
-    amount_axis,
-    bar_strip,
-    interval_strip,
-    ratio_axis,
-    share_axis,
-)
 from pkmodels.clinic.result_format import Result
 from pkmodels.clinic.result_table import print_result
 from pkmodels.clinic.rounding import EN_DASH, MINUS, relative, share, with_interval
@@ -115,7 +107,7 @@ SHOWN = {
     "limit in Gy": "red_marrow 2 Gy absorbed dose 0.081 (0.057-0.105) 6.23 GBq 1.1 %",
     "point estimate": "would have allowed 6.76 GBq. At that activity a limit would be "
     "exceeded with a probability of 50 %, and where it is, by 2.61 Gy on average",
-    "price": "0.786 times",
+    "over point": "0.786 times that of the point estimate",
     "dose and BED": "kidneys 14.2 (9.9-18.5) 19.6 (11.8-27.4) 28 Gy BED",
     "no BED": "lesion_1 14.2 (9.9-18.5) not computed none",
     "comparison": "Lu-177 (for comparison only) 21.4 GBq kidneys lesion_1 75 (52-97) "
@@ -196,6 +188,24 @@ def test_a_failed_fit_shows_its_inputs_and_no_dose(tmp_path):
             write_report(tmp_path / "report.html", refused, figures)
 
 
+def test_an_activity_that_is_not_given_is_never_said_to_keep_its_limits(tmp_path):
+    safe = made.complete_safe_activity() | {
+        "activity_GBq": None,
+        "missing": "too much of it lies after the last scan",
+        "per_limit": {
+            "kidneys": made.limit(None, 28.0, "bed", None),
+        },
+        "absorbed_dose_Gy": {},
+        "bed_Gy": {},
+    }
+    refused = made.complete_result(safe_activity={"Y-90": safe})
+    page = Page(written(tmp_path, refused, ReportFigures())).text
+    for text in (page, printed(refused)):
+        assert "not given: too much of it lies after the last scan" in text
+        assert "All limits together are kept" not in text
+        assert "at this activity" not in text
+
+
 def test_risk_is_drawn_as_it_was_computed_with_its_marks(html):
     safe = made.complete_safe_activity()
     curve = safe["probability_curve"]
@@ -251,52 +261,6 @@ def test_a_limit_in_BED_is_drawn_on_an_axis_of_BED(html):
         for number in (1, 2, 3)
     ]
     assert titles == ["BED (Gy)", "Absorbed dose (Gy)", "Absorbed dose (Gy)"]
-
-
-def places(strip, tag):
-    """Return start and width of each shape of a strip, percent."""
-    return [
-        tuple(float(value) for value in match)
-        for match in re.findall(
-            rf'<{tag} x="([\d.]+)%" y="\d+" width="([\d.]+)%"', strip
-        )
-    ]
-
-
-def test_bars_are_as_long_as_their_shares():
-    axis = share_axis([0.4, 0.3, -0.1])
-    (start, total), (first_start, first) = places(bar_strip(axis, 0.4, 0.3), "rect")
-    assert start == first_start
-    assert first / total == pytest.approx(0.75, abs=2e-3)
-    ((left, width),) = places(bar_strip(axis, -0.1), "rect")
-    assert left + width == pytest.approx(start, abs=0.02)
-    assert width == pytest.approx(total / 4.0, abs=0.02)
-
-
-def test_intervals_lie_where_their_logarithms_do():
-    axis = ratio_axis([0.2, 5.0])
-    assert axis.ticks == (0.1, 1.0, 10.0)
-    assert axis.place(1.0) == pytest.approx(50.0)
-    strip = interval_strip(axis, (0.1, 1.0, 10.0), (1.0, 10.0**0.5, 10.0))
-    (_, prior), (start, posterior) = places(strip, "rect")
-    assert start == pytest.approx(50.0, abs=0.01)
-    assert prior / posterior == pytest.approx(2.0, abs=1e-3)
-
-
-@pytest.mark.parametrize("values", [[0.0], [1e-9, 1e9], [0.0, 3.0]])
-def test_odd_values_stay_on_the_axis(values):
-    for axis in (ratio_axis(values), amount_axis(values), share_axis(values)):
-        assert isinstance(axis, Axis)
-        assert 2 <= len(axis.ticks) <= 10
-        assert all(0.0 <= axis.place(value) <= 100.0 for value in values)
-
-
-@pytest.mark.parametrize("largest", [0.013, 0.9, 1.0, 5.3, 31.2, 99.0, 4321.0])
-def test_an_axis_of_amounts_has_few_round_ticks_and_holds_its_values(largest):
-    axis = amount_axis([largest])
-    assert axis.ticks[0] == 0.0
-    assert axis.high >= largest
-    assert 3 <= len(axis.ticks) <= 6
 
 
 def test_text_from_files_cannot_steer_the_page(tmp_path):
@@ -371,14 +335,14 @@ def test_the_page_of_one_result_is_always_the_same(html, tmp_path):
     assert html == written(tmp_path, made.complete_result(), made.complete_figures())
 
 
-def printed():
+def printed(result):
     stream = StringIO()
-    print_result(made.complete_result(), Console(file=stream, width=80))
+    print_result(result, Console(file=stream, width=80))
     return stream.getvalue()
 
 
 def test_the_terminal_holds_the_answer_its_risk_and_its_reasons_on_a_screen():
-    text = printed()
+    text = printed(made.complete_result())
     assert len(text.splitlines()) <= 60
     assert max(map(len, text.splitlines())) <= 80
     for words in (

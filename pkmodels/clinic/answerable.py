@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pkmodels.clinic.dose_weights import self_value
+from pkmodels.clinic.dose_weights import COMPARED, self_value
 from pkmodels.clinic.patient import Limit, Patient, Region
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.clinic.responses import organ_of, radiobiologies
@@ -75,6 +75,7 @@ def _model_problems(patient: Patient) -> Iterator[str]:
 def _mass_problems(patient: Patient) -> Iterator[str]:
     for region in patient.regions:
         value = self_value(patient, region, "Lu-177")
+        yield from _range_problems(patient, region)
         usual = None if value is None else value.reference_mass_g
         if region.mass_g is None or usual is None:
             continue
@@ -83,6 +84,22 @@ def _mass_problems(patient: Patient) -> Iterator[str]:
                 f"{FILE_NAME}: [regions.{region.name}] mass_g = {region.mass_g:g}: the "
                 f"reference {region.organ} weighs {usual:g} g, and a factor above "
                 f"{_MASS_RATIO:g} is taken for a wrong unit: give it in g"
+            )
+
+
+def _range_problems(patient: Patient, region: Region) -> Iterator[str]:
+    """Find masses for which a label's S-value does not hold, as of large tumours."""
+    for label in dict.fromkeys([*patient.schedule.labels, *COMPARED]):
+        value = self_value(patient, region, label)
+        bounds = None if value is None else value.mass_range_g
+        if region.mass_g is None or bounds is None:
+            continue
+        if not bounds[0] <= region.mass_g <= bounds[1]:
+            yield (
+                f"{FILE_NAME}: [regions.{region.name}] mass_g = {region.mass_g:g}: the "
+                f"S-value of {label} for {region.organ} holds from {bounds[0]:g} to "
+                f"{bounds[1]:g} g: leave the mass out, or give an S-value for it in a "
+                "table of your own ([s_values])"
             )
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pkmodels.clinic.dose_weights import self_value
 from pkmodels.clinic.exposure import (
     Dosimetry,
     Exposure,
@@ -14,6 +13,7 @@ from pkmodels.clinic.exposure import (
     targets_of,
 )
 from pkmodels.clinic.patient import Limit, Patient, Plan
+from pkmodels.clinic.plans import last_scan_h, mass_changes, plans_to_compare
 from pkmodels.clinic.question import log_sd_of_cv
 from pkmodels.clinic.received import Received, dose_limits, receive
 from pkmodels.clinic.responses import draw_responses
@@ -34,10 +34,6 @@ from pkmodels.decision import (
 from pkmodels.errors import InputError
 from pkmodels.fitting.checks import quantile_size
 from pkmodels.fitting.fit import Fit
-
-# Planned or not, these are compared where their dose is known: the two labels of the
-# ligands' therapy.
-COMPARED = ("Lu-177", "Y-90")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +95,15 @@ class Assessment:
     dosimetry: Dosimetry
 
     @property
+    def monte_carlo_error(self) -> float:
+        """The largest relative Monte-Carlo error of a planned activity above 0."""
+        decisions = [
+            c.decision for c in self.planned.values() if c.decision is not None
+        ]
+        errors = [d.monte_carlo_error for d in decisions if d.activity_GBq > 0.0]
+        return max(errors, default=0.0)
+
+    @property
     def planned(self) -> dict[str, Choice]:
         """The choices that the file plans, by label."""
         return {n: choice for n, choice in self.choices.items() if choice.planned}
@@ -155,34 +160,6 @@ def assess(patient: Patient, fit: Fit) -> Assessment:
     )
 
 
-def plans_to_compare(patient: Patient) -> list[Plan]:
-    """Return the plans, and the first one with each other label to compare.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-
-    Returns
-    -------
-    list of Plan
-        Without labels for which a limited target has no S-value, or no BED.
-    """
-    planned = {plan.label for plan in patient.plans}
-    first = patient.plans[0]
-    others = [replace(first, label=n) for n in COMPARED if n not in planned]
-    limited = [r for x in patient.limits for r in patient.regions_of(x.target)]
-    return [
-        *patient.plans,
-        *(
-            plan
-            for plan in others
-            if limited
-            and all(self_value(patient, r, plan.label) is not None for r in limited)
-        ),
-    ]
-
-
 def _dosimetry(patient: Patient, fit: Fit, labels: tuple[str, ...]) -> Dosimetry:
     n_draws = fit.draws.diverging.size
     measured = fit.posterior.compiled.system.observables
@@ -219,24 +196,6 @@ def mass_effect(patient: Patient, fit: Fit) -> np.ndarray:
     (n_draws,) array
     """
     return _factor(fit, patient.ligand_mass_cv, 5)
-
-
-def mass_changes(patient: Patient, plan: Plan) -> bool:
-    """Return whether a plan's ligand mass is not known to be the one measured.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-    plan : Plan
-        One of its plans.
-
-    Returns
-    -------
-    bool
-    """
-    given = {a.ligand_mass_ug for a in patient.schedule.administrations}
-    return plan.ligand_mass_ug is None or given != {plan.ligand_mass_ug}
 
 
 def _scaled(exposure: Exposure, factor: np.ndarray) -> Exposure:
@@ -391,24 +350,3 @@ def tumours_of(patient: Patient, choices: Mapping[str, Choice]) -> list[str]:
     """
     shown = next(iter(choices.values())).exposures
     return [r.name for r in patient.regions if r.organ == "tumour" and r.name in shown]
-
-
-def last_scan_h(patient: Patient) -> float:
-    """Return the longest time from an administration to a scan before the next one.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-
-    Returns
-    -------
-    float
-        h.
-    """
-    found = 0.0
-    for scan in patient.measurements:
-        given = patient.schedule.of_label(scan.label).administrations
-        starts = [a.time_h for a in given if a.time_h <= scan.start_h]
-        found = max(found, scan.end_h - max(starts))
-    return found

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkmodels.clinic.assessment import Assessment, Choice, mass_changes, mass_effect
+from pkmodels.clinic.assessment import Assessment, Choice, mass_effect
 from pkmodels.clinic.dose_weights import Irradiation, combine, weigh
 from pkmodels.clinic.exposure import Dosimetry, unit_dose
 from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.result_dosimetry import Budget, Share
 from pkmodels.dosimetry.biological_dose import biologically_effective_dose
 from pkmodels.dosimetry.variance_budget import Block, variance_budget

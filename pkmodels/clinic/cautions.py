@@ -6,6 +6,7 @@ import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.patient import Patient, Plan
+from pkmodels.clinic.question import MONTE_CARLO_LIMIT
 from pkmodels.decision import cautions_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.posterior import EXPECTED
@@ -14,9 +15,6 @@ from pkmodels.units import NMOL_PER_UMOL
 
 # Values further from the fitted curve, in sd of the usual noise, are named.
 RESIDUAL_LIMIT = 3.0
-
-# Relative standard error of a safe activity that is named.
-MONTE_CARLO_LIMIT = 0.01
 
 # The label of the scan that shows the target.
 TARGET_LABEL = "Ga-68"
@@ -114,9 +112,9 @@ def _treatment_warnings(patient: Patient) -> Iterator[str]:
         if treatment.time_h >= first and before:
             yield (
                 f"{treatment.what} at {treatment.time_h:g} h lies between dosimetry "
-                "and therapy: it may change the receptor (CXCR4 was gone within 7 weeks of "
-                "one chemotherapy cycle), so that doses of tumour, marrow and spleen "
-                "predicted from before it may not hold: measure again"
+                "and therapy: it may change the receptor (CXCR4 was gone within 7 "
+                "weeks of one chemotherapy cycle), so that doses of tumour, marrow and "
+                "spleen predicted from before it may not hold: measure again"
             )
 
 

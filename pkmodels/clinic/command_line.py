@@ -14,7 +14,7 @@ from pkmodels.errors import FitRefusedError, InputError, PkmodelsError
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-EXIT_FIT_REFUSED = 3
+EXIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
 
 DEFAULT_SEED = 0
@@ -46,7 +46,7 @@ def _failures_reported() -> Iterator[None]:
     except InputError as error:
         message, status = f"Error: {error}", EXIT_BAD_INPUT
     except FitRefusedError as error:
-        message, status = f"The fit is refused: {error}", EXIT_FIT_REFUSED
+        message, status = f"The fit is refused: {error}", EXIT_REFUSED
     except PkmodelsError as error:
         message, status = f"Error: {error}", EXIT_FAILED
     except OSError as error:

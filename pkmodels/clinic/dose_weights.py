@@ -8,6 +8,10 @@ import numpy as np
 from pkmodels.clinic.patient import Patient, Region
 from pkmodels.dosimetry.s_values import SValue, cross_value, s_value
 
+# Planned or not, these are compared where their dose is known: the two labels of the
+# ligands' therapy.
+COMPARED = ("Lu-177", "Y-90")
+
 # Gy/(MBq h) of each source, by target and source region.
 Weights = Mapping[str, Mapping[str, np.ndarray]]
 

@@ -47,7 +47,8 @@ class Exposure:
     dose_Gy_per_GBq : (n_draws,) array or None
         Absorbed dose per administered activity; None where it is not known.
     cross_share : (n_draws,) array or None
-        The share of it that comes from other regions.
+        The share of it that comes from other regions; None where no S-value of theirs
+        is known, so that it was left out.
     protraction : (n_draws,) array or None
         G-factor of the dose rate; None where the organ's response is not known.
     missing : str or None
@@ -228,7 +229,8 @@ def expose(
         if target in weights:
             dose = combine(weights[target], totals)
             own = {n: w for n, w in weights[target].items() if n in names}
-            cross = np.clip(1.0 - combine(own, totals) / dose, 0.0, 1.0)
+            if len(own) < len(weights[target]):
+                cross = np.clip(1.0 - combine(own, totals) / dose, 0.0, 1.0)
             dose = MBQ_PER_GBQ * dose * dosimetry.model_factor
         why = [irradiation.missing[n] for n in names if n in irradiation.missing]
         found[target] = Exposure(

@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from pkmodels.clinic.assessment import Assessment, last_scan_h
+from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.exposure import unit_dose
 from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.plans import last_scan_h
 from pkmodels.clinic.report_figures import (
     CurveBand,
     DoseDraws,

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pkmodels.clinic.assessment import Assessment, Choice, mass_changes
+from pkmodels.clinic.assessment import Assessment, Choice
 from pkmodels.clinic.budgets import LIGAND_MASS, MASS, MODEL_CHOICE, S_VALUE
 from pkmodels.clinic.classical import best_fit
 from pkmodels.clinic.dose_weights import self_value
 from pkmodels.clinic.patient import Patient, Region
+from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.question import log_sd_of_cv, outlines_of
 from pkmodels.clinic.result_dosimetry import Propagation
 from pkmodels.clinic.scan_series import series_of

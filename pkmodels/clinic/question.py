@@ -23,6 +23,12 @@ from pkmodels.system import assemble
 from pkmodels.values import Certainty, Prior, half_normal, log_normal
 
 _USUAL_DRAWS_PER_CHAIN = 2000
+# The report's tables and figures stay quick with so many.
+_MOST_DRAWS_PER_CHAIN = 8000
+_SPARE_DRAWS = 1.3
+
+# Relative standard error of a safe activity that is fine enough.
+MONTE_CARLO_LIMIT = 0.01
 
 
 def build_posterior(patient: Patient) -> Posterior:
@@ -207,3 +213,33 @@ def draws_per_chain(confidence: float) -> int:
     """
     each = math.ceil(draws_needed(confidence) / CHAINS / CHUNK) * CHUNK
     return max(_USUAL_DRAWS_PER_CHAIN, each)
+
+
+def more_draws(count: int, error: float) -> int:
+    """Return how many draws of each chain would bring a Monte-Carlo error below 1 %.
+
+    The error falls with the square root of the number of draws.
+
+    Parameters
+    ----------
+    count : int
+        Draws of each chain so far.
+    error : float
+        Relative Monte-Carlo error of the safe activity with them.
+
+    Returns
+    -------
+    int
+        The same number where the error is small enough, or where they were drawn so
+        often already that more are not worth their time; else a multiple of the
+        sampler's chunk with some to spare.
+
+    Examples
+    --------
+    >>> more_draws(2000, 0.005), more_draws(2000, 0.015), more_draws(6000, 0.015)
+    (2000, 5900, 8000)
+    """
+    if error <= MONTE_CARLO_LIMIT:
+        return count
+    wanted = count * (error / MONTE_CARLO_LIMIT) ** 2 * _SPARE_DRAWS
+    return max(count, min(_MOST_DRAWS_PER_CHAIN, math.ceil(wanted / CHUNK) * CHUNK))

@@ -167,6 +167,13 @@ def residual_count(figures: ReportFigures) -> str:
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> from pkmodels.clinic.report_figures import ResidualPoint
+    >>> point = ResidualPoint("liver", "Lu-177", "SPECT", 24.0, -2.3)
+    >>> residual_count(ReportFigures(residuals=(point,)))[:35]
+    '1 of 1 values lie outside 2 sd; abo'
     """
     outside = sum(abs(point.residual) > _INNER for point in figures.residuals)
     return (

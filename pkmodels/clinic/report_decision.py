@@ -134,6 +134,19 @@ def point_estimate(safe: SafeActivity) -> tuple[str, ...]:
     -------
     tuple of str
         Empty where the result does not hold it.
+
+    Examples
+    --------
+    >>> limit = {"activity_GBq": 5.3, "limit_Gy": 23.0, "quantity": "absorbed_dose",
+    ...          "probability_above_at_safe_activity": 0.05}
+    >>> point = {"activity_GBq": 6.769, "probability_above": 0.5,
+    ...          "expected_excess_Gy": 2.61, "safe_over_point": 0.783}
+    >>> safe = SafeActivity.model_validate({
+    ...     "activity_GBq": 5.3, "confidence": 0.95, "binding_limit": "kidneys",
+    ...     "per_limit": {"kidneys": limit}, "activity_at_limit_GBq": None,
+    ...     "point_estimate": point})
+    >>> point_estimate(safe)[1]
+    'The safe activity is 0.783 times that of the point estimate.'
     """
     point = safe.point_estimate
     if point is None:
@@ -147,7 +160,7 @@ def point_estimate(safe: SafeActivity) -> tuple[str, ...]:
     if point.safe_over_point is not None:
         lines.append(
             f"The safe activity is {rounded(point.safe_over_point)} times that of the "
-            "point estimate: the price of the uncertainty."
+            "point estimate."
         )
     return tuple(lines)
 

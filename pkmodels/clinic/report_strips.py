@@ -161,6 +161,11 @@ def bar_strip(axis: Axis, total: float, first: float | None = None) -> Markup:
     Returns
     -------
     Markup
+
+    Examples
+    --------
+    >>> 'width="44.00%"' in bar_strip(share_axis([0.25]), 0.25)
+    True
     """
     bars = _bar(axis, total, 3, 10, SKY if first is not None else BLUE)
     if first is not None:
@@ -181,6 +186,12 @@ def interval_strip(axis: Axis, *intervals: tuple[float, float, float]) -> Markup
     Returns
     -------
     Markup
+
+    Examples
+    --------
+    >>> strip = interval_strip(ratio_axis([0.1, 10.0]), (0.1, 1.0, 10.0))
+    >>> 'x="6.00%" y="6" width="88.00%"' in strip
+    True
     """
     drawn = ""
     styles = ((GREY, 4, 8), (BLUE, 6, 4))[-len(intervals) :]

@@ -4,19 +4,14 @@ from importlib.metadata import version
 
 import numpy as np
 
-from pkmodels.clinic.assessment import (
-    Assessment,
-    Choice,
-    counted,
-    last_scan_h,
-    tumours_of,
-)
+from pkmodels.clinic.assessment import Assessment, Choice, counted, tumours_of
 from pkmodels.clinic.assumptions import assumptions
 from pkmodels.clinic.budgets import budgets_of
 from pkmodels.clinic.cautions import warnings
 from pkmodels.clinic.classical import classical_estimates
 from pkmodels.clinic.exposure import Exposure
 from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.plans import last_scan_h
 from pkmodels.clinic.propagations import propagations_of
 from pkmodels.clinic.residual_activity import at_transplantation, left_over
 from pkmodels.clinic.result_dosimetry import (

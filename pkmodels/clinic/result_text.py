@@ -325,6 +325,8 @@ def _headline(safe: SafeActivity) -> str:
 
 
 def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
+    if safe.activity_GBq is None:
+        return ()
     notes = []
     if safe.cycles > 1 and safe.activity_per_cycle_GBq is not None:
         notes.append(
@@ -361,7 +363,8 @@ def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
 
 def _tumour_notes(result: Result, label: str) -> tuple[str, ...]:
     compared = result.comparison.get(label)
-    if compared is None or not compared.tumour_dose_Gy:
+    given = result.safe_activity[label].activity_GBq is not None
+    if compared is None or not compared.tumour_dose_Gy or not given:
         return ()
     doses = ", ".join(
         f"{region} {_summary(dose)} Gy"

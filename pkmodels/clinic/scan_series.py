@@ -1,13 +1,10 @@
 """Scan series: one region's scans as classical methods take them, in physical MBq."""
 
 from pkmodels.clinic.patient import Patient
-from pkmodels.dosimetry.scans import Scans
+from pkmodels.dosimetry.scans import LONGEST_FRAME, Scans
 from pkmodels.errors import InputError
 from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
 from pkmodels.nuclides import nuclide
-
-# A frame's mean stands for its middle, where it is this many half-lives long at most.
-LONGEST_FRAME = 0.3
 
 
 def physical_MBq(patient: Patient, item: Measurement) -> float:
@@ -89,10 +86,10 @@ def series_of(patient: Patient, region: str, label: str) -> Scans:
     start_h = min(administration.time_h for administration in given)
     half_life_h = nuclide(label).half_life_h
     for item in items:
-        if item.end_h - item.start_h > LONGEST_FRAME * half_life_h:
+        if item.end_h - item.start_h > LONGEST_FRAME.value * half_life_h:
             raise InputError(
                 f"{item.source}: the frame is {item.end_h - item.start_h:g} h long, "
-                f"above {LONGEST_FRAME:g} half-lives of {label}"
+                f"above {LONGEST_FRAME.value:g} half-lives of {label}"
             )
     ordered = sorted(items, key=lambda item: item.start_h + item.end_h)
     return Scans(

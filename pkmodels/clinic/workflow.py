@@ -18,12 +18,13 @@ from pkmodels.clinic.result_format import Result
 from pkmodels.errors import InputError
 
 if TYPE_CHECKING:
+    from pkmodels.clinic.assessment import Assessment
     from pkmodels.clinic.report_figures import ReportFigures
-    from pkmodels.fitting.fit import Fit
+    from pkmodels.fitting.fit import CompiledFit, Fit
     from pkmodels.fitting.posterior import Posterior
 
 EXIT_DONE = 0
-EXIT_FIT_REFUSED = 3
+EXIT_REFUSED = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Output:
     result : Result
         What was written as result.json.
     exit_code : int
-        0, or 3 when the fit failed its checks.
+        0, or 3 when no activity is given: the fit failed its checks, or too much of a
+        planned label's integral lies after the last scan.
     seconds : mapping of str to float
         Time of each step.
     """
@@ -78,23 +80,25 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
     _check_writable(target)
     seconds: dict[str, float] = {}
     with _timed(seconds, "import"), console.status("Importing"):
-        from pkmodels.clinic.assessment import assess
         from pkmodels.clinic.figure_data import build_figures
-        from pkmodels.clinic.question import build_posterior
         from pkmodels.clinic.reporting import build_result
         from pkmodels.kernels.cache import keep_xla_programs
     keep_xla_programs()
-    fit = _fit(patient, build_posterior(patient), seed, console, seconds)
-    with _timed(seconds, "assess and write"), console.status("Assessing and writing"):
-        assessment = assess(patient, fit) if fit.checks.passed else None
+    fit, assessment = _fit_and_assess(patient, seed, console, seconds)
+    with _timed(seconds, "write"), console.status("Writing"):
         result = build_result(patient, fit, assessment)
         figures = build_figures(patient, fit, assessment)
         _write(target, fit, result, figures)
     split = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     console.print(f"Time: {split}; written to {target}", style="dim")
-    return Output(
-        result, EXIT_DONE if result.checks.passed else EXIT_FIT_REFUSED, seconds
-    )
+    return Output(result, _exit_code(result, assessment), seconds)
+
+
+def _exit_code(result: Result, assessment: "Assessment | None") -> int:
+    if not result.checks.passed or assessment is None:
+        return EXIT_REFUSED
+    refused = any(c.refused is not None for c in assessment.planned.values())
+    return EXIT_REFUSED if refused else EXIT_DONE
 
 
 def _check_writable(out: Path) -> None:
@@ -113,34 +117,53 @@ def _check_writable(out: Path) -> None:
 def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    seconds[name] = time.perf_counter() - start
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _fit(
-    patient: Patient,
-    posterior: "Posterior",
-    seed: int,
-    console: Console,
-    seconds: dict[str, float],
-) -> "Fit":
-    from pkmodels.clinic.question import draws_per_chain
+def _fit_and_assess(
+    patient: Patient, seed: int, console: Console, seconds: dict[str, float]
+) -> "tuple[Fit, Assessment | None]":
+    """Fit and assess, again with more draws where a decision is not sharp enough."""
+    from pkmodels.clinic.assessment import assess
+    from pkmodels.clinic.question import build_posterior, draws_per_chain, more_draws
     from pkmodels.fitting.anchoring import problem_of
-    from pkmodels.fitting.fit import compile_fit, fit
+    from pkmodels.fitting.fit import compile_fit
     from pkmodels.fitting.sampling import warm_up
 
+    posterior = build_posterior(patient)
     with _timed(seconds, "compile"), console.status("Compiling the model"):
         compiled = compile_fit(posterior)
         warm_up(compiled.sampler, problem_of(posterior))
+    count = draws_per_chain(patient.confidence)
+    while True:
+        with _timed(seconds, "sample"):
+            fitted = _sample(posterior, compiled, seed, count, console)
+        if not fitted.checks.passed:
+            return fitted, None
+        with _timed(seconds, "assess"), console.status("Assessing"):
+            assessment = assess(patient, fitted)
+        wanted = more_draws(count, assessment.monte_carlo_error)
+        if wanted <= count:
+            return fitted, assessment
+        count = wanted
+
+
+def _sample(
+    posterior: "Posterior",
+    compiled: "CompiledFit",
+    seed: int,
+    draws: int,
+    console: Console,
+) -> "Fit":
+    from pkmodels.fitting.fit import fit
+
     columns = (TextColumn("Sampling"), BarColumn(), TimeRemainingColumn())
-    with (
-        _timed(seconds, "sample"),
-        Progress(*columns, console=console, transient=True) as bar,
-    ):
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         return fit(
             posterior,
             seed=seed,
-            draws_per_chain=draws_per_chain(patient.confidence),
+            draws_per_chain=draws,
             compiled=compiled,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -151,15 +174,23 @@ def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> N
     from pkmodels.atomic_files import replace_atomically
     from pkmodels.clinic.figure_data import curves_table
     from pkmodels.clinic.report import write_report
+    from pkmodels.clinic.summary_csv import summary_table
     from pkmodels.fitting.fit import to_tree
 
     with ExitStack() as stack:
         # They are renamed in the reverse order: result.json last.
-        names = ("result.json", "curves.csv", "posterior.nc", "report.html")
-        answer, curves, posterior, report = (
+        names = (
+            "result.json",
+            "summary.csv",
+            "curves.csv",
+            "posterior.nc",
+            "report.html",
+        )
+        answer, summary, curves, posterior, report = (
             stack.enter_context(replace_atomically(out / name)) for name in names
         )
         write_report(report, result, figures)
         to_tree(fit).to_netcdf(posterior, engine="h5netcdf")
         curves.write_text(curves_table(figures.curves), "utf-8")
+        summary.write_text(summary_table(result), "utf-8")
         answer.write_text(result.model_dump_json(indent=2) + "\n", "utf-8")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pkmodels.dosimetry.s_values import SValue
+from pkmodels.dosimetry.mass_scaling import SValue, check_label
 
 
 def draw_factors(
@@ -42,14 +42,20 @@ def draw_factors(
 
 
 def absorbed_dose(
-    value: SValue, time_integral: Any, mass_g: Any, factors: Mapping[str, Any]
+    value: SValue,
+    label: str,
+    time_integral: Any,
+    mass_g: Any,
+    factors: Mapping[str, Any],
 ) -> Any:
-    """Return the self-dose of a region, D = TIA S(m).
+    """Return the dose of a region from one source, D = TIA S(m).
 
     Parameters
     ----------
     value : SValue
         Its S-value.
+    label : str
+        The radionuclide of the time-integrated activity.
     time_integral : (n_draws,) array
         Time-integrated activity, MBq h, >= 0.
     mass_g : (n_draws,) array
@@ -61,14 +67,20 @@ def absorbed_dose(
     -------
     (n_draws,) array, Gy
 
+    Raises
+    ------
+    InputError
+        When the S-value is of another radionuclide.
+
     Examples
     --------
     >>> from pkmodels.dosimetry.s_values import s_value
     >>> kidney = s_value("kidney", "Lu-177", "male")
-    >>> name = kidney.uncertainties[0].name
-    >>> round(float(absorbed_dose(kidney, 7593.75, 245.3, {name: 1.0})), 2)
+    >>> certain = {kidney.uncertainties[0].name: 1.0}
+    >>> round(float(absorbed_dose(kidney, "Lu-177", 7593.75, 245.3, certain)), 2)
     2.68
     """
+    check_label(value, label)
     dose = time_integral * value.at_mass(mass_g)
     for uncertainty in value.uncertainties:
         dose = dose * factors[uncertainty.name]

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf
 
 from pkmodels.errors import InputError
 
@@ -239,7 +238,7 @@ def border_density(diameter_mm: float, fwhm_mm: float) -> float:
     """
     x = _radius_in_sigma(diameter_mm, fwhm_mm)
     spilled = -math.expm1(-2.0 * x**2)
-    inside = float(erf(math.sqrt(2.0) * x))
+    inside = math.erf(math.sqrt(2.0) * x)
     return inside - 2.0 / (x * math.sqrt(2.0 * math.pi)) * spilled
 
 
@@ -282,7 +281,7 @@ def recover_sphere(diameter_mm: float, fwhm_mm: float) -> Recovery:
     """
     x = _radius_in_sigma(diameter_mm, fwhm_mm)
     k, e = math.sqrt(2.0 / math.pi), math.exp(-2.0 * x**2)
-    near = float(erf(math.sqrt(2.0) * x)) - 2.0 * k * x * e
+    near = math.erf(math.sqrt(2.0) * x) - 2.0 * k * x * e
     linear = k * (2.0 - (4.0 * x**2 + 2.0) * e)
     cubic = k * (8.0 - (16.0 * x**4 + 16.0 * x**2 + 8.0) * e)
     value = near - 0.75 / x * linear + cubic / (16.0 * x**3)

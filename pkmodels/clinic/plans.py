@@ -1,0 +1,73 @@
+"""Plans: which therapies are decided on, and how they differ from what was measured."""
+
+from dataclasses import replace
+
+from pkmodels.clinic.dose_weights import COMPARED, self_value
+from pkmodels.clinic.patient import Patient, Plan
+
+
+def plans_to_compare(patient: Patient) -> list[Plan]:
+    """Return the plans, and the first one with each other label to compare.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+
+    Returns
+    -------
+    list of Plan
+        Without labels for which a limited target has no S-value, or no BED.
+    """
+    planned = {plan.label for plan in patient.plans}
+    first = patient.plans[0]
+    others = [replace(first, label=n) for n in COMPARED if n not in planned]
+    limited = [r for x in patient.limits for r in patient.regions_of(x.target)]
+    return [
+        *patient.plans,
+        *(
+            plan
+            for plan in others
+            if limited
+            and all(self_value(patient, r, plan.label) is not None for r in limited)
+        ),
+    ]
+
+
+def mass_changes(patient: Patient, plan: Plan) -> bool:
+    """Return whether a plan's ligand mass is not known to be the one measured.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    plan : Plan
+        One of its plans.
+
+    Returns
+    -------
+    bool
+    """
+    given = {a.ligand_mass_ug for a in patient.schedule.administrations}
+    return plan.ligand_mass_ug is None or given != {plan.ligand_mass_ug}
+
+
+def last_scan_h(patient: Patient) -> float:
+    """Return the longest time from an administration to a scan before the next one.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+
+    Returns
+    -------
+    float
+        h.
+    """
+    found = 0.0
+    for scan in patient.measurements:
+        given = patient.schedule.of_label(scan.label).administrations
+        starts = [a.time_h for a in given if a.time_h <= scan.start_h]
+        found = max(found, scan.end_h - max(starts))
+    return found
