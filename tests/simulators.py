@@ -1,8 +1,8 @@
 """Simulated patients whose answer is known: imports nothing of pkmodels.
 
 Equations and numbers are typed again from the documentation: the organ-exchange
-model, the priors of DOTATATE, S-values and their uncertainties. The curves come from
-scipy's matrix exponential.
+model, the priors of the ligands, S-values, radiobiology and their uncertainties. The
+curves come from scipy's matrix exponential; G-factors from sums of exponentials.
 """
 
 from dataclasses import dataclass
@@ -17,37 +17,49 @@ REGIONS = ("kidney_left", "kidney_right", "liver", "spleen")
 ORGANS = {"kidney_left": "kidney", "kidney_right": "kidney", "liver": "liver",
           "spleen": "spleen"}  # fmt: skip
 KIDNEYS = ("kidney_left", "kidney_right")
+SIDES = {"kidney_left": "left", "kidney_right": "right"}
 
 # Stated priors: median and sd of ln.
 BLOOD_HALF_TIME = (1.0, 0.7)
-UPTAKE_ODDS = {"kidney": (0.012, 0.8), "liver": (0.05, 1.0), "spleen": (0.025, 1.0)}
+UPTAKE_ODDS = {
+    "dotatate": {"kidney": (0.012, 0.8), "liver": (0.05, 1.0), "spleen": (0.025, 1.0)},
+    "pentixather": {"kidney": (0.025, 0.7), "liver": (0.1, 1.0), "spleen": (0.01, 1.0)},
+}
 BIOLOGICAL_HALF_LIFE = {
-    "kidney": (60.0, 1.0),
-    "liver": (114.0, 1.0),
-    "spleen": (114.0, 1.0),
+    "dotatate": {"kidney": (60.0, 1.0), "liver": (114.0, 1.0), "spleen": (114.0, 1.0)},
+    "pentixather": {
+        "kidney": (55.0, 1.0),
+        "liver": (344.0, 1.0),
+        "spleen": (187.0, 1.0),
+    },
 }
 NOISE_SCALE = 0.1
 MINIMUM_NOISE = 0.01
 CALIBRATION_CV = 0.05
 MASS_CV = 0.08
+ALPHA_BETA_GY = (2.5, 0.25)
+REPAIR_HALF_TIME_H = (2.8, 0.3)
 
+# Unequal kidneys, so that a mistake in weighing them shows.
 MEASURED_MASS_G = {
     "kidney_left": 120.0,
     "kidney_right": 260.0,
     "liver": 1700.0,
     "spleen": 210.0,
 }
-ACTIVITY_MBQ = 7400.0
-SCANS_H = (4.0, 24.0, 72.0, 120.0)
 
-# OpenDose, male, one kidney of 153 g: 1.5662e-4 mGy/(MBq s); electrons 0.14792 MeV
-# per decay, absorbed fraction 0.993, Gy g/(MBq h) from 0.576784 per MeV.
-S_TOTAL = 1.5662e-4 * 3.6
+# OpenDose, male, mGy/(MBq s): mass of one kidney, g, and its self-dose. Electrons:
+# absorbed fraction 0.993 of 0.14792 MeV per decay, 0.576784 Gy g/(MBq h) per MeV.
+SELF_LU = {"kidney_left": (152.983, 1.5662e-4), "kidney_right": (157.011, 1.5283e-4)}
+CROSS_LU = {
+    "kidney_left": {"kidney_right": 5.4688e-8, "liver": 4.7165e-8, "spleen": 3.435e-7},
+    "kidney_right": {"kidney_left": 5.4199e-8, "liver": 2.2932e-7, "spleen": 2.756e-8},
+}
+PER_MBQ_H = 3.6  # Gy/(MBq h) in 1 mGy/(MBq s)
 ELECTRONS = 0.993 * 0.14792 * 0.576784
-PHOTONS = (S_TOTAL - ELECTRONS / 153.0) * 153.0 ** (2 / 3)
 S_LU_LOG_SD = 0.01
+S_CROSS_LOG_SD = 0.35
 Y_OVER_LU = (5.9, 0.034)
-
 
 # The hybrid protocol: an infusion, planar scans of unknown scale, one SPECT/CT.
 INFUSION_H = 0.5
@@ -59,43 +71,141 @@ FLOOR_SHARE = 0.01  # of the region's largest value
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """What is given, and when SPECT scans measure it."""
+
+    ligand: str
+    activity_MBq: float
+    scans_h: tuple[float, ...]
+
+
+THERAPY = Protocol("dotatate", 7400.0, (4.0, 24.0, 72.0, 120.0))
+
+
+@dataclass(frozen=True)
+class World:
+    """How the truth departs from what the patient's file states; by default not.
+
+    Scatter `noise` times as large, Student's t with `freedom` (None: normal); a share
+    `slow_share` of the uptake in a second pool that empties `slow_ratio` times slower;
+    true masses and the true S-value of Y-90 by a factor off.
+    """
+
+    noise: float = 1.0
+    freedom: float | None = None
+    slow_share: float = 0.0
+    slow_ratio: float = 1.0
+    mass: float = 1.0
+    s_y90: float = 1.0
+
+
+AS_STATED = World()
+
+
+@dataclass(frozen=True)
 class SimulatedPatient:
-    """The rows of measurements.csv after `region`, and the truth behind them."""
+    """The rows of measurements.csv after `region`, and the truth behind them.
+
+    Of both kidneys as one group, for each label: TIAC (h), dose per activity (Gy/GBq)
+    and G-factor, the latter after a bolus only.
+    """
 
     rows: list[tuple]
+    given_GBq: float
     kidney_tiac_h: dict[str, float]
     kidney_dose_Gy_per_GBq: dict[str, float]
+    kidney_g: dict[str, float]
+    alpha_beta_Gy: float
+
+    def dose(self, label, activity_GBq):
+        return self.kidney_dose_Gy_per_GBq[label] * activity_GBq
+
+    def bed(self, label, activity_GBq):
+        dose = self.dose(label, activity_GBq)
+        return dose * (1.0 + self.kidney_g[label] * dose / self.alpha_beta_Gy)
+
+    def total_dose(self, activity_GBq):
+        """Return Gy: of the 177Lu that was given and of an activity of 90Y."""
+        return self.dose("Lu-177", self.given_GBq) + self.dose("Y-90", activity_GBq)
+
+    def total_bed(self, activity_GBq):
+        return self.bed("Lu-177", self.given_GBq) + self.bed("Y-90", activity_GBq)
+
+    def activity_at_dose(self, limit_Gy):
+        """Return GBq of 90Y that reaches a limit of absorbed dose."""
+        left = max(limit_Gy - self.dose("Lu-177", self.given_GBq), 0.0)
+        return left / self.kidney_dose_Gy_per_GBq["Y-90"]
+
+    def activity_at_bed(self, limit_Gy):
+        """Return GBq of 90Y that reaches a limit of BED: a root of a parabola."""
+        left = max(limit_Gy - self.bed("Lu-177", self.given_GBq), 0.0)
+        slope = self.kidney_dose_Gy_per_GBq["Y-90"]
+        curvature = self.kidney_g["Y-90"] * slope**2 / self.alpha_beta_Gy
+        return 2.0 * left / (slope + np.sqrt(slope**2 + 4.0 * curvature * left))
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What a patient is made of, drawn from the stated priors."""
+    """What a patient is made of: regions of one pool or two that empty in parallel."""
 
-    matrix: np.ndarray
+    blood_rate: float
+    fractions: np.ndarray  # (n_regions,)
+    shares: np.ndarray  # (n_pools,) of each region's uptake
+    rates: np.ndarray  # (n_regions, n_pools), 1/h
     calibration: float
     masses: dict[str, float]
     noise: float
 
+    @property
+    def matrix(self):
+        matrix = np.diag([-self.blood_rate, *(-self.rates.ravel())])
+        uptake = np.outer(self.fractions, self.shares).ravel()
+        matrix[1:, 0] = uptake * self.blood_rate
+        return matrix
+
+    def of_regions(self, state):
+        return state[1:].reshape(self.rates.shape).sum(axis=1)
+
     def curve(self, label, time, length=0.0):
         """Return MBq of each region per MBq given; the syringe decays meanwhile."""
-        generator = self.matrix - LAMBDA[label] * np.eye(len(self.matrix))
-        dose = np.eye(len(self.matrix))[0]
+        matrix = self.matrix
+        generator = matrix - LAMBDA[label] * np.eye(len(matrix))
+        dose = np.eye(len(matrix))[0]
         if length == 0.0:
-            return (expm(generator * time) @ dose)[1:]
+            return self.of_regions(expm(generator * time) @ dose)
         whole = np.zeros((len(dose) + 1, len(dose) + 1))
         whole[:-1, :-1] = generator
         whole[:-1, -1] = dose / length
         whole[-1, -1] = -LAMBDA[label]
         during = min(time, length)
         state = expm(whole * during)[:-1, -1]
-        return (expm(generator * (time - during)) @ state)[1:]
+        return self.of_regions(expm(generator * (time - during)) @ state)
 
     def tiac(self, label, length=0.0):
         """Return h per region: (lambda I - M)^-1 x0, less what the syringe lost."""
-        decay = LAMBDA[label]
-        dose = np.eye(len(self.matrix))[0]
+        decay, matrix = LAMBDA[label], self.matrix
+        dose = np.eye(len(matrix))[0]
         lost = -np.expm1(-decay * length) / (decay * length) if length else 1.0
-        return np.linalg.solve(decay * np.eye(len(dose)) - self.matrix, dose)[1:] * lost
+        whole = np.linalg.solve(decay * np.eye(len(dose)) - matrix, dose)
+        return self.of_regions(whole) * lost
+
+    def exponentials(self, label):
+        """Return c and l of each region's sum of c exp(-l t) after a bolus."""
+        k = self.blood_rate
+        filled = np.outer(self.fractions * k, self.shares) / (k - self.rates)
+        amplitudes = np.column_stack([filled, -filled.sum(axis=1)])
+        in_blood = np.full(len(self.rates), k)
+        rates = np.column_stack([self.rates, in_blood]) + LAMBDA[label]
+        return amplitudes, rates
+
+
+def protraction(amplitudes, rates, repair_half_time):
+    """Return G = 2/D^2 sum_ij a_i a_j / ((l_i + l_j)(l_i + mu)) of sum a exp(-l t)."""
+    mu = np.log(2) / repair_half_time
+    dose = np.sum(amplitudes / rates)
+    pairs = np.outer(amplitudes, amplitudes)
+    pairs = pairs / np.add.outer(rates, rates) / (rates + mu)[:, None]
+    return 2.0 * pairs.sum() / dose**2
 
 
 def log_sd(cv):
@@ -111,50 +221,97 @@ def draw_noise(generator):
     return np.hypot(NOISE_SCALE * generator.standard_normal(), MINIMUM_NOISE)
 
 
-def draw_truth(generator) -> Truth:
-    """Draw a patient from the stated priors."""
+def draw_truth(generator, ligand="dotatate", world=AS_STATED) -> Truth:
+    """Draw a patient from the stated priors, in a world."""
     k = np.log(2) / log_normal(generator, *BLOOD_HALF_TIME)
     organs = [ORGANS[region] for region in REGIONS]
-    odds = np.array([log_normal(generator, *UPTAKE_ODDS[organ]) for organ in organs])
-    half_lives = [log_normal(generator, *BIOLOGICAL_HALF_LIFE[o]) for o in organs]
-    fractions = odds / (1 + odds.sum())
-    matrix = np.diag([-k, *(-np.log(2) / np.array(half_lives))])
-    matrix[1:, 0] = fractions * k
+    odds = np.array([log_normal(generator, *UPTAKE_ODDS[ligand][o]) for o in organs])
+    half_lives = np.array(
+        [log_normal(generator, *BIOLOGICAL_HALF_LIFE[ligand][o]) for o in organs]
+    )
+    shares = np.array([1.0 - world.slow_share, world.slow_share])
+    rates = np.log(2) / half_lives[:, None] / np.array([1.0, world.slow_ratio])
     calibration = log_normal(generator, 1.0, log_sd(CALIBRATION_CV))
     spread = log_sd(MASS_CV)
-    masses = {r: log_normal(generator, MEASURED_MASS_G[r], spread) for r in REGIONS}
+    masses = {
+        r: world.mass * log_normal(generator, MEASURED_MASS_G[r], spread)
+        for r in REGIONS
+    }
     noise = draw_noise(generator)
-    return Truth(matrix, calibration, masses, noise)
+    pools = slice(None) if world.slow_share else slice(1)
+    return Truth(
+        blood_rate=k,
+        fractions=odds / (1 + odds.sum()),
+        shares=shares[pools],
+        rates=rates[:, pools],
+        calibration=calibration,
+        masses=masses,
+        noise=noise,
+    )
 
 
-def answer(truth: Truth, rows, lengths, generator) -> SimulatedPatient:
-    """Add the true TIAC and dose of the kidneys for each label's infusion length."""
+def dose_weights(masses, s_factor, ratio, cross_factors):
+    """Return Gy/(MBq h) of the kidneys together from each region, for each label."""
+    total = sum(masses[r] for r in KIDNEYS)
+    lutetium = dict.fromkeys(REGIONS, 0.0)
+    yttrium = dict.fromkeys(REGIONS, 0.0)
+    for target in KIDNEYS:
+        reference, published = SELF_LU[target]
+        mass, share = masses[target], masses[target] / total
+        photons = published * PER_MBQ_H - ELECTRONS / reference
+        own = ELECTRONS / mass + photons * (reference / mass) ** (2 / 3)
+        lutetium[target] += share * own * s_factor
+        yttrium[target] += share * own * s_factor * ratio
+        for source, value in CROSS_LU[target].items():
+            factor = cross_factors[target, source]
+            lutetium[source] += share * value * PER_MBQ_H * factor
+    return {"Lu-177": lutetium, "Y-90": yttrium}
+
+
+def answer(
+    truth: Truth, rows, given_MBq, lengths, generator, s_y90=1.0
+) -> SimulatedPatient:
+    """Add the true TIAC, dose and G of the kidneys for each label's infusion length."""
     s_factor = log_normal(generator, 1.0, S_LU_LOG_SD)
-    ratio = {"Lu-177": 1.0, "Y-90": log_normal(generator, *Y_OVER_LU)}
-    tiac, dose = {}, {}
-    for label in LAMBDA:
+    ratio = s_y90 * log_normal(generator, *Y_OVER_LU)
+    cross = {
+        (target, source): log_normal(generator, 1.0, S_CROSS_LOG_SD)
+        for target, sources in CROSS_LU.items()
+        for source in sources
+    }
+    alpha_beta = log_normal(generator, *ALPHA_BETA_GY)
+    repair = log_normal(generator, *REPAIR_HALF_TIME_H)
+    tiac, dose, g = {}, {}, {}
+    for label, weights in dose_weights(truth.masses, s_factor, ratio, cross).items():
         each = dict(zip(REGIONS, truth.tiac(label, lengths[label]), strict=True))
-        masses = truth.masses
         tiac[label] = sum(each[r] for r in KIDNEYS)
-        energy = sum(
-            each[r] * (ELECTRONS + PHOTONS * masses[r] ** (1 / 3)) for r in KIDNEYS
-        )
-        mass = sum(masses[r] for r in KIDNEYS)
-        dose[label] = 1e3 * s_factor * ratio[label] * energy / mass
-    return SimulatedPatient(rows, tiac, dose)
+        dose[label] = 1e3 * sum(weights[r] * each[r] for r in REGIONS)
+        if lengths[label] == 0.0:
+            amplitudes, rates = truth.exponentials(label)
+            of_region = np.array([weights[r] for r in REGIONS])[:, None]
+            rate = of_region * amplitudes
+            g[label] = protraction(rate.ravel(), rates.ravel(), repair)
+    return SimulatedPatient(rows, given_MBq / 1e3, tiac, dose, g, alpha_beta)
 
 
-def simulate(seed: int) -> SimulatedPatient:
-    """Measure a patient four times by SPECT, in MBq, without a stated sd."""
+def simulate(seed: int, protocol=THERAPY, world=AS_STATED) -> SimulatedPatient:
+    """Measure a patient by a few SPECT scans, in MBq, without a stated sd."""
     generator = np.random.default_rng(seed)
-    truth = draw_truth(generator)
+    truth = draw_truth(generator, protocol.ligand, world)
     rows = []
-    for t in SCANS_H:
+    for t in protocol.scans_h:
         for region, true in zip(REGIONS, truth.curve("Lu-177", t), strict=True):
-            scatter = np.exp(truth.noise * generator.standard_normal())
-            value = ACTIVITY_MBQ * truth.calibration * true * scatter
+            unit = (
+                generator.standard_normal()
+                if world.freedom is None
+                else generator.standard_t(world.freedom)
+            )
+            scatter = np.exp(world.noise * truth.noise * unit)
+            value = protocol.activity_MBq * truth.calibration * true * scatter
             rows.append((region, "", "SPECT", t, "", value, "MBq", "", ""))
-    return answer(truth, rows, {"Lu-177": 0.0, "Y-90": 0.0}, generator)
+    lengths = {"Lu-177": 0.0, "Y-90": 0.0}
+    given = protocol.activity_MBq
+    return answer(truth, rows, given, lengths, generator, world.s_y90)
 
 
 def simulate_hybrid(seed: int) -> SimulatedPatient:
@@ -166,7 +323,7 @@ def simulate_hybrid(seed: int) -> SimulatedPatient:
     generator = np.random.default_rng([seed, 1])
     truth = draw_truth(generator)
     planar_noise = draw_noise(generator)
-    decay = LAMBDA["Lu-177"]
+    decay, given = LAMBDA["Lu-177"], THERAPY.activity_MBq
     curves = {t: truth.curve("Lu-177", t, INFUSION_H) for t in PLANAR_H}
     start, end = SPECT_FRAME_H
     frame = np.linspace(start, end, 61)
@@ -176,7 +333,7 @@ def simulate_hybrid(seed: int) -> SimulatedPatient:
     corrected = decay * np.exp(decay * start) / -np.expm1(-decay * (end - start))
     rows = []
     for i, region in enumerate(REGIONS):
-        scale = ACTIVITY_MBQ * log_normal(generator, 1.0, 1.0)
+        scale = given * log_normal(generator, 1.0, 1.0)
         expected = np.array([scale * curves[t][i] for t in PLANAR_H])
         floor = abs(FLOOR_SHARE * expected.max() * generator.standard_normal())
         for t, mean in zip(PLANAR_H, expected, strict=True):
@@ -188,6 +345,74 @@ def simulate_hybrid(seed: int) -> SimulatedPatient:
             rows.append((region, "", "planar", t, "", value, "MBq", sd, ""))
         per_mL = in_frame[i] * corrected / truth.masses[region] * DENSITY_G_PER_ML * 1e3
         scatter = np.exp(truth.noise * generator.standard_normal())
-        value = ACTIVITY_MBQ * truth.calibration * per_mL * scatter
+        value = given * truth.calibration * per_mL * scatter
         rows.append((region, "", "SPECT", start, end, value, "kBq/mL", "", 0.0))
-    return answer(truth, rows, {"Lu-177": INFUSION_H, "Y-90": 0.0}, generator)
+    return answer(truth, rows, given, {"Lu-177": INFUSION_H, "Y-90": 0.0}, generator)
+
+
+PATIENT = """
+format = "pkmodels-patient/1"
+[patient]
+id = "simulated"
+sex = "male"
+[[administration]]
+time_h = 0.0
+duration_h = {duration}
+ligand = "{ligand}"
+label = "Lu-177"
+activity_MBq = {activity}
+[groups.kidneys]
+regions = ["kidney_left", "kidney_right"]
+[calibration.SPECT]
+scope = "modality"
+cv = {calibration_cv}
+[[plan]]
+ligand = "{ligand}"
+label = "Y-90"
+duration_h = 0.0
+[limits.kidneys]
+absorbed_dose_Gy = 23.0
+[limits.red_marrow]
+waived = true
+reason = "simulated"
+[decision]
+confidence = 0.95
+"""
+PLANAR = """
+[calibration.planar]
+scope = "region"
+cv = "free"
+"""
+REGION = """
+[regions.{name}]
+organ = "{organ}"
+{side}mass_g = {mass}
+mass_cv = {cv}
+density_g_per_mL = {density}
+"""
+HEADER = "region,label,modality,start_h,end_h,value,unit,sd,decay_corrected_to_h"
+
+
+def write_patient(folder, simulated, protocol=THERAPY, duration=0.0):
+    """Write patient.toml and measurements.csv, as a physicist would state them."""
+    regions = [
+        REGION.format(
+            name=name,
+            organ=ORGANS[name],
+            side=f'side = "{SIDES[name]}"\n' if name in SIDES else "",
+            mass=MEASURED_MASS_G[name],
+            cv=MASS_CV,
+            density=DENSITY_G_PER_ML,
+        )
+        for name in REGIONS
+    ]
+    rows = [",".join(map(str, row)) for row in simulated.rows]
+    planar = PLANAR if any("planar" in row for row in rows) else ""
+    text = PATIENT.format(
+        duration=duration,
+        ligand=protocol.ligand,
+        activity=protocol.activity_MBq,
+        calibration_cv=CALIBRATION_CV,
+    )
+    (folder / "patient.toml").write_text(text + planar + "".join(regions), "utf-8")
+    (folder / "measurements.csv").write_text("\n".join([HEADER, *rows]), "utf-8")

@@ -26,48 +26,6 @@ N_HYBRID = 8  # an infusion and a frame: half a minute each
 P_LIMIT = 0.005
 FAILED_LIMIT = 0.02
 
-PATIENT = f"""
-format = "pkmodels-patient/1"
-[patient]
-id = "simulated"
-[[administration]]
-time_h = 0.0
-duration_h = {{duration}}
-ligand = "dotatate"
-label = "Lu-177"
-activity_MBq = {simulators.ACTIVITY_MBQ}
-[groups.kidneys]
-regions = ["kidney_left", "kidney_right"]
-[calibration.SPECT]
-scope = "modality"
-cv = {simulators.CALIBRATION_CV}
-[[plan]]
-ligand = "dotatate"
-label = "Y-90"
-duration_h = 0.0
-[limits.kidneys]
-absorbed_dose_Gy = 23.0
-[limits.red_marrow]
-waived = true
-reason = "simulated"
-[decision]
-confidence = 0.95
-"""
-REGION = """
-[regions.{name}]
-organ = "{organ}"
-mass_g = {mass}
-mass_cv = {cv}
-density_g_per_mL = {density}
-"""
-PLANAR = """
-[calibration.planar]
-scope = "region"
-cv = "free"
-"""
-HEADER = "region,label,modality,start_h,end_h,value,unit,sd,decay_corrected_to_h"
-
-
 @dataclass(frozen=True)
 class Calibration:
     """Truth and draws of the kidneys of every patient whose fit passed."""
@@ -82,21 +40,7 @@ class Calibration:
 
 
 def patient_of(folder, simulated, duration):
-    regions = [
-        REGION.format(
-            name=name,
-            organ=simulators.ORGANS[name],
-            mass=simulators.MEASURED_MASS_G[name],
-            cv=simulators.MASS_CV,
-            density=simulators.DENSITY_G_PER_ML,
-        )
-        for name in simulators.REGIONS
-    ]
-    rows = [",".join(map(str, row)) for row in simulated.rows]
-    planar = PLANAR if any("planar" in row for row in rows) else ""
-    text = PATIENT.format(duration=duration) + planar + "".join(regions)
-    (folder / "patient.toml").write_text(text, "utf-8")
-    (folder / "measurements.csv").write_text("\n".join([HEADER, *rows]), "utf-8")
+    simulators.write_patient(folder, simulated, duration=duration)
     patient = read_patient(folder)
     check_answerable(patient)
     return patient

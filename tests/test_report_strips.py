@@ -16,12 +16,8 @@ from pkmodels.clinic.report_strips import (
 
 def places(strip, tag):
     """Return start and width of each shape of a strip, percent."""
-    return [
-        tuple(float(value) for value in match)
-        for match in re.findall(
-            rf'<{tag} x="([\d.]+)%" y="\d+" width="([\d.]+)%"', strip
-        )
-    ]
+    shape = rf'<{tag} x="([\d.]+)%" y="\d+" width="([\d.]+)%"'
+    return [tuple(map(float, match)) for match in re.findall(shape, strip.svg)]
 
 
 def test_bars_are_as_long_as_their_shares():

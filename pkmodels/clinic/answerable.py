@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pkmodels.clinic.dose_weights import COMPARED, self_value
+from pkmodels.clinic.dose_weights import COMPARED, irradiation_of, self_value
 from pkmodels.clinic.patient import Limit, Patient, Region
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.clinic.responses import organ_of, radiobiologies
@@ -46,6 +46,7 @@ def check_answerable(patient: Patient) -> None:
         *_mass_problems(patient),
         *_time_problems(patient),
         *_limit_problems(patient),
+        *_cross_problems(patient),
         *_confidence_problems(patient),
         *_history_problems(patient),
         *_gamma_problems(patient),
@@ -225,6 +226,16 @@ def _recovery_problems(patient: Patient) -> Iterator[str]:
                     f"is unknown; add mass_g and density_g_per_mL, or volume_mL, to "
                     f"[regions.{name}]"
                 )
+
+
+def _cross_problems(patient: Patient) -> Iterator[str]:
+    """Look up every S-value before the fit, so that a wrong table ends no long run."""
+    measured = tuple(dict.fromkeys(m.region for m in patient.measurements))
+    for label in dict.fromkeys([*patient.schedule.labels, *COMPARED]):
+        try:
+            irradiation_of(patient, measured, label)
+        except InputError as error:
+            yield f"{FILE_NAME}: {error}"
 
 
 def _confidence_problems(patient: Patient) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The command line: `pkmodels check`, `new`, `safe-activity` and `show`.
+"""The command line: `pkmodels new`, `import`, `check`, `safe-activity` and `show`.
 
 What takes long to import is imported inside the command that needs it.
 """
@@ -110,6 +110,51 @@ def new(
     for path in write_template(folder):
         typer.echo(f"wrote {path}")
     typer.echo(f"Its numbers are made up: replace them, then `pkmodels check {folder}`")
+
+
+@app.command(
+    "import",
+    help="Write an organ table of another program (one row a time, one column an "
+    "organ) as measurements.csv.",
+)
+@_failures_reported()
+def import_measurements(
+    table: Annotated[
+        Path | None,
+        typer.Argument(metavar="TABLE", help="The table, as CSV.", show_default=False),
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What the table's columns are, as TOML."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The measurements.csv to write; it must not exist."
+        ),
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Print an example of a mapping, and end.")
+    ] = False,
+) -> None:
+    """Import a table and account for every column and empty cell of it."""
+    from pkmodels.clinic.organ_import import import_table
+    from pkmodels.clinic.template import example_mapping
+
+    if example:
+        typer.echo(example_mapping(), nl=False)
+        return
+    if table is None or mapping is None or out is None:
+        given = {"TABLE": table, "--mapping": mapping, "--out": out}
+        lacking = ", ".join(name for name, value in given.items() if value is None)
+        raise InputError(
+            f"{lacking} missing: pkmodels import TABLE.csv --mapping MAPPING.toml "
+            "--out FOLDER/measurements.csv (`pkmodels import --example` prints a "
+            "mapping)"
+        )
+    for line in import_table(table, mapping, out):
+        typer.echo(line)
+    typer.echo(f"Beside it belongs patient.toml; then `pkmodels check {out.parent}`")
 
 
 @app.command(

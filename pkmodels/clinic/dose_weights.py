@@ -110,6 +110,9 @@ def irradiation_of(
     sex, table = patient.sex, patient.s_table
     for target, source in _others(regions, missing):
         names = _name(target), _name(source)
+        # Of the marrow the tables know the kidneys' activity only, left and right alike.
+        if target.organ == "red_marrow" and source.organ == "kidney":
+            names = target.organ, "kidneys"
         value = None
         # Two kidneys without a side would be taken for both irradiating themselves.
         if names[0] != names[1]:

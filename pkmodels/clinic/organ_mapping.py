@@ -1,10 +1,11 @@
-"""The format of a mapping file, "pkmodels-mapping/1": what an organ table's columns are.
+"""The format of a mapping file, "pkmodels-mapping/1", as pydantic models.
 
 Each field's description completes the sentence "give ...", in error messages too.
 """
 
 import re
 import tomllib
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -85,6 +86,25 @@ class TimeTable(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _reads_its_own_reference(self) -> Self:
+        if self.clock_format is None or self.reference is None:
+            return self
+        parts = set(re.findall("%(.)", self.clock_format))
+        if not parts & {"Y", "y"} or not parts & {"H", "I"}:
+            raise ValueError(
+                f"clock_format {self.clock_format!r} has no year or no hour; write "
+                'dates with both, as "%d.%m.%Y %H:%M"'
+            )
+        try:
+            datetime.strptime(self.reference, self.clock_format)
+        except ValueError:
+            raise ValueError(
+                f"reference {self.reference!r} is not written as clock_format "
+                f"{self.clock_format!r} says; mend one of them"
+            ) from None
+        return self
+
 
 class ColumnTable(Table):
     """One table [columns."NAME"]: which region a column is, and in which unit."""
@@ -144,9 +164,9 @@ class OrganMapping(Table):
         default_factory=list,
         description='a list of what stands for no value beside an empty cell, as ["-"]',
     )
-    ignore: list[_ColumnName] = Field(
+    ignore: list[str] = Field(
         default_factory=list,
-        description="a list of the names of columns to leave out",
+        description='a list of the names of columns to leave out, "" for one without',
     )
     time: TimeTable = Field(description="a table [time] with the keys column and unit")
     columns: dict[_ColumnName, ColumnTable] = Field(
@@ -156,9 +176,7 @@ class OrganMapping(Table):
     @property
     def roles(self) -> list[tuple[str, str]]:
         """Name and role of every column that the mapping names."""
-        sds = [
-            (c.sd_column, f"sd of {c.region}") for c in self.columns.values()
-        ]
+        sds = [(c.sd_column, f"sd of {c.region}") for c in self.columns.values()]
         return [
             *((name, "time") for name in self.time.columns),
             *((name, f"values of {c.region}") for name, c in self.columns.items()),

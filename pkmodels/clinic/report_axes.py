@@ -5,7 +5,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 import plotly.io
-from markupsafe import Markup
 
 # CSS pixels. Two lie side by side on A4 less its margins, 703 wide; one fits a phone.
 WIDTH = 340
@@ -44,14 +43,14 @@ class Panel:
     """One pair of axes: its title, said above it, and its HTML."""
 
     title: str
-    html: Markup
+    html: str
 
 
 @dataclass(frozen=True)
 class Legend:
     """One entry of a legend: a small picture and what it means."""
 
-    picture: Markup
+    picture: str
     text: str
 
 
@@ -106,7 +105,7 @@ def axes(x_title: str, y_title: str, height: int = 235) -> go.Figure:
     return figure
 
 
-def to_html(figure: go.Figure, name: str) -> Markup:
+def to_html(figure: go.Figure, name: str) -> str:
     """Return a figure as HTML with a fixed id, so that a report is repeatable.
 
     Parameters
@@ -118,18 +117,16 @@ def to_html(figure: go.Figure, name: str) -> Markup:
 
     Returns
     -------
-    Markup
+    str
     """
-    return Markup(
-        plotly.io.to_html(
-            figure,
-            full_html=False,
-            include_plotlyjs=False,
-            div_id=f"figure-{name}",
-            default_width=f"{WIDTH}px",
-            default_height=f"{figure.layout.height}px",
-            config={"displayModeBar": False, "responsive": False},
-        )
+    return plotly.io.to_html(
+        figure,
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=f"figure-{name}",
+        default_width=f"{WIDTH}px",
+        default_height=f"{figure.layout.height}px",
+        config={"displayModeBar": False, "responsive": False},
     )
 
 
@@ -203,8 +200,8 @@ def patch(colour: str, text: str) -> Legend:
     return Legend(_picture('<path d="M1 1H15V11H1Z"/>', colour), text)
 
 
-def _picture(shape: str, colour: str, width: int = 16) -> Markup:
-    return Markup(
+def _picture(shape: str, colour: str, width: int = 16) -> str:
+    return (
         f'<svg width="{width}" height="12" viewBox="0 0 {width} 12" fill="{colour}" '
         f'color="{colour}" aria-hidden="true">{shape}</svg>'
     )

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pkmodels.clinic.report_strips import Picture
 from pkmodels.clinic.result_records import DosePerActivity, Summary
 from pkmodels.clinic.result_text import UNKNOWN
 from pkmodels.clinic.rounding import with_interval
 
 NOT_COMPUTED = "not computed"
+
+Cell = str | Picture
 
 
 @dataclass(frozen=True)
@@ -16,26 +19,26 @@ class Table:
 
     Parameters
     ----------
-    headers : tuple of str
+    headers : tuple of str or Picture
         One for each column, with its unit.
-    rows : tuple of tuple of str
-        One cell for each column; a row of one cell is a heading of what follows. A
-        cell that is markup is shown as it is, any other is escaped.
+    rows : tuple of tuple of str or Picture
+        One cell for each column; a row of one cell is a heading of what follows.
+        Text is escaped.
     notes : tuple of str
         Said below the table.
     words : tuple of int
         Columns of running text, besides the first: left-aligned and wrapped.
     """
 
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    headers: tuple[Cell, ...]
+    rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     words: tuple[int, ...] = ()
 
     @property
-    def blocks(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+    def blocks(self) -> tuple[tuple[tuple[Cell, ...], ...], ...]:
         """Return the rows cut before each heading, so that print keeps them whole."""
-        blocks: list[list[tuple[str, ...]]] = []
+        blocks: list[list[tuple[Cell, ...]]] = []
         for row in self.rows:
             if not blocks or len(row) == 1:
                 blocks.append([])
