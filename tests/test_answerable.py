@@ -11,7 +11,12 @@ LIVER = '[regions.liver]\norgan = "liver"\n'
 
 
 REFUSED = {
-    "BED limit": ("absorbed_dose_Gy = 23.0", "bed_Gy = 40.0", "bed_Gy = 40"),
+    "BED limit of an organ without alpha/beta": (
+        LIVER,
+        f"{LIVER}mass_g = 1600\nmass_cv = 0.05\n[limits.liver]\nbed_Gy = 40.0\n",
+        "[limits.liver] bed_Gy = 40: no alpha/beta and repair half-time of liver are "
+        "known: state them in [radiobiology.liver]",
+    ),
     "unknown model": (
         "confidence = 0.95",
         'confidence = 0.95\nmodel = "organ_exchang"',

@@ -9,6 +9,7 @@ import pytest
 from clinic_patients import PATIENT, replaced, write_patient
 
 from pkmodels.clinic.command_line import main
+from pkmodels.clinic.template import example_mapping
 from pkmodels.errors import FitRefusedError, InputError, SolveError
 
 HEAVY = ("jax", "pymc", "arviz", "numba", "pandas", "scipy", "sympy")
@@ -89,18 +90,44 @@ def test_check_tells_warnings_and_what_does_not_count(
     assert "Warnings:\n  one scan only" in printed
 
 
-def test_a_bed_limit_is_refused(tmp_path: Path, capsys: Streams) -> None:
-    text = replaced(PATIENT, "absorbed_dose_Gy = 23.0", "bed_Gy = 40.0")
+def test_a_bed_limit_without_a_response_is_refused(
+    tmp_path: Path, capsys: Streams
+) -> None:
+    liver = '[regions.liver]\norgan = "liver"\n'
+    limited = f"{liver}mass_g = 1600\nmass_cv = 0.05\n[limits.liver]\nbed_Gy = 40.0\n"
+    text = replaced(PATIENT, liver, limited)
     assert main(["check", str(write_patient(tmp_path / "p", text))]) == 2
-    assert "bed_Gy = 40: this version decides on" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "[limits.liver] bed_Gy = 40: no alpha/beta" in said
+    text = text.replace(
+        "[groups",
+        """[radiobiology.liver]
+alpha_beta_Gy = 3.0
+alpha_beta_cv = 0.3
+repair_half_time_h = 1.5
+repair_half_time_cv = 0.3
+[groups""",
+    )
+    assert main(["check", str(write_patient(tmp_path / "q", text))]) == 0
 
 
-def test_check_and_help_load_nothing_heavy(tmp_path: Path) -> None:
+def test_check_import_and_help_load_nothing_heavy(tmp_path: Path) -> None:
     folder = write_patient(tmp_path / "p")
+    table, mapping = tmp_path / "t.csv", tmp_path / "map.toml"
+    head = "Time (h);Kidney L [MBq];Kidney R [MBq];Liver [MBq];Liver SD;Operator"
+    table.write_text(f"{head}\n24;70;60;300;9;x\n", "utf-8")
+    mapping.write_text(example_mapping(), "utf-8")
+    out = str(tmp_path / "out" / "measurements.csv")
+    arguments = [
+        ["--help"],
+        ["check", str(folder)],
+        ["import", str(table), "--mapping", str(mapping), "--out", out],
+    ]
     script = (
         "import sys\n"
         "from pkmodels.clinic.command_line import main\n"
-        f"statuses = [main(['--help']), main(['check', {str(folder)!r}])]\n"
+        f"arguments = {arguments!r}\n"
+        "statuses = [main(each) for each in arguments]\n"
         f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "sys.exit(f'{statuses} {loaded}' if any(statuses) or loaded else 0)\n"
     )

@@ -8,12 +8,26 @@ import pytest
 from clinic_patients import HEADER, MEASUREMENTS, PATIENT, replaced, write_patient
 
 from pkmodels.administrations import Administration
-from pkmodels.clinic.patient import Calibration, Limit, Plan, Region, Waiver
+from pkmodels.clinic.answerable import check_answerable
+from pkmodels.clinic.patient import (
+    Calibration,
+    Limit,
+    Plan,
+    Recovery,
+    Region,
+    StatedRadiobiology,
+    TailRule,
+    Treatment,
+    Waiver,
+)
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_format import PatientFile
+from pkmodels.clinic.patient_summary import summarize
 from pkmodels.clinic.patient_tables import ORGANS, Table
 from pkmodels.clinic.patient_toml import SCHEMAS
 from pkmodels.clinic.template import write_template
+from pkmodels.decision import History
+from pkmodels.dosimetry.s_table_files import COLUMNS as S_COLUMNS
 from pkmodels.errors import InputError
 from pkmodels.measurements import Quantity
 
@@ -305,14 +319,85 @@ def test_every_key_stands_in_the_template(tmp_path: Path) -> None:
         assert organ in text
 
 
-def test_every_commented_key_of_the_template_may_be_used(tmp_path: Path) -> None:
-    paths = write_template(tmp_path / "t")
+def uncommented(folder: Path) -> Path:
+    """Write the template with every optional table and key in use."""
+    paths = write_template(folder)
     text = paths[0].read_text("utf-8")
-    text = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
-    text = text.replace("# [noise]", "[noise]")
+    text = re.sub(r"^# (\w+ = |\[)", r"\1", text, flags=re.MULTILINE)
     text = text.replace("count_administrations = true", "count_administrations = false")
     paths[0].write_text(text, encoding="utf-8")
-    patient = read_patient(tmp_path / "t")
+    table = (
+        f"{','.join(S_COLUMNS)}\nliver,liver,Lu-177,any,1600,1.3e-5,0.05,stated,own\n"
+    )
+    (folder / "s_values.csv").write_text(table, encoding="utf-8")
+    return folder
+
+
+def test_every_commented_key_of_the_template_may_be_used(tmp_path: Path) -> None:
+    patient = read_patient(uncommented(tmp_path / "t"))
+    check_answerable(patient)
     assert patient.noise_floor
     assert patient.model == "organ_exchange"
     assert len(patient.covariates) == 6
+    assert patient.target_confirmed == "68Ga-pentixafor PET/CT, 9 days before"
+    assert [r.side for r in patient.regions] == ["left", "right", None, None]
+    [calibration] = patient.calibrations
+    assert calibration == Calibration(
+        "SPECT", "modality", 0.05, 208.0, "ICRP 107", "ICRP 107"
+    )
+    assert patient.recoveries == (Recovery("SPECT", 4.0, 0.1, 1.0, 0.1, 0.0, 12.0),)
+    assert patient.plans == (Plan("dotatate", "Y-90", 200.0, 0.0, 336.0, 1),)
+    source = "external beam 2019, treatment plan"
+    assert patient.history == (History("kidneys", "absorbed_dose", 4.0, 0.8, source),)
+    assert patient.treatments == (Treatment(120.0, "one cycle of chemotherapy"),)
+    assert patient.radiobiology == (StatedRadiobiology("kidney", 2.5, 0.25, 2.8, 0.3),)
+    assert patient.tail == TailRule(0.3, 0.6)
+    assert (patient.ligand_mass_cv, patient.model_choice_cv) == (0.1, 0.05)
+    assert patient.transplantation_day == 14.0
+    assert patient.s_table is not None
+    assert [row.provenance for row in patient.s_table.rows] == [
+        "own table s_values.csv, line 2: own"
+    ]
+    assert set(patient.files) == {"patient.toml", "measurements.csv", "s_values.csv"}
+
+
+def test_the_summary_of_a_full_file_tells_all_of_it(tmp_path: Path) -> None:
+    told = summarize(read_patient(uncommented(tmp_path / "t")))
+    for line in (
+        "  kidney_left (left kidney), 160 g (cv 5 %): 3 values, 24 to 120 h",
+        "S-values of the patient's own:",
+        "  liver from liver, Lu-177: own table s_values.csv, line 2: own",
+        "Treatments:",
+        "  one cycle of chemotherapy at 120 h",
+        "Received before:",
+        "  kidneys: absorbed dose 4 Gy, sd 0.8 Gy (external beam 2019, treatment plan)",
+        "  Y-90 dotatate, bolus, 200 ug ligand, from 336 h",
+        "  stem cells on day 14 after the therapy",
+        "  kidney responds by alpha/beta 2.5 Gy (cv 25 %), repair 2.8 h (cv 30 %)",
+    ):
+        assert line in told.splitlines(), line
+
+
+def test_the_summary_tells_cycles_and_a_limit_of_bed(tmp_path: Path) -> None:
+    text = replaced(PATIENT, "duration_h = 0.5", "duration_h = 0.5\ncycles = 4")
+    text = replaced(text, "absorbed_dose_Gy = 23.0", "bed_Gy = 28.0")
+    told = summarize(read_patient(write_patient(tmp_path / "p", text)))
+    assert "not stated, 4 equal cycles\n" in told
+    assert "kidneys (kidney_left, kidney_right): BED 28 Gy" in told
+
+
+def test_a_mass_cv_follows_from_voxel_and_resolution(tmp_path: Path) -> None:
+    """EANM guidance: u(V)/V = 3 u(d)/d, u(d)^2 = a^2/6 + FWHM^2/(4 ln 2).
+
+    200 mL: d = 72.56 mm; voxel 4.8 mm and FWHM 12 mm give u(d) = 7.469 mm.
+    """
+    text = replaced(
+        PATIENT,
+        "mass_g = 160.0\nmass_cv = 0.05",
+        "volume_mL = 200.0\ndensity_g_per_mL = 1.05\nvoxel_mm = 4.8\nfwhm_mm = 12.0",
+    )
+    region = read_patient(write_patient(tmp_path / "p", text)).regions[0]
+    diameter = (6.0 * 200e3 / math.pi) ** (1.0 / 3.0)
+    error = math.sqrt(4.8**2 / 6.0 + 12.0**2 / (4.0 * math.log(2.0)))
+    assert region.mass_cv == pytest.approx(3.0 * error / diameter, rel=1e-12)
+    assert region.mass_g == pytest.approx(210.0)

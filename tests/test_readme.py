@@ -11,6 +11,9 @@ ROWS = """region,label,modality,start_h,end_h,value,unit,sd,decay_corrected_to_h
 kidney_left,,SPECT,24,,70,MBq,,
 kidney_left,,SPECT,96,,25,MBq,,
 """
+OWN_S_VALUES = """target,source,label,sex,mass_g,S_mGy_per_MBq_s,log_sd,certainty,provenance
+left_kidney,left_kidney,Lu-177,any,150,1.6e-4,0.02,stated,made up for this test
+"""
 
 
 def _blocks(repository, language):
@@ -32,6 +35,7 @@ def test_python_examples_run(repository):
 def test_patient_file_is_valid(repository, tmp_path):
     (tmp_path / "patient.toml").write_text(_blocks(repository, "toml")[0], "utf-8")
     (tmp_path / "measurements.csv").write_text(ROWS, "utf-8")
+    (tmp_path / "s_values.csv").write_text(OWN_S_VALUES, "utf-8")
     patient = read_patient(tmp_path)
     check_answerable(patient)
     assert patient.confidence == 0.95

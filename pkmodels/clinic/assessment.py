@@ -18,7 +18,8 @@ from pkmodels.clinic.question import log_sd_of_cv
 from pkmodels.clinic.received import Received, dose_limits, receive
 from pkmodels.clinic.responses import draw_responses
 from pkmodels.decision import (
-    Burden,
+    AnyBurden,
+    Burdens,
     LabelComparison,
     PointEstimate,
     ProbabilityCurve,
@@ -27,6 +28,7 @@ from pkmodels.decision import (
     bed_burden,
     compare,
     dose_burden,
+    fractionate,
     point_estimate,
     probability_curve,
     safe_activity,
@@ -48,7 +50,7 @@ class Choice:
         Whether the file plans it.
     exposures : mapping of str to Exposure
         By region and group.
-    burdens : mapping of str to Burden
+    burdens : mapping of str to Burden or SimulatedBurden
         By limit.
     decision : SafeActivity or None
         None where nothing bounds the activity, or `refused` says why none is given.
@@ -63,7 +65,7 @@ class Choice:
     plan: Plan
     planned: bool
     exposures: Mapping[str, Exposure]
-    burdens: Mapping[str, Burden]
+    burdens: Mapping[str, AnyBurden]
     decision: SafeActivity | None
     point: PointEstimate | None
     curve: ProbabilityCurve | None
@@ -250,9 +252,7 @@ def _tail_refusal(
     return None
 
 
-def _effective_size(
-    fit: Fit, burdens: Mapping[str, Burden], confidence: float
-) -> float:
+def _effective_size(fit: Fit, burdens: Burdens, confidence: float) -> float:
     """Return how many independent draws the quantile that decides is worth."""
     reached = np.min(
         np.stack([b.activity_at_limit() for b in burdens.values()]), axis=0
@@ -266,7 +266,7 @@ def _burdens(
     exposures: Mapping[str, Exposure],
     received: Received,
     dosimetry: Dosimetry,
-) -> dict[str, Burden]:
+) -> Mapping[str, AnyBurden]:
     burdens = {}
     for limit, of_limit in zip(patient.limits, dose_limits(patient), strict=True):
         exposure = exposures[limit.target]
@@ -286,9 +286,8 @@ def _burdens(
             dose,
             exposure.protraction,
             response.alpha_beta_Gy,
-            cycles=plan.cycles,
         )
-    return burdens
+    return fractionate(burdens, plan.cycles)
 
 
 def counted(patient: Patient, limit: Limit, received: Received) -> np.ndarray | None:

@@ -110,7 +110,7 @@ def irradiation_of(
     sex, table = patient.sex, patient.s_table
     for target, source in _others(regions, missing):
         names = _name(target), _name(source)
-        # Of the marrow the tables know the kidneys' activity only, left and right alike.
+        # Of the marrow the tables know both kidneys' activity only, left as right.
         if target.organ == "red_marrow" and source.organ == "kidney":
             names = target.organ, "kidneys"
         value = None

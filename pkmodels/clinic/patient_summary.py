@@ -1,13 +1,14 @@
 """What `pkmodels check` says of a patient's folder that it found in order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pkmodels.administrations import Administration
 from pkmodels.clinic.patient import Limit, Patient, Plan, Region
+from pkmodels.decision import History
 
 
 def summarize(patient: Patient) -> str:
-    """Describe a patient in a few lines, waived limits and warnings included.
+    """Describe a patient in some lines, waived limits and warnings included.
 
     Parameters
     ----------
@@ -43,8 +44,12 @@ def summarize(patient: Patient) -> str:
                 f"Measured ({modalities})",
                 (_region(patient, region) for region in patient.regions),
             ),
-            *_section("Planned", map(_plan, patient.plans)),
+            *_section("S-values of the patient's own", _s_rows(patient)),
+            *_section("Treatments", _treatments(patient)),
+            *_section("Received before", map(_history, patient.history)),
+            *_section("Planned", _plans(patient)),
             *_section("Limits", (_limit(patient, limit) for limit in patient.limits)),
+            *(f"  {line}" for line in _responses(patient)),
             f"  together at {100 * patient.confidence:g} % confidence; the dose "
             f"already given {counted}{because}",
             *_section("Warnings", patient.warnings),
@@ -64,8 +69,43 @@ def _administration(given: Administration) -> str:
     )
 
 
+def _s_rows(patient: Patient) -> Iterator[str]:
+    for row in () if patient.s_table is None else patient.s_table.rows:
+        yield f"{row.target} from {row.source}, {row.label}: {row.provenance}"
+
+
+def _treatments(patient: Patient) -> Iterator[str]:
+    for each in patient.treatments:
+        yield f"{each.what} at {each.time_h:g} h"
+
+
+def _history(each: History) -> str:
+    what = "BED" if each.quantity == "bed" else "absorbed dose"
+    sd = "sd not stated" if each.sd_Gy is None else f"sd {each.sd_Gy:g} Gy"
+    return f"{each.target}: {what} {each.value_Gy:g} Gy, {sd} ({each.source})"
+
+
+def _plans(patient: Patient) -> Iterator[str]:
+    for plan in patient.plans:
+        yield _plan(plan)
+    if patient.transplantation_day is not None:
+        yield f"stem cells on day {patient.transplantation_day:g} after the therapy"
+
+
 def _plan(plan: Plan) -> str:
-    return f"{plan.label} {plan.ligand}, {_how(plan.duration_h, plan.ligand_mass_ug)}"
+    start = "" if plan.start_h is None else f", from {plan.start_h:g} h"
+    cycles = "" if plan.cycles == 1 else f", {plan.cycles} equal cycles"
+    how = _how(plan.duration_h, plan.ligand_mass_ug)
+    return f"{plan.label} {plan.ligand}, {how}{start}{cycles}"
+
+
+def _responses(patient: Patient) -> Iterator[str]:
+    for each in patient.radiobiology:
+        yield (
+            f"{each.organ} responds by alpha/beta {each.alpha_beta_Gy:g} Gy (cv "
+            f"{100 * each.alpha_beta_cv:g} %), repair {each.repair_half_time_h:g} h "
+            f"(cv {100 * each.repair_half_time_cv:g} %)"
+        )
 
 
 def _how(duration_h: float, mass_ug: float | None) -> str:
@@ -77,11 +117,12 @@ def _how(duration_h: float, mass_ug: float | None) -> str:
 def _region(patient: Patient, region: Region) -> str:
     mass = "mass not stated"
     if region.mass_g is not None and region.mass_cv is not None:
-        mass = f"{region.mass_g:g} g (cv {100 * region.mass_cv:g} %)"
+        mass = f"{region.mass_g:g} g (cv {100 * region.mass_cv:.3g} %)"
     measured = [m for m in patient.measurements if m.region == region.name]
     name = region.name
     if region.name != region.organ:
-        name = f"{region.name} ({region.organ})"
+        side = "" if region.side is None else f"{region.side} "
+        name = f"{region.name} ({side}{region.organ})"
     if not measured:
         return f"{name}, {mass}: no value"
     values = "1 value" if len(measured) == 1 else f"{len(measured)} values"
