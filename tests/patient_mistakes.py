@@ -339,4 +339,163 @@ PATIENT_MISTAKES = {
         'scope = "region"\ncv = "free"',
         ["[calibration.SPECT] cv", "another modality", "kidney_left"],
     ),
+    "both kidneys in one region beside one of them": (
+        '[regions.kidney_right]\norgan = "kidney"',
+        '[regions.kidney_right]\norgan = "kidneys"',
+        ["[groups.kidneys]", "kidney_right (kidneys)", "of one organ"],
+    ),
+    "both kidneys beside one": (
+        '[regions.liver]\norgan = "liver"',
+        '[regions.all_kidneys]\norgan = "kidneys"',
+        ["all_kidneys, kidney_left, kidney_right", "keep it alone", "each kidney"],
+    ),
+    "two left kidneys": (
+        'organ = "kidney"\nmass_g = 160.0\nmass_cv = 0.05\n\n[regions.kidney_right]\n',
+        'organ = "kidney"\nside = "left"\nmass_g = 160.0\nmass_cv = 0.05\n\n'
+        '[regions.kidney_right]\nside = "left"\n',
+        ["kidney_left, kidney_right are both the left kidney", "mend the side"],
+    ),
+    "side of both kidneys": (
+        'organ = "kidney"',
+        'organ = "kidneys"\nside = "left"',
+        ["[regions.kidney_left]", "side is given for organ 'kidneys'", "one kidney"],
+    ),
+    "side of an organ without sides": (
+        'organ = "liver"',
+        'organ = "liver"\nside = "right"',
+        ["[regions.liver]", "side is given for organ 'liver'"],
+    ),
+    "unknown side": (
+        'organ = "kidney"',
+        'organ = "kidney"\nside = "L"',
+        ["[regions.kidney_left] side", "found 'L'", '"left" or "right"'],
+    ),
+    "voxel without resolution": (
+        "mass_g = 160.0\nmass_cv = 0.05",
+        "mass_g = 160.0\ndensity_g_per_mL = 1.05\nvoxel_mm = 4.8",
+        ["[regions.kidney_left]", "voxel_mm and fwhm_mm belong together"],
+    ),
+    "resolution without voxel": (
+        "mass_cv = 0.05",
+        "mass_cv = 0.05\nfwhm_mm = 12.0",
+        ["[regions.kidney_left]", "voxel_mm and fwhm_mm belong together"],
+    ),
+    "voxel without volume": (
+        "mass_g = 160.0\nmass_cv = 0.05",
+        "mass_g = 160.0\nvoxel_mm = 4.8\nfwhm_mm = 12.0",
+        ["voxel_mm is given without a volume", "density_g_per_mL"],
+    ),
+    "voxel beside an uncertainty": (
+        "mass_cv = 0.05",
+        "mass_cv = 0.05\nvoxel_mm = 4.8\nfwhm_mm = 12.0",
+        ["both mass_cv and voxel_mm", "remove one"],
+    ),
+    "no cycle": (
+        "duration_h = 0.5",
+        "duration_h = 0.5\ncycles = 0",
+        ["[[plan]] number 1 cycles", "found 0", "a whole number of equal cycles, 1 to"],
+    ),
+    "half a cycle": (
+        "duration_h = 0.5",
+        "duration_h = 0.5\ncycles = 1.5",
+        ["[[plan]] number 1 cycles", "found 1.5", "a whole number"],
+    ),
+    "plan that starts before": (
+        "duration_h = 0.5",
+        "duration_h = 0.5\nstart_h = -24.0",
+        ["[[plan]] number 1 start_h", "found -24.0", "when the therapy is to start"],
+    ),
+    "history without uncertainty": (
+        "[decision]",
+        '[[history]]\ntarget = "kidneys"\nabsorbed_dose_Gy = 5.0\nsource = "x"\n'
+        "[decision]",
+        ["[[history]] number 1", "sd_Gy is missing", "a dose without its uncertainty"],
+    ),
+    "history of two quantities": (
+        "[decision]",
+        '[[history]]\ntarget = "kidneys"\nabsorbed_dose_Gy = 5.0\nbed_Gy = 6.0\n'
+        'sd_Gy = 1.0\nsource = "x"\n[decision]',
+        ["[[history]] number 1", "absorbed_dose_Gy and bed_Gy", "different limits"],
+    ),
+    "history without dose": (
+        "[decision]",
+        '[[history]]\ntarget = "kidneys"\nsd_Gy = 1.0\nsource = "x"\n[decision]',
+        ["[[history]] number 1", "gives no dose"],
+    ),
+    "history without source": (
+        "[decision]",
+        '[[history]]\ntarget = "kidneys"\nbed_Gy = 6.0\nsd_Gy = 1.0\n[decision]',
+        ["[[history]] number 1 source is missing", "external beam 2019"],
+    ),
+    "treatment without a time": (
+        "[decision]",
+        '[[treatment]]\nwhat = "x"\n[decision]',
+        ["[[treatment]] number 1 time_h is missing", "negative before it"],
+    ),
+    "half a gamma line": (
+        "cv = 0.05\n\n[[plan]]",
+        "cv = 0.05\ngamma_keV = 208.0\n\n[[plan]]",
+        ["[calibration.SPECT]", "gives gamma_keV alone", "belong together"],
+    ),
+    "recovery without its curve": (
+        "[decision]",
+        "[recovery.SPECT]\nb1_mL = 4.0\nb1_cv = 0.1\nb2 = 1.0\nb2_cv = 0.1\n"
+        "fwhm_mm = 12.0\n[decision]",
+        ["[recovery.SPECT] correlation is missing", "0 if unknown"],
+    ),
+    "transplantation on the day itself": (
+        "[decision]",
+        "[transplantation]\nday = 0\n[decision]",
+        ["[transplantation] day", "found 0", "after the therapy"],
+    ),
+    "tail that refuses before it flags": (
+        "[decision]",
+        "[tail]\nflag_above = 0.7\n[decision]",
+        ["[tail]", "flag_above 0.7 is above refuse_above 0.6"],
+    ),
+    "tail in percent": (
+        "[decision]",
+        "[tail]\nrefuse_above = 60\n[decision]",
+        ["[tail] refuse_above", "found 60", "between 0 and 1"],
+    ),
+    "model choice in percent": (
+        "[decision]",
+        "[uncertainty]\nmodel_choice_cv = 5\n[decision]",
+        ["[uncertainty] model_choice_cv", "found 5", "at most 1"],
+    ),
+    "response of an unknown organ": (
+        "[decision]",
+        "[radiobiology.kidny]\nalpha_beta_Gy = 2.5\nalpha_beta_cv = 0.2\n"
+        "repair_half_time_h = 2.8\nrepair_half_time_cv = 0.2\n[decision]",
+        ["[radiobiology.kidny]", "'kidny' is not a known organ", "'kidney'"],
+    ),
+    "response without uncertainty": (
+        "[decision]",
+        "[radiobiology.kidney]\nalpha_beta_Gy = 2.5\nrepair_half_time_h = 2.8\n"
+        "[decision]",
+        [
+            "[radiobiology.kidney] alpha_beta_cv is missing",
+            "[radiobiology.kidney] repair_half_time_cv is missing",
+        ],
+    ),
+    "S-values of a missing file": (
+        "[decision]",
+        '[s_values]\ntable = "s_values.csv"\n[decision]',
+        ["[s_values] table: 's_values.csv' is no table of S-values", "put the file"],
+    ),
+    "S-values of another folder": (
+        "[decision]",
+        '[s_values]\ntable = "../p/s_values.csv"\n[decision]',
+        ["[s_values] table: '../p/s_values.csv' is no table", "in the folder"],
+    ),
+    "S-values in the measurements": (
+        "[decision]",
+        '[s_values]\ntable = "measurements.csv"\n[decision]',
+        ["[s_values] table: 'measurements.csv' is no table"],
+    ),
+    "S-values without a file": (
+        "[decision]",
+        "[s_values]\n[decision]",
+        ["[s_values] table is missing", "a CSV file in the folder"],
+    ),
 }

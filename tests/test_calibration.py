@@ -26,6 +26,7 @@ N_HYBRID = 8  # an infusion and a frame: half a minute each
 P_LIMIT = 0.005
 FAILED_LIMIT = 0.02
 
+
 @dataclass(frozen=True)
 class Calibration:
     """Truth and draws of the kidneys of every patient whose fit passed."""

@@ -61,7 +61,8 @@ def classical_estimates(
             posterior = float(np.median(exposure.tiac_h))
             half_life = float(np.median(exposure.effective_half_life_h))
             try:
-                scans = series_of(patient, region, own)
+                series = series_of(patient, region, own)
+                scans = series.scans
                 if label != own:
                     scans = exchange_label(scans, label)
             except InputError as error:

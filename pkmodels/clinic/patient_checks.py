@@ -33,6 +33,7 @@ def table_problems(patient: Patient) -> Iterator[str]:
     """
     yield from _administration_problems(patient)
     yield from _ligand_problems(patient)
+    yield from _kidney_problems(patient)
     # A limit on a wrong name or group would be followed by mistakes that are none.
     unresolved = [*_group_problems(patient), *_unknown_targets(patient)]
     yield from unresolved
@@ -93,6 +94,25 @@ def _ligand_problems(patient: Patient) -> Iterator[str]:
                 f"{FILE_NAME}: [[plan]] number {number} ligand: {plan.ligand!r} was "
                 "not administered, and the kinetics of one ligand are not carried to "
                 f"another; {suggest(plan.ligand, given)}"
+            )
+
+
+def _kidney_problems(patient: Patient) -> Iterator[str]:
+    both = [region.name for region in patient.regions if region.organ == "kidneys"]
+    single = [region for region in patient.regions if region.organ == "kidney"]
+    if (both and single) or len(both) > 1:
+        names = ", ".join([*both, *(region.name for region in single)])
+        yield (
+            f'{FILE_NAME}: [regions]: {names}: organ "kidneys" is both kidneys '
+            "outlined as one region, so that it holds the others too: keep it alone, "
+            "or outline each kidney"
+        )
+    for side in ("left", "right"):
+        of_side = [region.name for region in single if region.side == side]
+        if len(of_side) > 1:
+            yield (
+                f"{FILE_NAME}: [regions]: {', '.join(of_side)} are both the {side} "
+                "kidney; mend the side of one"
             )
 
 

@@ -91,6 +91,7 @@ def read_patient(folder: Path) -> Patient:
     if tables is not None and tables.s_values is not None:
         name = tables.s_values.table
         try:
+            _check_beside(folder, name)
             files[name] = _read_bytes(folder, name)
             s_table = read_s_table(folder / name)
         except InputError as error:
@@ -123,6 +124,16 @@ def _refusal(folder: Path, problems: Iterable[str]) -> InputError:
     count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     listed = "\n".join(f"  {line}" for line in lines)
     return InputError(f"{folder}: {count} to mend\n{listed}")
+
+
+def _check_beside(folder: Path, name: str) -> None:
+    """Refuse a table of S-values that is no third file of the folder."""
+    own = (patient_toml.FILE_NAME, measurement_table.FILE_NAME)
+    if Path(name).name != name or name in own or not (folder / name).is_file():
+        raise InputError(
+            f"{patient_toml.FILE_NAME}: [s_values] table: {name!r} is no table of "
+            "S-values in the folder; put the file there, or mend its name"
+        )
 
 
 def _read_bytes(folder: Path, name: str) -> bytes:

@@ -22,27 +22,33 @@ from pkmodels.dosimetry.propagation import (
     RECOVERY,
 )
 from pkmodels.errors import InputError
+from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.observations import Outline
+from pkmodels.fitting.posterior import NOISE
 
+NORMALIZATION = "normalization to the scans of known scale"
 # A step in ln m over which ln S is a line.
 _STEP = 1e-4
 
 
 def propagations_of(
-    patient: Patient, assessment: Assessment
+    patient: Patient, fit: Fit, assessment: Assessment
 ) -> dict[str, dict[str, Propagation]]:
     """Return the propagated uncertainty of every limited target's dose per activity.
 
-    u^2 = u_fit^2 + u(Q)^2 + u_b(R)^2 + [(k - c2) u(v)]^2 + u(S)^2: in each region the
-    fit of its scans by exponentials, the calibration and the recovery curve that its
-    scans share, the outlined volume, by which the activity grows with the power k and
-    the S-value falls with c2, and the S-value. Regions of a group add by their share of
-    the energy: linearly what they share, in squares what each has of its own.
+    u^2 = u_fit^2 + u_norm^2 + u(Q)^2 + u_b(R)^2 + [(k - c2) u(v)]^2 + u(S)^2: in each
+    region the fit of its scans by exponentials, the noise of the scans that a series
+    without a scale is tied to, the calibration and the recovery curve that its scans
+    share, the outlined volume, by which the activity grows with the power k and the
+    S-value falls with c2, and the S-value. Regions of a group add by their share of the
+    energy: linearly what they share, in squares what each has of its own.
 
     Parameters
     ----------
     patient : Patient
         The patient.
+    fit : Fit
+        Whose noise of a modality stands for that of a single scan.
     assessment : Assessment
         Its doses.
 
@@ -59,13 +65,13 @@ def propagations_of(
     for label, choice in assessment.choices.items():
         for target in choice.burdens:
             found.setdefault(label, {})[target] = _of_target(
-                patient, assessment, choice, target
+                patient, fit, assessment, choice, target
             )
     return found
 
 
 def _of_target(
-    patient: Patient, assessment: Assessment, choice: Choice, target: str
+    patient: Patient, fit: Fit, assessment: Assessment, choice: Choice, target: str
 ) -> Propagation:
     dose = choice.exposures[target].dose_Gy_per_GBq
     assert dose is not None
@@ -74,10 +80,17 @@ def _of_target(
     regions = [region for region in patient.regions if region.name in names]
     outlines, recoveries = outlines_of(patient)
     by_place = {(o.modality, o.region): o for o in outlines}
+    noise = dict(
+        zip(
+            fit.posterior.observations.modalities,
+            np.median(fit.draws.variables[NOISE], axis=(0, 1)),
+            strict=True,
+        )
+    )
     try:
         alone = {
             region.name: _of_region(
-                patient, region, choice.plan.label, by_place, dict(recoveries)
+                patient, region, choice.plan.label, by_place, dict(recoveries), noise
             )
             for region in regions
         }
@@ -89,7 +102,7 @@ def _of_target(
     factors: dict[str, float] = {}
     for factor in next(iter(alone.values())):
         parts = [shares[name] * of_region[factor] for name, of_region in alone.items()]
-        shared = factor not in (FIT, MASS)
+        shared = factor not in (FIT, NORMALIZATION, MASS)
         factors[factor] = abs(sum(parts)) if shared else math.hypot(*parts)
     if patient.model_choice_cv is not None:
         factors[MODEL_CHOICE] = log_sd_of_cv(patient.model_choice_cv)
@@ -106,19 +119,16 @@ def _of_region(
     label: str,
     outlines: Mapping[tuple[str, str], Outline],
     recoveries: Mapping[str, float],
+    noise: Mapping[str, float],
 ) -> dict[str, float]:
     """Return the relative uncertainty of a region's dose by factor, recovery signed."""
     own = next(m.label for m in patient.measurements if m.region == region.name)
-    scans = series_of(patient, region.name, own)
-    fitted = integrate_fit(best_fit(scans), (label,))
-    modality = next(
-        m.modality
-        for m in patient.measurements
-        if m.region == region.name and m.label == own and _known(patient, m.modality)
-    )
-    outline = outlines.get((modality, region.name))
+    series = series_of(patient, region.name, own)
+    fitted = integrate_fit(best_fit(series.scans), (label,))
+    scale = float(noise[series.modality]) / math.sqrt(max(series.scaled_by, 1))
+    outline = outlines.get((series.modality, region.name))
     calibration = next(
-        (c.cv for c in patient.calibrations if c.modality == modality), None
+        (c.cv for c in patient.calibrations if c.modality == series.modality), None
     )
     value = self_value(patient, region, label)
     assert value is not None
@@ -129,16 +139,12 @@ def _of_region(
     curve = math.hypot(*(recoveries[n] * load for n, load in loadings.items()))
     return {
         FIT: float(fitted.relative_uncertainty[0]),
+        NORMALIZATION: scale if series.scaled_by else 0.0,
         CALIBRATION: 0.0 if calibration is None else log_sd_of_cv(calibration),
         RECOVERY: curve,
         MASS: (falls - exponent) * log_sd_of_cv(region.mass_cv or 0.0),
         S_VALUE: math.hypot(*(u.log_sd for u in value.uncertainties)),
     }
-
-
-def _known(patient: Patient, modality: str) -> bool:
-    free = {c.modality for c in patient.calibrations if c.cv is None}
-    return modality not in free
 
 
 def mass_slope(value: SValue, mass_g: float) -> float:

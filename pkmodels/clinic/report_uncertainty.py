@@ -18,7 +18,10 @@ from pkmodels.clinic.result_format import Result
 from pkmodels.clinic.result_text import UNINFORMED, UNKNOWN
 from pkmodels.clinic.rounding import relative, share, with_interval
 
-_QUANTITIES = {"absorbed_dose": "absorbed dose", "bed": "BED"}
+_QUANTITIES = {
+    "absorbed_dose": "absorbed dose per activity",
+    "bed": "BED at the safe activity",
+}
 # A table of more targets is cut: A4 is not wider.
 _TARGETS_PER_TABLE = 5
 
@@ -60,8 +63,8 @@ def budgets(result: Result) -> tuple[BudgetPicture, ...]:
         for target, budget in targets.items():
             limited = safe is not None and target in safe.per_limit
             title = (
-                f"{target}, {label}: {_QUANTITIES[budget.quantity]} per activity is "
-                f"known to {relative(budget.log_sd)} (1 sd of its logarithm)"
+                f"{target}, {label}: {_QUANTITIES[budget.quantity]} is known "
+                f"to {relative(budget.log_sd)} (1 sd of its logarithm)"
             )
             pictures.append(BudgetPicture(title, limited, _budget_table(budget)))
     return tuple(sorted(pictures, key=lambda picture: not picture.limited))
@@ -114,7 +117,7 @@ def parameters(found: tuple[PriorPosterior, ...]) -> Table | None:
     axis = ratio_axis(ends)
     rows = tuple(
         (
-            item.name if item.unit == "1" else f"{item.name} ({item.unit})",
+            item.name if item.unit in ("", "1") else f"{item.name} ({item.unit})",
             interval_strip(axis, _over(item, item.prior), _over(item, item.posterior)),
             _three(item.prior),
             _three(item.posterior),

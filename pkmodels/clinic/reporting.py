@@ -113,7 +113,7 @@ def _reported(patient: Patient, fit: Fit, assessment: Assessment) -> dict:
         },
         "prior_contraction": contraction(fit),
         "budgets": budgets_of(patient, fit, assessment, last_h),
-        "propagation": propagations_of(patient, assessment),
+        "propagation": propagations_of(patient, fit, assessment),
         "classical": classical_estimates(patient, fit, assessment),
         "comparison": _comparison(patient, assessment),
         "left_over": left_over(patient, fit, assessment),

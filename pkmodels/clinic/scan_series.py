@@ -1,5 +1,9 @@
 """Scan series: one region's scans as classical methods take them, in physical MBq."""
 
+from dataclasses import dataclass, replace
+
+import numpy as np
+
 from pkmodels.clinic.patient import Patient
 from pkmodels.dosimetry.scans import LONGEST_FRAME, Scans
 from pkmodels.errors import InputError
@@ -49,8 +53,32 @@ def scale_of(patient: Patient, item: Measurement) -> float:
     return scale
 
 
-def series_of(patient: Patient, region: str, label: str) -> Scans:
+@dataclass(frozen=True)
+class Series:
+    """The scans of one region as a classical method takes them.
+
+    Parameters
+    ----------
+    scans : Scans
+        Physical activities.
+    modality : str
+        Whose calibration they carry.
+    scaled_by : int
+        Scans of that modality that a series without a scale was tied to; 0 where the
+        series is the modality's own.
+    """
+
+    scans: Scans
+    modality: str
+    scaled_by: int
+
+
+def series_of(patient: Patient, region: str, label: str) -> Series:
     """Return the scans of one region and label after its only administration.
+
+    The modality of known scale with the most scans; where one whose scale is free has
+    more, that one, multiplied by the mean ratio (of logarithms) of the first to it,
+    interpolated between its scans: planar scans normalized to a SPECT/CT.
 
     Parameters
     ----------
@@ -63,38 +91,69 @@ def series_of(patient: Patient, region: str, label: str) -> Scans:
 
     Returns
     -------
-    Scans
-        Of the modality of known scale with the most scans.
+    Series
 
     Raises
     ------
     InputError
         When the label was given several times, no modality has a known scale, or the
         scans make no series.
+
+    References
+    ----------
+    Planar curves normalized to one SPECT/CT: the protocol of Haenscheid et al., J Nucl
+    Med 2022 (177Lu-pentixather).
     """
     given = patient.schedule.of_label(label).administrations
     if len(given) > 1:
         raise InputError(f"{label} was given {len(given)} times: no single curve")
+    start_h = min(administration.time_h for administration in given)
     free = {c.modality for c in patient.calibrations if c.cv is None}
     by_modality: dict[str, list[Measurement]] = {}
     for item in patient.measurements:
-        if (item.region, item.label) == (region, label) and item.modality not in free:
+        if (item.region, item.label) == (region, label):
             by_modality.setdefault(item.modality, []).append(item)
-    if not by_modality:
+    known = [name for name in by_modality if name not in free]
+    if not known:
         raise InputError(f"no scan of {label} in {region} has a known scale")
-    items = max(by_modality.values(), key=len)
-    start_h = min(administration.time_h for administration in given)
-    half_life_h = nuclide(label).half_life_h
+    most = max(known, key=lambda name: len(by_modality[name]))
+    own = _scans(patient, by_modality[most], start_h)
+    longest = max(by_modality, key=lambda name: len(by_modality[name]))
+    if len(by_modality[longest]) <= len(own.times_h):
+        return Series(own, most, 0)
+    shape = _scans(patient, by_modality[longest], start_h)
+    return Series(_scaled(shape, own), most, len(own.times_h))
+
+
+def _scans(patient: Patient, items: list[Measurement], start_h: float) -> Scans:
+    label = items[0].label
+    longest_h = LONGEST_FRAME.value * nuclide(label).half_life_h
     for item in items:
-        if item.end_h - item.start_h > LONGEST_FRAME.value * half_life_h:
+        if item.end_h - item.start_h > longest_h:
             raise InputError(
                 f"{item.source}: the frame is {item.end_h - item.start_h:g} h long, "
                 f"above {LONGEST_FRAME.value:g} half-lives of {label}"
             )
     ordered = sorted(items, key=lambda item: item.start_h + item.end_h)
     return Scans(
-        region=region,
+        region=items[0].region,
         label=label,
         times_h=tuple((i.start_h + i.end_h) / 2.0 - start_h for i in ordered),
         activities_MBq=tuple(physical_MBq(patient, i) for i in ordered),
     )
+
+
+def _scaled(shape: Scans, known: Scans) -> Scans:
+    """Return the shape at the scale of the scans that are known, by logarithms."""
+    times, values = np.array(shape.times_h), np.array(shape.activities_MBq)
+    at, found = np.array(known.times_h), np.array(known.activities_MBq)
+    if (values <= 0.0).any() or (found <= 0.0).any():
+        raise InputError(f"{shape.region}: an activity of 0 gives the series no scale")
+    if at.min() < times[0] or at.max() > times[-1]:
+        raise InputError(
+            f"{shape.region}: the scan that gives the scale, at {at.min():g} h, lies "
+            f"outside the series, {times[0]:g} to {times[-1]:g} h"
+        )
+    ratios = np.log(found) - np.interp(at, times, np.log(values))
+    scaled = values * np.exp(ratios.mean())
+    return replace(shape, activities_MBq=tuple(scaled.tolist()))

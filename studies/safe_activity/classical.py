@@ -18,7 +18,6 @@ from pkmodels.clinic.dose_weights import self_value
 from pkmodels.clinic.patient import Patient, Region
 from pkmodels.clinic.propagations import mass_slope
 from pkmodels.clinic.question import log_sd_of_cv
-from pkmodels.clinic.scan_series import series_of
 from pkmodels.dosimetry.exponential_curves import Form, Weights
 from pkmodels.dosimetry.exponential_fits import (
     ExponentialFit,
@@ -65,9 +64,7 @@ def stated_scatter(scans: Scans) -> ExponentialFit:
 
 def biexponential(scans: Scans) -> ExponentialFit:
     """Fit uptake and washout, each scan to 10 %; needs three scans."""
-    return fit_exponentials(
-        scans, Form.UPTAKE, weights=Weights.LOGARITHM, sd=SCAN_SD
-    )
+    return fit_exponentials(scans, Form.UPTAKE, weights=Weights.LOGARITHM, sd=SCAN_SD)
 
 
 METHODS: dict[str, Callable[[Scans], ExponentialFit]] = {
@@ -84,7 +81,7 @@ def estimate(patient: Patient, method: str, label: str) -> Estimate | None:
     energies, chains = {}, {}
     for region in regions:
         try:
-            fitted = METHODS[method](series_of(patient, region.name, MEASURED))
+            fitted = METHODS[method](scans_of(patient, region.name))
         except InputError:
             return None  # too few scans, or they show no second rate
         energies[region.name], chains[region.name] = _of_kidney(
@@ -99,6 +96,17 @@ def estimate(patient: Patient, method: str, label: str) -> Estimate | None:
         total = math.hypot(*parts) if factor in OWN else sum(parts)
         squares += total**2
     return Estimate(energy / mass, math.sqrt(squares))
+
+
+def scans_of(patient: Patient, region: str) -> Scans:
+    """Return a region's scans: they are snapshots in MBq, not decay-corrected."""
+    items = [item for item in patient.measurements if item.region == region]
+    return Scans(
+        region=region,
+        label=MEASURED,
+        times_h=tuple(item.start_h for item in items),
+        activities_MBq=tuple(item.value for item in items),
+    )
 
 
 def _of_kidney(

@@ -24,7 +24,7 @@ from pkmodels.fitting.fit import CompiledFit, Fit, compile_fit, fit
 
 # The simulator lies with the tests, and imports nothing of pkmodels.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-import simulators  # noqa: E402  # pyright: ignore[reportMissingImports]
+import simulators  # pyright: ignore[reportMissingImports]
 
 FIXED_GBQ = 10.0
 LIMITS_GY = {"dose": KIDNEY_DOSE_LIMIT.value, "bed": KIDNEY_BED_LIMIT.value}

@@ -13,7 +13,9 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +25,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 FOLDER = Path(__file__).resolve().parent
 TABLE = FOLDER / "patients.csv"
 PATIENTS = 200
-# Of each world that departs from what is stated, this share of the patients.
+# Of two scans, which take longest, and of each world that departs from what is stated.
 SHARE_OF_OTHERS = 0.6
 DIGITS = 6
 
@@ -42,10 +44,22 @@ def cases(n_patients: int) -> list[Case]:
     from patient_row import PROTOCOLS, WORLDS
 
     stated, *others = WORLDS
-    groups = [(stated, protocol, n_patients) for protocol in PROTOCOLS]
-    of_other = round(SHARE_OF_OTHERS * n_patients)
-    groups += [(world, "three", of_other) for world in others]
+    fewer = round(SHARE_OF_OTHERS * n_patients)
+    counts = dict.fromkeys(PROTOCOLS, n_patients) | {"two": fewer}
+    groups = [(stated, protocol, n) for protocol, n in counts.items()]
+    groups += [(world, "three", fewer) for world in others]
     return [Case(world, p, seed) for world, p, n in groups for seed in range(n)]
+
+
+@contextmanager
+def alone(table: Path) -> Iterator[None]:
+    """Hold the table against a second run, which would repeat the same patients."""
+    with table.open("a") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"another run is writing {table.name}: stop it") from None
+        yield
 
 
 def drop_broken_line(table: Path) -> None:
@@ -112,7 +126,10 @@ def _prepare() -> None:
 def _row_of(case: Case) -> dict[str, object]:
     from patient_row import patient_row
 
-    return patient_row(case.world, case.protocol, case.seed)
+    try:
+        return patient_row(case.world, case.protocol, case.seed)
+    except Exception as error:
+        raise RuntimeError(f"{case}: {error}") from error
 
 
 def finished(todo: list[Case], workers: int) -> Iterator[dict[str, object]]:
@@ -125,9 +142,7 @@ def finished(todo: list[Case], workers: int) -> Iterator[dict[str, object]]:
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                waiting |= {
-                    pool.submit(_row_of, c) for c in islice(queue, len(done))
-                }
+                waiting |= {pool.submit(_row_of, c) for c in islice(queue, len(done))}
                 yield from (future.result() for future in done)
         except (KeyboardInterrupt, GeneratorExit):
             pool.shutdown(wait=True, cancel_futures=True)
@@ -141,21 +156,27 @@ def main() -> None:
     chosen = parser.parse_args()
     from patient_row import COLUMNS
 
+    with alone(TABLE):
+        run(cases(chosen.patients), COLUMNS, chosen.workers)
+
+
+def run(order: list[Case], columns: tuple[str, ...], workers: int) -> None:
+    """Add the patients that the table lacks; sort it when it has them all."""
     drop_broken_line(TABLE)
     rows = read_rows(TABLE)
-    if rows and tuple(rows[0]) != COLUMNS:
+    if rows and tuple(rows[0]) != columns:
         raise SystemExit(
             f"{TABLE.name} has other columns than this study: move it away and run anew"
         )
-    order = cases(chosen.patients)
     known = {case_of(row) for row in rows}
     todo = [case for case in order if case not in known]
-    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn()) as bar:
-        task = bar.add_task("Patients", total=len(order), completed=len(known))
+    parts = (*Progress.get_default_columns()[:3], MofNCompleteColumn())
+    with Progress(*parts, TimeRemainingColumn()) as bar:
+        done = len(order) - len(todo)
+        task = bar.add_task("Patients", total=len(order), completed=done)
         try:
-            for row in finished(todo, chosen.workers):
-                append(TABLE, COLUMNS, row)
+            for row in finished(todo, workers):
+                append(TABLE, columns, row)
                 bar.advance(task)
         except KeyboardInterrupt:
             raise SystemExit("stopped; run it again to go on") from None
