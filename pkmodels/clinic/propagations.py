@@ -88,7 +88,7 @@ def _of_target(
         )
     )
     try:
-        alone = {
+        found = {
             region.name: _of_region(
                 patient, region, choice.plan.label, by_place, dict(recoveries), noise
             )
@@ -98,6 +98,8 @@ def _of_target(
         return Propagation(
             factors={}, total=None, posterior=posterior, missing=str(error)
         )
+    alone = {name: factors for name, (factors, _) in found.items()}
+    notes = [text for _, warnings in found.values() for text in warnings]
     shares = _energy_shares(assessment, choice, names)
     factors: dict[str, float] = {}
     for factor in next(iter(alone.values())):
@@ -109,7 +111,10 @@ def _of_target(
     if patient.ligand_mass_cv is not None and mass_changes(patient, choice.plan):
         factors[LIGAND_MASS] = log_sd_of_cv(patient.ligand_mass_cv)
     return Propagation(
-        factors=factors, total=math.hypot(*factors.values()), posterior=posterior
+        factors=factors,
+        total=math.hypot(*factors.values()),
+        posterior=posterior,
+        note="; ".join(dict.fromkeys(notes)) or None,
     )
 
 
@@ -120,11 +125,12 @@ def _of_region(
     outlines: Mapping[tuple[str, str], Outline],
     recoveries: Mapping[str, float],
     noise: Mapping[str, float],
-) -> dict[str, float]:
-    """Return the relative uncertainty of a region's dose by factor, recovery signed."""
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return the relative uncertainty of a region's dose by factor, and warnings."""
     own = next(m.label for m in patient.measurements if m.region == region.name)
     series = series_of(patient, region.name, own)
-    fitted = integrate_fit(best_fit(series.scans), (label,))
+    curve = best_fit(series.scans)
+    fitted = integrate_fit(curve, (label,))
     scale = float(noise[series.modality]) / math.sqrt(max(series.scaled_by, 1))
     outline = outlines.get((series.modality, region.name))
     calibration = next(
@@ -136,15 +142,16 @@ def _of_region(
     exponent = 0.0 if outline is None else outline.exponent
     falls = -mass_slope(value, region.mass_g)
     loadings = {} if outline is None else outline.loadings
-    curve = math.hypot(*(recoveries[n] * load for n, load in loadings.items()))
-    return {
+    recovery = math.hypot(*(recoveries[n] * load for n, load in loadings.items()))
+    factors = {
         FIT: float(fitted.relative_uncertainty[0]),
         NORMALIZATION: scale if series.scaled_by else 0.0,
         CALIBRATION: 0.0 if calibration is None else log_sd_of_cv(calibration),
-        RECOVERY: curve,
+        RECOVERY: recovery,
         MASS: (falls - exponent) * log_sd_of_cv(region.mass_cv or 0.0),
         S_VALUE: math.hypot(*(u.log_sd for u in value.uncertainties)),
     }
+    return factors, curve.warnings
 
 
 def mass_slope(value: SValue, mass_g: float) -> float:

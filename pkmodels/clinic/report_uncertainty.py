@@ -154,9 +154,10 @@ def _propagation_table(targets: Mapping[str, Propagation]) -> Table:
         ("posterior", *(relative(found.posterior) for found in targets.values())),
     ]
     notes = tuple(
-        f"{name}: {found.missing}"
+        f"{name}: {text}"
         for name, found in targets.items()
-        if found.missing is not None
+        for text in (found.missing, found.note)
+        if text is not None
     )
     return Table(("Factor", *targets), tuple(rows), notes)
 

@@ -58,12 +58,14 @@ class Propagation(Record):
     """The EANM's analytic propagation beside the posterior: relative standard errors.
 
     `factors` holds each factor's relative standard uncertainty of the dose, `total`
-    their combination, `posterior` the sd of ln(dose) over the draws.
+    their combination, `posterior` the sd of ln(dose) over the draws; `note` says what
+    makes the total too small.
     """
 
     factors: dict[Text, NonNegative]
     total: NonNegative | None
     posterior: NonNegative
+    note: Text | None = None
     missing: Text | None = None
 
     @model_validator(mode="after")
