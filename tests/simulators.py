@@ -253,8 +253,8 @@ def draw_truth(generator, ligand="dotatate", world=AS_STATED) -> Truth:
 def dose_weights(masses, s_factor, ratio, cross_factors):
     """Return Gy/(MBq h) of the kidneys together from each region, for each label."""
     total = sum(masses[r] for r in KIDNEYS)
-    lutetium = dict.fromkeys(REGIONS, 0.0)
-    yttrium = dict.fromkeys(REGIONS, 0.0)
+    lutetium = {region: 0.0 for region in REGIONS}
+    yttrium = {region: 0.0 for region in REGIONS}
     for target in KIDNEYS:
         reference, published = SELF_LU[target]
         mass, share = masses[target], masses[target] / total

@@ -87,7 +87,13 @@ def test_effective_half_lives_stay_below_the_physical_one(organs):
 def test_every_file_is_written_and_says_the_same(folder, output):
     out = folder / "out"
     names = {path.name for path in out.iterdir()}
-    assert names == {"report.html", "result.json", "curves.csv", "posterior.nc"}
+    assert names == {
+        "report.html",
+        "result.json",
+        "summary.csv",
+        "curves.csv",
+        "posterior.nc",
+    }
     assert output.exit_code == EXIT_DONE
     assert read_result(out / "result.json") == output.result
     header, *rows = (out / "curves.csv").read_text("utf-8").splitlines()
@@ -177,3 +183,33 @@ def test_a_refused_fit_gives_no_parameters(folder):
     assert "NOT to be trusted" in repr(fit)
     with pytest.raises(FitRefusedError, match=r"R-hat is 1\.3"):
         fit.parameters()
+
+
+@pytest.mark.parametrize("label", ["Lu-177", "Y-90"])
+def test_the_analytic_propagation_agrees_where_errors_are_small(output, label):
+    """Some 7 % in all: the law of propagation and the draws are then one (Gear 2018).
+
+    The posterior's fit uses four scans of four organs, the analytic one each alone.
+    """
+    found = output.result.propagation[label]["kidneys"]
+    assert found.total == pytest.approx(found.posterior, rel=0.05)
+    assert set(found.factors) >= {"calibration", "mass and outline", "S-value"}
+
+
+@pytest.mark.parametrize("kidney", ["kidney_left", "kidney_right"])
+def test_least_squares_agrees_where_the_curve_is_well_seen(output, kidney):
+    [fit, *_] = output.result.classical["Lu-177"][kidney]
+    assert fit.method == "exponentials, least squares"
+    assert fit.ratio == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_budget_follows_from_the_stated_errors(output):
+    """By hand: 5 % calibration; two kidneys of 5 % and 48/52 % of the energy."""
+    budget = output.result.budgets["Y-90"]["kidneys"]
+    variance = budget.log_sd**2
+    calibration = budget.factors["calibration"].first_order * variance
+    assert calibration == pytest.approx(0.05**2, rel=0.06)
+    s_value = budget.factors["S-value"].first_order * variance
+    assert s_value == pytest.approx(0.034**2 + 0.01**2, rel=0.08)
+    mass = budget.factors["mass and outline"].first_order * variance
+    assert mass == pytest.approx(0.05**2 * (0.48**2 + 0.52**2), rel=0.08)

@@ -1,6 +1,6 @@
 """Simulated patients through the clinic's chain: does "at most 5 %" hold?
 
-    python studies/safe_activity/study.py --patients 200 --workers 2
+    python studies/safe_activity/study.py --patients 170 --workers 2
 
 appends a row to patients.csv for each patient that it lacks. Stop it with Ctrl-C and
 start it again at will; `figures.py` draws what is there.
@@ -24,7 +24,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 FOLDER = Path(__file__).resolve().parent
 TABLE = FOLDER / "patients.csv"
-PATIENTS = 200
+PATIENTS = 170
 # Of two scans, which take longest, and of each world that departs from what is stated.
 SHARE_OF_OTHERS = 0.6
 DIGITS = 6
