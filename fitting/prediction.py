@@ -29,19 +29,22 @@ class Prediction:
         The part of it after `last_h`, MBq h.
     at_last : (n_draws, n_observables) array
         Activity at `last_h`, MBq.
-    last_h : float
-        Time of the last scan after the dose, h.
+    last_h : (n_observables,) array
+        Time of the last scan of each observable after the dose, h.
     """
 
     observables: tuple[str, ...]
     time_integrals: np.ndarray
     tails: np.ndarray
     at_last: np.ndarray
-    last_h: float
+    last_h: np.ndarray
 
 
 def predict(
-    compiled: ExactSystem, parameters: np.ndarray, doses: Doses, last_h: float
+    compiled: ExactSystem,
+    parameters: np.ndarray,
+    doses: Doses,
+    last_h: float | np.ndarray,
 ) -> Prediction:
     """Predict time integrals for doses of one label.
 
@@ -56,8 +59,9 @@ def predict(
         From a fit.
     doses : Doses
         Doses of one label.
-    last_h : float
-        Time that divides the integral, h; at or after the end of the last dose.
+    last_h : float or (n_observables,) array
+        Time that divides the integral of each observable, h; at or after the end of the
+        last dose.
 
     Returns
     -------
@@ -89,9 +93,10 @@ def predict(
     """
     check_lengths(compiled.system, doses)
     doses = Doses(*(np.asarray(field, float) for field in doses))
+    names = compiled.system.observables
+    divided = np.broadcast_to(np.asarray(last_h, float), (len(names),))
     totals, tails, last = (
-        np.asarray(part)
-        for part in _integrals(compiled, parameters, doses, np.float64(last_h))
+        np.asarray(part) for part in _integrals(compiled, parameters, doses, divided)
     )
     if not (np.isfinite(totals).all() and np.isfinite(tails).all()):
         count = int((~np.isfinite(totals + tails)).any(axis=1).sum())
@@ -99,8 +104,7 @@ def predict(
             f"{count} of {len(parameters)} draws of {compiled.system.name!r} give no "
             "finite time integral: look at the priors of its rates"
         )
-    names = compiled.system.observables
-    return Prediction(names, totals, tails, last, last_h)
+    return Prediction(names, totals, tails, last, divided)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -110,9 +114,13 @@ def _integrals(
     def one(values: Any) -> tuple[Any, Any, Any]:
         observe = compiled.observe(values)
         total = compiled.integrate(values, doses)
-        tail = compiled.integrate_after(values, doses, last_h)
-        last = compiled.solve(values, doses, jnp.reshape(last_h, (1,)))[0]
-        return observe @ total, observe @ tail, observe @ last
+
+        def tail(observed: Any, time: Any) -> Any:
+            return observed @ compiled.integrate_after(values, doses, time)
+
+        tails = jax.vmap(tail)(observe, last_h)
+        last = jnp.sum(observe * compiled.solve(values, doses, last_h), axis=1)
+        return observe @ total, tails, last
 
     return jax.vmap(one)(parameters)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clinic_patients import HEADER, MEASUREMENTS, PATIENT, replaced, write_patient
+from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
 from made_up_fit import activity_after, integral_h, made_up_fit, tail_after
 from scipy.optimize import brentq
 
@@ -27,6 +27,7 @@ from pkmodels.clinic.patient import (
     Waiver,
 )
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.reporting import build_result
 from pkmodels.clinic.residual_activity import at_transplantation, left_over
 from pkmodels.decision import History
 from pkmodels.errors import FitRefusedError
@@ -395,47 +396,36 @@ def test_what_dosimetry_left_over_is_told_for_the_start_of_the_therapy(
 
 
 def test_a_marrow_limit_and_its_dose_rate_at_the_transplantation(
-    tmp_path: Path,
+    patient: Patient, fit: Fit
 ) -> None:
-    """Marrow of 1170 g: 1.15e-5 mGy/(MBq s) of self-dose, OLINDA-type table."""
-    text = replaced(PATIENT, 'sex = "female"', 'sex = "male"')
-    text = replaced(text, '[regions.liver]\norgan = "liver"', MARROW)
-    text = replaced(text, "[limits.red_marrow]\nwaived", "[limits.liver]\nwaived")
-    text = replaced(text, 'label = "Y-90"', 'label = "Lu-177"')
-    rows = f"{HEADER}\n" + "".join(
-        f"{name},,SPECT,{time},,{value},MBq,,\n"
-        for name, value in (("kidney_left", 70), ("kidney_right", 65), ("marrow", 60))
-        for time in (24, 96)
+    """The liver's curve as that of 1170 g of marrow, after Lu-177.
+
+    OLINDA-type, male: 1.15e-5 of itself, 3.35e-8 mGy/(MBq s) of both kidneys.
+    """
+    marrow = replace(patient.regions[2], organ="red_marrow", mass_g=1170.0, mass_cv=0.0)
+    limited = replace(
+        patient,
+        regions=(*patient.regions[:2], marrow),
+        limits=(Limit("liver", 2.0, None),),
+        waived=(Waiver("kidneys", "a test"),),
+        transplantation_day=14.0,
     )
-    patient = read_patient(write_patient(tmp_path, text, rows))
-    patient = replace(patient, transplantation_day=14.0)
-    check_answerable(patient)
-    fit = made_up_fit(patient, log_sd=0.0)
-    found = assess(patient, fit)
+    check_answerable(limited)
+    masses = {**fit.posterior.exact_masses, "liver": 1170.0}
+    weighed = replace(fit, posterior=replace(fit.posterior, exact_masses=masses))
+    found = assess(limited, weighed)
     choice = found.choices["Lu-177"]
-    left = at_transplantation(patient, fit, found, choice)
+    assert choice.decision is not None
+    left = at_transplantation(limited, weighed, found, choice)
     assert left is not None
     assert left.marrow_mGy_per_h is not None
-    kidneys = sum(
-        left.measured_MBq[name].median for name in ("kidney_left", "kidney_right")
+    own, *kidneys = (
+        left.of_MBq * activity_after(fit, name, LU177, 336.0)
+        for name in ("liver", "kidney_left", "kidney_right")
     )
-    own = 1.15e-5 * left.measured_MBq["marrow"].median
-    expected = 3600.0 * (own + 3.35e-8 * kidneys)
-    assert left.marrow_mGy_per_h.median == pytest.approx(expected, rel=0.01)
-    assert any("red marrow: photons" in line for line in warnings(patient, fit, found))
-
-
-MARROW = """[regions.liver]
-organ = "liver"
-
-[regions.marrow]
-organ = "red_marrow"
-mass_g = 1170.0
-mass_cv = 0.0
-
-[limits.marrow]
-absorbed_dose_Gy = 2.0
-"""
+    rate = 3600.0 * (1.15e-5 * own + 3.35e-8 * sum(kidneys))  # mGy/h
+    assert left.marrow_mGy_per_h.median == pytest.approx(np.median(rate), rel=0.01)
+    assert any("red marrow: photons" in w for w in warnings(limited, weighed, found))
 
 
 def test_without_any_limit_nothing_is_decided(patient: Patient, fit: Fit) -> None:
@@ -443,3 +433,45 @@ def test_without_any_limit_nothing_is_decided(patient: Patient, fit: Fit) -> Non
     found = assessed(patient, fit, limits=(), waived=waived)
     assert all(choice.decision is None for choice in found.choices.values())
     assert all(choice.refused is None for choice in found.choices.values())
+
+
+def test_an_activity_above_what_is_usually_prepared_is_told(
+    patient: Patient, fit: Fit
+) -> None:
+    """8 GBq of Y-90 in one syringe; four cycles divide it."""
+    many = replace(patient, limits=(Limit("kidneys", 60.0, None),))
+    found = assess(many, fit)
+    decision = found.choices["Y-90"].decision
+    assert decision is not None
+    assert 8.0 < decision.activity_GBq < 32.0
+    words = "of Y-90 in one syringe is more than is usually prepared: up to 8 GBq"
+    assert any(words in line for line in warnings(many, fit, found))
+    four = replace(many, plans=tuple(replace(p, cycles=4) for p in many.plans))
+    said = warnings(four, fit, assess(four, fit))
+    assert not any(words in line for line in said)
+
+
+def test_a_result_carries_every_table(patient: Patient, fit: Fit) -> None:
+    full = replace(
+        patient,
+        limits=BED,
+        plans=tuple(replace(p, cycles=2, start_h=168.0) for p in patient.plans),
+        history=(History("kidneys", "bed", 3.0, 1.0, "external beam 2019"),),
+        treatments=(Treatment(72.0, "dexa-BEAM"),),
+        transplantation_day=14.0,
+        model_choice_cv=0.1,
+    )
+    check_answerable(full)
+    found = assess(full, fit)
+    result = build_result(full, fit, found)
+    assert result.history == ["kidneys: 3 Gy (sd 1) of BED, external beam 2019"]
+    assert any("dexa-BEAM" in line for line in result.warnings)
+    decision = found.choices["Y-90"].decision
+    assert decision is not None
+    assert decision.activity_per_cycle_GBq == pytest.approx(decision.activity_GBq / 2.0)
+    written = result.model_dump_json()
+    for words in ("external beam 2019", "model choice", "dexa-BEAM"):
+        assert words in written
+    budget = result.budgets["Y-90"]["kidneys"]
+    alone = sum(share.first_order for share in budget.factors.values())
+    assert alone + budget.interactions + budget.dependence == pytest.approx(1.0)

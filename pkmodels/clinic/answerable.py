@@ -1,14 +1,17 @@
 """Whether this version can answer what a patient's folder asks, before any fit."""
 
+import math
 from collections.abc import Iterator
+from statistics import NormalDist
 
 from pkmodels.clinic.dose_weights import COMPARED, irradiation_of, self_value
 from pkmodels.clinic.patient import Limit, Patient, Region
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.clinic.responses import organ_of, radiobiologies
 from pkmodels.decision import MINIMUM_TAIL_DRAWS
+from pkmodels.dosimetry.mass_scaling import SHARE_OUTSIDE
 from pkmodels.errors import InputError, suggest
-from pkmodels.gammas import check_one_source
+from pkmodels.gammas import gamma_ratio
 from pkmodels.models.values import EXCHANGING_ORGANS
 
 MODELS = ("organ_exchange",)
@@ -22,6 +25,9 @@ _KEYS = {"absorbed_dose": "absorbed_dose_Gy", "bed": "bed_Gy"}
 
 # A mass so many times the reference organ's, or less, is a wrong unit.
 _MASS_RATIO = 20.0
+
+# Half of what an S-value lets its draws do (`SHARE_OUTSIDE`): data may move the mass.
+_OUTSIDE = SHARE_OUTSIDE.value / 2.0
 
 # With more, the sampler would need more draws than a laptop holds.
 HIGHEST_CONFIDENCE = 0.999
@@ -75,7 +81,11 @@ def _model_problems(patient: Patient) -> Iterator[str]:
 
 def _mass_problems(patient: Patient) -> Iterator[str]:
     for region in patient.regions:
-        value = self_value(patient, region, "Lu-177")
+        try:
+            value = self_value(patient, region, "Lu-177")
+        except InputError as error:
+            yield f"{FILE_NAME}: [regions.{region.name}]: {error}"
+            continue
         yield from _range_problems(patient, region)
         usual = None if value is None else value.reference_mass_g
         if region.mass_g is None or usual is None:
@@ -95,13 +105,23 @@ def _range_problems(patient: Patient, region: Region) -> Iterator[str]:
         bounds = None if value is None else value.mass_range_g
         if region.mass_g is None or bounds is None:
             continue
-        if not bounds[0] <= region.mass_g <= bounds[1]:
+        if _share_outside(region.mass_g, region.mass_cv or 0.0, bounds) > _OUTSIDE:
             yield (
-                f"{FILE_NAME}: [regions.{region.name}] mass_g = {region.mass_g:g}: the "
-                f"S-value of {label} for {region.organ} holds from {bounds[0]:g} to "
-                f"{bounds[1]:g} g: leave the mass out, or give an S-value for it in a "
+                f"{FILE_NAME}: [regions.{region.name}] mass_g = {region.mass_g:g}, "
+                f"mass_cv = {region.mass_cv or 0.0:.2g}: the S-value of {label} for "
+                f"{region.organ} holds from {bounds[0]:g} to {bounds[1]:g} g, and the "
+                "mass may lie outside: leave it out, or give an S-value for it in a "
                 "table of your own ([s_values])"
             )
+
+
+def _share_outside(mass_g: float, cv: float, bounds: tuple[float, float]) -> float:
+    """Return the probability that a mass lies outside some bounds."""
+    if cv == 0.0:
+        return float(not bounds[0] <= mass_g <= bounds[1])
+    of_log = NormalDist(math.log(mass_g), math.sqrt(math.log1p(cv**2)))
+    low, high = (of_log.cdf(math.log(bound)) for bound in bounds)
+    return low + 1.0 - high
 
 
 def _name_problems(patient: Patient) -> Iterator[str]:
@@ -193,20 +213,36 @@ def _history_problems(patient: Patient) -> Iterator[str]:
 
 
 def _gamma_problems(patient: Patient) -> Iterator[str]:
-    labels = {m.modality: m.label for m in patient.measurements}
+    measured = dict.fromkeys((m.modality, m.label) for m in patient.measurements)
     for each in patient.calibrations:
         energy, ours, theirs = (
             each.gamma_keV,
             each.calibrated_with,
             each.quantified_with,
         )
-        label = labels.get(each.modality)
-        if energy is None or ours is None or theirs is None or label is None:
+        if energy is None or ours is None or theirs is None:
             continue
-        try:
-            check_one_source(label, energy, ours, theirs)
-        except InputError as error:
-            yield f"{FILE_NAME}: {key_of('calibration', each.modality)}: {error}"
+        where = f"{FILE_NAME}: {key_of('calibration', each.modality)}"
+        for label in (n for modality, n in measured if modality == each.modality):
+            try:
+                factor = gamma_ratio(
+                    label, energy, ours, theirs, mixture=(ours, theirs)
+                )
+            except InputError as error:
+                yield f"{where}: {error}"
+                continue
+            if ours != theirs:
+                yield (
+                    f"{where}: calibrated with {ours} but quantified with {theirs}, "
+                    f"whose yields of {label} at {energy:g} keV differ, so that "
+                    f"activities come out {_too_much(1.0 / factor)}: multiply the "
+                    f"values of this modality by {factor:.4g} and state {ours} for both"
+                )
+
+
+def _too_much(ratio: float) -> str:
+    side = "high" if ratio > 1.0 else "low"
+    return f"{abs(100.0 * (ratio - 1.0)):.1f} % too {side}"
 
 
 def _recovery_problems(patient: Patient) -> Iterator[str]:

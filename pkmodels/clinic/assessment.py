@@ -13,10 +13,10 @@ from pkmodels.clinic.exposure import (
     targets_of,
 )
 from pkmodels.clinic.patient import Limit, Patient, Plan
-from pkmodels.clinic.plans import last_scan_h, mass_changes, plans_to_compare
+from pkmodels.clinic.plans import last_scans_h, mass_changes, plans_to_compare
 from pkmodels.clinic.question import log_sd_of_cv
 from pkmodels.clinic.received import Received, dose_limits, receive
-from pkmodels.clinic.responses import draw_responses
+from pkmodels.clinic.responses import draw_responses, organ_of
 from pkmodels.decision import (
     AnyBurden,
     Burdens,
@@ -36,6 +36,9 @@ from pkmodels.decision import (
 from pkmodels.errors import InputError
 from pkmodels.fitting.checks import quantile_size
 from pkmodels.fitting.fit import Fit
+
+# Streams of random numbers, one for each cause.
+_RESPONSE_STREAM, _HISTORY_STREAM, _MODEL_STREAM, _MASS_STREAM = 2, 3, 4, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,7 @@ class Assessment:
     Parameters
     ----------
     exposures : mapping of label to mapping of target to Exposure
-        Of every label measured, planned or compared.
+        Of every label: as planned, else as it was given, else as it is compared.
     received : Received
         What was received before.
     choices : mapping of str to Choice
@@ -138,23 +141,25 @@ def assess(patient: Patient, fit: Fit) -> Assessment:
     given = [(label, a.duration_h) for label, a in patient.schedule.labelled]
     wanted = dict.fromkeys([*given, *((p.label, p.duration_h) for p in plans)])
     dosimetry = _dosimetry(patient, fit, tuple(dict.fromkeys(n for n, _ in wanted)))
-    last_h = last_scan_h(patient)
+    last_h = last_scans_h(patient)
     exposures = {
         (label, duration): expose(fit, dosimetry, label, duration, last_h)
         for label, duration in wanted
     }
-    generator = np.random.default_rng([fit.seed, 3])
+    generator = np.random.default_rng([fit.seed, _HISTORY_STREAM])
     received = receive(patient, dosimetry, exposures, generator)
-    effect = mass_effect(patient, fit)
+    effects = mass_effects(patient, fit)
     choices = {}
     for plan in plans:
         of_plan = exposures[plan.label, plan.duration_h]
         if mass_changes(patient, plan):
-            of_plan = {n: _scaled(x, effect) for n, x in of_plan.items()}
+            of_plan = {n: _scaled(x, effects[n]) for n, x in of_plan.items()}
         choices[plan.label] = _choose(patient, fit, plan, of_plan, received, dosimetry)
-    shown = {label: exposures[label, length] for label, length in reversed(given)}
+    as_given = {label: exposures[label, length] for label, length in reversed(given)}
+    of_choices = {n: choice.exposures for n, choice in choices.items()}
+    as_planned = {n: of_choices[n] for n, choice in choices.items() if choice.planned}
     return Assessment(
-        exposures=shown | {n: choice.exposures for n, choice in choices.items()},
+        exposures=of_choices | as_given | as_planned,
         received=received,
         choices=choices,
         comparison=_compare(patient, choices),
@@ -169,22 +174,32 @@ def _dosimetry(patient: Patient, fit: Fit, labels: tuple[str, ...]) -> Dosimetry
         patient,
         tuple(targets_of(patient, measured)),
         n_draws,
-        np.random.default_rng([fit.seed, 2]),
+        np.random.default_rng([fit.seed, _RESPONSE_STREAM]),
     )
-    model_factor = _factor(fit, patient.model_choice_cv, 4)
-    return prepare_dosimetry(patient, fit, labels, responses, model_factor)
+    model_factors = _factors(patient, fit, patient.model_choice_cv, _MODEL_STREAM)
+    return prepare_dosimetry(patient, fit, labels, responses, model_factors)
 
 
-def _factor(fit: Fit, cv: float | None, stream: int) -> np.ndarray:
-    """Draw a log-normal factor with median 1; 1 where its cv is not stated."""
-    normal = np.random.default_rng([fit.seed, stream]).standard_normal(
-        fit.draws.diverging.size
-    )
-    return np.exp((0.0 if cv is None else log_sd_of_cv(cv)) * normal)
+def _factors(
+    patient: Patient, fit: Fit, cv: float | None, stream: int
+) -> dict[str, np.ndarray]:
+    """Draw a log-normal factor with median 1 for each organ; 1 where no cv is stated.
+
+    What a model leaves out moves organs apart: a saturated tumour is not a kidney.
+    """
+    measured = fit.posterior.compiled.system.observables
+    organs = {name: organ_of(patient, name) for name in targets_of(patient, measured)}
+    log_sd = 0.0 if cv is None else log_sd_of_cv(cv)
+    drawn = {}
+    for number, organ in enumerate(sorted(set(organs.values()))):
+        generator = np.random.default_rng([fit.seed, stream, number])
+        normal = generator.standard_normal(fit.draws.diverging.size)
+        drawn[organ] = np.exp(log_sd * normal)
+    return {name: drawn[organ] for name, organ in organs.items()}
 
 
-def mass_effect(patient: Patient, fit: Fit) -> np.ndarray:
-    """Draw what another ligand mass may do to every planned dose; 1 if not stated.
+def mass_effects(patient: Patient, fit: Fit) -> dict[str, np.ndarray]:
+    """Draw what another ligand mass may do to a planned dose; 1 if not stated.
 
     Parameters
     ----------
@@ -195,9 +210,10 @@ def mass_effect(patient: Patient, fit: Fit) -> np.ndarray:
 
     Returns
     -------
-    (n_draws,) array
+    dict of str to (n_draws,) array
+        By target, one for all regions of an organ.
     """
-    return _factor(fit, patient.ligand_mass_cv, 5)
+    return _factors(patient, fit, patient.ligand_mass_cv, _MASS_STREAM)
 
 
 def _scaled(exposure: Exposure, factor: np.ndarray) -> Exposure:

@@ -156,4 +156,7 @@ def _left_out(patient: Patient) -> Iterator[str]:
         if cv is None:
             yield f"what {name} would change is not in the intervals ([uncertainty])"
         else:
-            yield f"{name} may change a dose by {cv:.0%} (relative sd, by the file)"
+            yield (
+                f"{name} may change a dose by {cv:.0%} (relative sd, by the file), "
+                "each organ's apart from the others'"
+            )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkmodels.clinic.assessment import Assessment, Choice, mass_effect
+from pkmodels.clinic.assessment import Assessment, Choice, mass_effects
 from pkmodels.clinic.dose_weights import Irradiation, combine, weigh
-from pkmodels.clinic.exposure import Dosimetry, unit_dose
+from pkmodels.clinic.exposure import Dosimetry, divide, unit_dose
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.result_dosimetry import Budget, Share
@@ -46,7 +46,7 @@ class _Scale:
 
 
 def budgets_of(
-    patient: Patient, fit: Fit, assessment: Assessment, last_h: float
+    patient: Patient, fit: Fit, assessment: Assessment, last_h: Mapping[str, float]
 ) -> dict[str, dict[str, Budget]]:
     """Return the budget of every limited target, for each label that is decided on.
 
@@ -58,8 +58,8 @@ def budgets_of(
         The fit.
     assessment : Assessment
         Its doses.
-    last_h : float
-        Time of the last scan after an administration, h.
+    last_h : mapping of str to float
+        Time of each region's last scan after an administration, h.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def _budget(
     target: str,
     activity_GBq: float,
     scales: Mapping[str, _Scale],
-    last_h: float,
+    last_h: Mapping[str, float],
 ) -> Budget:
     dosimetry = assessment.dosimetry
     blocks = _blocks(patient, fit, dosimetry, choice, target, scales, last_h)
@@ -128,14 +128,14 @@ def _blocks(
     choice: Choice,
     target: str,
     scales: Mapping[str, _Scale],
-    last_h: float,
+    last_h: Mapping[str, float],
 ) -> dict[str, Block]:
     """Return the factors' draws; those that one cause makes vary together."""
     plan, masses = choice.plan, dosimetry.masses_g
     unit = unit_dose(plan.label, plan.duration_h)
-    predicted = predict(
-        fit.posterior.compiled, fit.parameters(), unit, max(last_h, plan.duration_h)
-    )
+    compiled = fit.posterior.compiled
+    divided = divide(compiled.system.observables, last_h, plan.duration_h)
+    predicted = predict(compiled, fit.parameters(), unit, divided)
     scale = np.stack(
         [
             scales[name].calibration
@@ -152,13 +152,11 @@ def _blocks(
         CALIBRATED: np.stack([s.calibration for s in scales.values()], axis=1),
         RECOVERED: np.stack([s.recovery for s in scales.values()], axis=1),
         MASS: np.stack(list(masses.values()), axis=1),
-        S_VALUE: np.stack(
-            [*dosimetry.factors.values(), np.ones_like(dosimetry.model_factor)], axis=1
-        ),
-        MODEL_CHOICE: dosimetry.model_factor,
+        S_VALUE: np.stack([*dosimetry.factors.values(), np.ones(len(until))], axis=1),
+        MODEL_CHOICE: dosimetry.model_factors[target],
     }
     if mass_changes(patient, plan):
-        blocks[LIGAND_MASS] = mass_effect(patient, fit)
+        blocks[LIGAND_MASS] = mass_effects(patient, fit)[target]
     protraction = choice.exposures[target].protraction
     if choice.burdens[target].quantity == "bed" and protraction is not None:
         response = dosimetry.responses[target]

@@ -8,10 +8,12 @@ from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.patient import Patient, Plan
 from pkmodels.clinic.question import MONTE_CARLO_LIMIT
 from pkmodels.decision import cautions_of
+from pkmodels.dosimetry.marrow import marrow_s_values, remainder_s
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.posterior import EXPECTED
 from pkmodels.models.values import LIGANDS
-from pkmodels.units import NMOL_PER_UMOL
+from pkmodels.nuclides import nuclide
+from pkmodels.units import MBQ_PER_GBQ, NMOL_PER_UMOL
 
 # Values further from the fitted curve, in sd of the usual noise, are named.
 RESIDUAL_LIMIT = 3.0
@@ -40,7 +42,7 @@ def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[
         *patient.warnings,
         *_group_warnings(patient),
         *_mass_warnings(patient),
-        *_marrow_warnings(patient),
+        *_marrow_warnings(patient, assessment),
         *_target_warnings(patient),
         *_treatment_warnings(patient),
     ]
@@ -84,14 +86,55 @@ def _mass_text(mass_ug: float | None) -> str:
     return "an unstated mass" if mass_ug is None else f"{mass_ug:g} ug"
 
 
-def _marrow_warnings(patient: Patient) -> Iterator[str]:
-    if any(region.organ == "red_marrow" for region in patient.regions):
-        yield (
-            "red marrow: photons from what was not measured are left out; for Lu-177 "
-            "they can add as much again (at most 0.23 Gy/GBq in men, 0.27 in women, if "
-            "all activity decayed in the body: 2.74e-7 and 3.28e-7 mGy/(MBq s), "
-            "OLINDA-type table), so that a marrow dose of Lu-177 is too low here"
-        )
+def _marrow_warnings(patient: Patient, assessment: Assessment | None) -> Iterator[str]:
+    if not any(region.organ == "red_marrow" for region in patient.regions):
+        return
+    most = photons_to_marrow(patient.sex)
+    yield (
+        "red marrow: photons from what was not measured are left out, so that its "
+        f"dose of Lu-177 is too low here: by at most {most:.2g} Gy/GBq, if all activity "
+        "decayed in the rest of the body (S from its remainder, OLINDA-type table)"
+    )
+    if assessment is None:
+        return
+    for limit in patient.limits:
+        organs = {region.organ for region in patient.regions_of(limit.target)}
+        choice = assessment.planned.get("Lu-177")
+        decision = None if choice is None else choice.decision
+        if "red_marrow" in organs and decision is not None:
+            activity = decision.activity_GBq
+            yield (
+                f"the limit of {limit.target} is judged without them: at "
+                f"{activity:.3g} GBq of Lu-177 up to {most * activity:.2g} Gy may be "
+                "missing"
+            )
+
+
+def photons_to_marrow(sex: str) -> float:
+    """Return the most that Lu-177 outside the measured regions gives red marrow.
+
+    S(RM<-RB) / lambda: all of the activity decays in the remainder of the body.
+
+    Parameters
+    ----------
+    sex : str
+        ``male`` or ``female``.
+
+    Returns
+    -------
+    float
+        Gy per GBq administered.
+
+    Examples
+    --------
+    >>> round(photons_to_marrow("male"), 3), round(photons_to_marrow("female"), 3)
+    (0.076, 0.088)
+    """
+    values = marrow_s_values("Lu-177", sex, (), remainder=True)
+    used = values.by_source.values()
+    certain = {u.name: 1.0 for value in used for u in value.uncertainties}
+    decay = nuclide("Lu-177").decay_constant_per_h
+    return float(MBQ_PER_GBQ * remainder_s(values, certain) / decay)
 
 
 def _target_warnings(patient: Patient) -> Iterator[str]:
@@ -106,9 +149,10 @@ def _target_warnings(patient: Patient) -> Iterator[str]:
 
 def _treatment_warnings(patient: Patient) -> Iterator[str]:
     first = min(a.time_h for a in patient.schedule.administrations)
-    starts = [plan.start_h for plan in patient.plans]
+    # Of several cycles only the start of the first is known.
+    ends = [plan.start_h if plan.cycles == 1 else None for plan in patient.plans]
     for treatment in patient.treatments:
-        before = any(h is None or treatment.time_h <= h for h in starts)
+        before = any(h is None or treatment.time_h <= h for h in ends)
         if treatment.time_h >= first and before:
             yield (
                 f"{treatment.what} at {treatment.time_h:g} h lies between dosimetry "

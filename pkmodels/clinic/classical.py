@@ -1,13 +1,13 @@
 """Classical methods on the same scans, beside the posterior."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.result_dosimetry import ClassicalEstimate
-from pkmodels.clinic.scan_series import series_of
+from pkmodels.clinic.scan_series import Series, series_of
 from pkmodels.dosimetry.exponential_curves import Form, Weights
 from pkmodels.dosimetry.exponential_fits import (
     ExponentialFit,
@@ -24,6 +24,7 @@ from pkmodels.dosimetry.single_scan import (
 from pkmodels.dosimetry.trapezoids import Start, Tail, integrate_trapezoids
 from pkmodels.errors import InputError
 from pkmodels.fitting.fit import Fit
+from pkmodels.fitting.posterior import NOISE
 from pkmodels.models.values import effective_half_life
 
 # Haenscheid's single scan is meant for four days after 177Lu.
@@ -51,6 +52,7 @@ def classical_estimates(
         the same scans with its own decay.
     """
     found: dict[str, dict[str, list[ClassicalEstimate]]] = {}
+    noise = noise_of(fit)
     measured = dict.fromkeys((m.region, m.label) for m in patient.measurements)
     for region, own in measured:
         given = [a.activity_MBq for n, a in patient.schedule.labelled if n == own]
@@ -62,14 +64,14 @@ def classical_estimates(
             half_life = float(np.median(exposure.effective_half_life_h))
             try:
                 series = series_of(patient, region, own)
-                scans = series.scans
+                scans, sd = series.scans, scan_noise(noise, series)
                 if label != own:
                     scans = exchange_label(scans, label)
             except InputError as error:
                 estimates = [_missing("every classical method", error)]
             else:
                 estimates = [
-                    *_of_region(patient, scans, given[0], posterior, half_life)
+                    *_of_region(patient, scans, given[0], sd, posterior, half_life)
                 ]
             found.setdefault(label, {})[region] = estimates
     return found
@@ -79,6 +81,7 @@ def _of_region(
     patient: Patient,
     scans: Scans,
     activity_MBq: float,
+    sd: float,
     posterior_h: float,
     half_life_h: float,
 ) -> Iterator[ClassicalEstimate]:
@@ -94,7 +97,7 @@ def _of_region(
             {"method": name, "tiac_h": tiac, "ratio": tiac / posterior_h, **more}
         )
 
-    yield estimate("exponentials, least squares", lambda: _exponentials(scans))
+    yield estimate("exponentials, least squares", lambda: _exponentials(scans, sd))
     for tail in (Tail.LAST_TWO, Tail.PHYSICAL):
         yield estimate(
             f"trapezoids, then {tail}",
@@ -116,13 +119,54 @@ def _of_region(
         yield estimate("one scan, population half-life", population)
 
 
-def best_fit(scans: Scans) -> ExponentialFit:
-    """Return the exponential curve that the corrected Akaike criterion prefers.
+def noise_of(fit: Fit) -> dict[str, float]:
+    """Return the relative noise that the fit found for each modality's values.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+
+    Returns
+    -------
+    dict of str to float
+        Posterior medians, with the least noise in quadrature.
+    """
+    seen, least = fit.posterior.observations, fit.posterior.minimum_noise
+    medians = np.median(fit.draws.variables[NOISE], axis=(0, 1))
+    return {
+        name: float(np.hypot(median, least))
+        for name, median in zip(seen.modalities, medians, strict=True)
+    }
+
+
+def scan_noise(noise: Mapping[str, float], series: Series) -> float:
+    """Return the relative noise of the scans that make up a series.
+
+    Parameters
+    ----------
+    noise : mapping of str to float
+        Of each modality.
+    series : Series
+        The series.
+
+    Returns
+    -------
+    float
+    """
+    return noise[series.shape]
+
+
+def best_fit(scans: Scans, *, sd: float | None = None) -> ExponentialFit:
+    """Return the exponential curve that Akaike's criterion prefers.
 
     Parameters
     ----------
     scans : Scans
         Physical activities.
+    sd : float or None
+        Relative noise of a scan: chi^2 + 2 K then chooses, among the curves with fewer
+        parameters than scans. None to estimate it, by the corrected criterion.
 
     Returns
     -------
@@ -137,24 +181,27 @@ def best_fit(scans: Scans) -> ExponentialFit:
     fits, problems = [], []
     for form in Form:
         try:
-            fits.append(
-                fit_exponentials(scans, form, weights=Weights.LOGARITHM, sd=None)
-            )
+            fit = fit_exponentials(scans, form, weights=Weights.LOGARITHM, sd=sd)
         except InputError as error:
             problems.append(str(error))
+        else:
+            fits.append(fit)
+    fits = [f for f in fits if f.n_scans > len(f.names)] or fits
     if not fits:
         raise InputError(problems[0])
+    if sd is not None:
+        return min(fits, key=lambda f: f.sum_of_squares + 2.0 * len(f.names))
     # With few scans no criterion is finite: then the simplest curve that fits at all.
     return min(fits, key=lambda f: (corrected_akaike(f), len(f.names)))
 
 
-def _exponentials(scans: Scans) -> tuple[float, dict[str, object]]:
-    fit = best_fit(scans)
+def _exponentials(scans: Scans, sd: float) -> tuple[float, dict[str, object]]:
+    fit = best_fit(scans, sd=sd)
     integral = integrate_fit(fit, (scans.label,))
     return float(integral.MBq_h[0]), {
         "relative_sd": float(integral.relative_uncertainty[0]),
         "tail": float(integral.beyond_last_scan[0]),
-        "note": _joined(str(fit.form), *fit.warnings),
+        "note": _joined(str(fit.form), f"scans of {sd:.1%} noise", *fit.warnings),
     }
 
 

@@ -43,7 +43,8 @@ class Exposure:
         that the tail can be.
     effective_half_life_h : (n_draws,) array
         ln 2 x (activity integrated after a time) / (activity then), h; the time is
-        the last scan's, at least `UPTAKE_OVER_H`. At most the physical half-life.
+        that of the last scan of any region, at least `UPTAKE_OVER_H`. At most the
+        physical half-life.
     dose_Gy_per_GBq : (n_draws,) array or None
         Absorbed dose per administered activity; None where it is not known.
     cross_share : (n_draws,) array or None
@@ -81,8 +82,9 @@ class Dosimetry:
         The measured regions, and the groups of which every region is measured.
     responses : mapping of str to Response
         By target, where it is known.
-    model_factor : (n_draws,) array
-        What another model would make of every dose; 1 where that is not stated.
+    model_factors : mapping of str to (n_draws,) array
+        What another model would make of each target's dose, one for all regions of an
+        organ; 1 where that is not stated.
     """
 
     irradiations: Mapping[str, Irradiation]
@@ -90,7 +92,7 @@ class Dosimetry:
     masses_g: Mapping[str, np.ndarray]
     targets: Mapping[str, tuple[str, ...]]
     responses: Mapping[str, Response]
-    model_factor: np.ndarray
+    model_factors: Mapping[str, np.ndarray]
 
 
 def prepare_dosimetry(
@@ -98,7 +100,7 @@ def prepare_dosimetry(
     fit: Fit,
     labels: tuple[str, ...],
     responses: Mapping[str, Response],
-    model_factor: np.ndarray,
+    model_factors: Mapping[str, np.ndarray],
 ) -> Dosimetry:
     """Draw the uncertainties of every S-value that a patient needs, once for all.
 
@@ -112,8 +114,8 @@ def prepare_dosimetry(
         Labels measured, administered, planned or compared.
     responses : mapping of str to Response
         By target.
-    model_factor : (n_draws,) array
-        Of every dose.
+    model_factors : mapping of str to (n_draws,) array
+        By target.
 
     Returns
     -------
@@ -130,7 +132,7 @@ def prepare_dosimetry(
         masses_g=fit.masses(),
         targets=targets_of(patient, measured),
         responses=responses,
-        model_factor=model_factor,
+        model_factors=model_factors,
     )
 
 
@@ -180,7 +182,11 @@ def unit_dose(label: str, duration_h: float) -> Doses:
 
 
 def expose(
-    fit: Fit, dosimetry: Dosimetry, label: str, duration_h: float, last_h: float
+    fit: Fit,
+    dosimetry: Dosimetry,
+    label: str,
+    duration_h: float,
+    last_h: Mapping[str, float],
 ) -> dict[str, Exposure]:
     """Return the exposure of every region and group to one administration of a label.
 
@@ -194,8 +200,8 @@ def expose(
         The label.
     duration_h : float
         Length of the infusion, h; 0 is a bolus.
-    last_h : float
-        Time of the last scan after an administration, h.
+    last_h : mapping of str to float
+        Time of each region's last scan after an administration, h.
 
     Returns
     -------
@@ -211,7 +217,8 @@ def expose(
     """
     unit = unit_dose(label, duration_h)
     compiled, parameters = fit.posterior.compiled, fit.parameters()
-    predicted = predict(compiled, parameters, unit, max(last_h, duration_h))
+    divided = divide(compiled.system.observables, last_h, duration_h)
+    predicted = predict(compiled, parameters, unit, divided)
     half_lives = _effective_half_lives(compiled, parameters, unit, last_h)
     totals = dict(zip(predicted.observables, predicted.time_integrals.T, strict=True))
     irradiation = dosimetry.irradiations[label]
@@ -231,7 +238,7 @@ def expose(
             own = {n: w for n, w in weights[target].items() if n in names}
             if len(own) < len(weights[target]):
                 cross = np.clip(1.0 - combine(own, totals) / dose, 0.0, 1.0)
-            dose = MBQ_PER_GBQ * dose * dosimetry.model_factor
+            dose = MBQ_PER_GBQ * dose * dosimetry.model_factors[target]
         why = [irradiation.missing[n] for n in names if n in irradiation.missing]
         found[target] = Exposure(
             tiac_h=total,
@@ -244,6 +251,32 @@ def expose(
             missing=why[0] if why else None,
         )
     return found
+
+
+def divide(
+    regions: tuple[str, ...], last_h: Mapping[str, float], duration_h: float
+) -> np.ndarray:
+    """Return when the tail of each region begins: after its last scan and the infusion.
+
+    Parameters
+    ----------
+    regions : tuple of str
+        Names, in the model's order.
+    last_h : mapping of str to float
+        Time of each region's last scan after an administration, h.
+    duration_h : float
+        Length of the infusion, h.
+
+    Returns
+    -------
+    (n_regions,) array, h
+
+    Examples
+    --------
+    >>> divide(("kidney", "liver"), {"kidney": 24.0, "liver": 96.0}, 0.5)
+    array([24., 96.])
+    """
+    return np.array([max(last_h[name], duration_h) for name in regions])
 
 
 def _protraction(
@@ -275,12 +308,17 @@ def _protraction(
 
 
 def _effective_half_lives(
-    compiled: ExactSystem, parameters: np.ndarray, unit: Doses, last_h: float
+    compiled: ExactSystem,
+    parameters: np.ndarray,
+    unit: Doses,
+    last_h: Mapping[str, float],
 ) -> Callable[[list[int]], np.ndarray]:
     """Return what gives the effective half-life of observables taken together."""
     physical = np.log(2.0) / float(unit.decay_constant_per_h)
-    # Not so late that nothing is left of a short-lived label.
-    late = min(max(last_h, UPTAKE_OVER_H), _MANY_HALF_LIVES * physical)
+    # Of all regions at one time, so that groups have one; not so late that nothing is
+    # left of a short-lived label.
+    latest = max(UPTAKE_OVER_H, *last_h.values())
+    late = min(latest, _MANY_HALF_LIVES * physical)
     after = predict(compiled, parameters, unit, max(late, float(unit.length_h[0])))
 
     def of_columns(columns: list[int]) -> np.ndarray:

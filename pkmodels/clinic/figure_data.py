@@ -10,7 +10,7 @@ import numpy as np
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.exposure import unit_dose
 from pkmodels.clinic.patient import Patient
-from pkmodels.clinic.plans import last_scan_h
+from pkmodels.clinic.plans import last_scans_h
 from pkmodels.clinic.report_figures import (
     CurveBand,
     DoseDraws,
@@ -79,7 +79,7 @@ def build_figures(
 def _curves(patient: Patient, fit: Fit) -> tuple[CurveBand, ...]:
     measured = dict.fromkeys(m.label for m in patient.measurements)
     end = max(_BEYOND_LAST_SCAN * max(m.end_h for m in patient.measurements), _WEEK_H)
-    beyond = max(_BEYOND_LAST_SCAN * last_scan_h(patient), _WEEK_H)
+    beyond = max(_BEYOND_LAST_SCAN * max(last_scans_h(patient).values()), _WEEK_H)
     curves = []
     for label in measured:
         doses = doses_of(patient.schedule.of_label(label))

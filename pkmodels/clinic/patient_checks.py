@@ -54,6 +54,14 @@ def _administration_problems(patient: Patient) -> Iterator[str]:
         )
     for administration in given:
         yield from _carrier_free_problem(administration)
+    last = max(a.time_h + a.duration_h for a in given)
+    for number, plan in enumerate(patient.plans, start=1):
+        if plan.start_h is not None and plan.start_h < last:
+            yield (
+                f"{FILE_NAME}: [[plan]] number {number} start_h = {plan.start_h:g}: "
+                f"the last administration ends at {last:g} h, and a plan comes after "
+                "what was given; mend start_h (h after the first administration)"
+            )
     labels = Counter(plan.label for plan in patient.plans)
     for label, count in labels.items():
         if count > 1:

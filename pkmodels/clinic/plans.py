@@ -52,8 +52,8 @@ def mass_changes(patient: Patient, plan: Plan) -> bool:
     return plan.ligand_mass_ug is None or given != {plan.ligand_mass_ug}
 
 
-def last_scan_h(patient: Patient) -> float:
-    """Return the longest time from an administration to a scan before the next one.
+def last_scans_h(patient: Patient) -> dict[str, float]:
+    """Return for each region the longest time from a dose to a scan before the next.
 
     Parameters
     ----------
@@ -62,12 +62,13 @@ def last_scan_h(patient: Patient) -> float:
 
     Returns
     -------
-    float
-        h.
+    dict of str to float
+        h, by measured region: one region's late scan tells nothing of another's tail.
     """
-    found = 0.0
+    found: dict[str, float] = {}
     for scan in patient.measurements:
         given = patient.schedule.of_label(scan.label).administrations
         starts = [a.time_h for a in given if a.time_h <= scan.start_h]
-        found = max(found, scan.end_h - max(starts))
+        since = scan.end_h - max(starts)
+        found[scan.region] = max(found.get(scan.region, 0.0), since)
     return found

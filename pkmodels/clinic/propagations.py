@@ -7,14 +7,14 @@ import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice
 from pkmodels.clinic.budgets import LIGAND_MASS, MASS, MODEL_CHOICE, S_VALUE
-from pkmodels.clinic.classical import best_fit
+from pkmodels.clinic.classical import best_fit, noise_of, scan_noise
 from pkmodels.clinic.dose_weights import self_value
 from pkmodels.clinic.patient import Patient, Region
 from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.question import log_sd_of_cv, outlines_of
 from pkmodels.clinic.result_dosimetry import Propagation
-from pkmodels.clinic.scan_series import series_of
-from pkmodels.dosimetry.exponential_fits import integrate_fit
+from pkmodels.clinic.scan_series import Series, series_of
+from pkmodels.dosimetry.exponential_fits import ExponentialFit, integrate_fit
 from pkmodels.dosimetry.mass_scaling import SValue
 from pkmodels.dosimetry.propagation import (
     CALIBRATION,
@@ -24,7 +24,6 @@ from pkmodels.dosimetry.propagation import (
 from pkmodels.errors import InputError
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.observations import Outline
-from pkmodels.fitting.posterior import NOISE
 
 NORMALIZATION = "normalization to the scans of known scale"
 # A step in ln m over which ln S is a line.
@@ -80,13 +79,7 @@ def _of_target(
     regions = [region for region in patient.regions if region.name in names]
     outlines, recoveries = outlines_of(patient)
     by_place = {(o.modality, o.region): o for o in outlines}
-    noise = dict(
-        zip(
-            fit.posterior.observations.modalities,
-            np.median(fit.draws.variables[NOISE], axis=(0, 1)),
-            strict=True,
-        )
-    )
+    noise = noise_of(fit)
     try:
         found = {
             region.name: _of_region(
@@ -98,13 +91,17 @@ def _of_target(
         return Propagation(
             factors={}, total=None, posterior=posterior, missing=str(error)
         )
-    alone = {name: factors for name, (factors, _) in found.items()}
-    notes = [text for _, warnings in found.values() for text in warnings]
+    alone = {name: factors for name, (factors, _, _) in found.items()}
+    notes = [text for _, curve, _ in found.values() for text in curve.warnings]
+    seen = [series for _, _, series in found.values()]
     shares = _energy_shares(assessment, choice, names)
+    by_region = {c.modality for c in patient.calibrations if c.scope == "region"}
+    own_scale = all(series.modality in by_region for series in seen)
+    alone_in = {FIT, NORMALIZATION, MASS} | ({CALIBRATION} if own_scale else set())
     factors: dict[str, float] = {}
     for factor in next(iter(alone.values())):
         parts = [shares[name] * of_region[factor] for name, of_region in alone.items()]
-        shared = factor not in (FIT, NORMALIZATION, MASS)
+        shared = factor not in alone_in
         factors[factor] = abs(sum(parts)) if shared else math.hypot(*parts)
     if patient.model_choice_cv is not None:
         factors[MODEL_CHOICE] = log_sd_of_cv(patient.model_choice_cv)
@@ -125,13 +122,13 @@ def _of_region(
     outlines: Mapping[tuple[str, str], Outline],
     recoveries: Mapping[str, float],
     noise: Mapping[str, float],
-) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Return the relative uncertainty of a region's dose by factor, and warnings."""
+) -> tuple[dict[str, float], ExponentialFit, Series]:
+    """Return the relative uncertainty of a region's dose by factor, and its curve."""
     own = next(m.label for m in patient.measurements if m.region == region.name)
     series = series_of(patient, region.name, own)
-    curve = best_fit(series.scans)
+    curve = best_fit(series.scans, sd=scan_noise(noise, series))
     fitted = integrate_fit(curve, (label,))
-    scale = float(noise[series.modality]) / math.sqrt(max(series.scaled_by, 1))
+    scale = noise[series.modality] / math.sqrt(max(series.scaled_by, 1))
     outline = outlines.get((series.modality, region.name))
     calibration = next(
         (c.cv for c in patient.calibrations if c.modality == series.modality), None
@@ -151,7 +148,7 @@ def _of_region(
         MASS: (falls - exponent) * log_sd_of_cv(region.mass_cv or 0.0),
         S_VALUE: math.hypot(*(u.log_sd for u in value.uncertainties)),
     }
-    return factors, curve.warnings
+    return factors, curve, series
 
 
 def mass_slope(value: SValue, mass_g: float) -> float:

@@ -91,10 +91,11 @@ def receive(
                 )
             doses[target] = _add(doses.get(target, np.zeros(1)), dose)
             beds[target] = _add(beds.get(target, np.zeros(1)), bed)
+    n_draws = next(iter(dosimetry.model_factors.values())).size
     history = draw_histories(
         patient.history,
         dose_limits(patient),
-        dosimetry.model_factor.size,
+        n_draws,
         generator,
         waived=[waiver.target for waiver in patient.waived],
     )

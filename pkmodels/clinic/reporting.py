@@ -11,7 +11,7 @@ from pkmodels.clinic.cautions import warnings
 from pkmodels.clinic.classical import classical_estimates
 from pkmodels.clinic.exposure import Exposure
 from pkmodels.clinic.patient import Patient
-from pkmodels.clinic.plans import last_scan_h
+from pkmodels.clinic.plans import last_scans_h
 from pkmodels.clinic.propagations import propagations_of
 from pkmodels.clinic.residual_activity import at_transplantation, left_over
 from pkmodels.clinic.result_dosimetry import (
@@ -100,7 +100,7 @@ def _reported(patient: Patient, fit: Fit, assessment: Assessment) -> dict:
     for label, exposures in assessment.exposures.items():
         for target, exposure in exposures.items():
             organs.setdefault(target, {})[label] = _organ(exposure)
-    last_h = last_scan_h(patient)
+    last_h = last_scans_h(patient)
     return {
         "organs": organs,
         "dose_already_received_Gy": {

@@ -134,4 +134,5 @@ def _marrow_rate(
     )
     if name not in weights:
         return None, dosimetry.irradiations[label].missing[name]
-    return combine(weights[name], activity_MBq), None
+    rate = combine(weights[name], activity_MBq) * dosimetry.model_factors[name]
+    return rate, None

@@ -63,6 +63,8 @@ class Series:
         Physical activities.
     modality : str
         Whose calibration they carry.
+    shape : str
+        The modality of the scans themselves: another where they were tied to it.
     scaled_by : int
         Scans of that modality that a series without a scale was tied to; 0 where the
         series is the modality's own.
@@ -70,6 +72,7 @@ class Series:
 
     scans: Scans
     modality: str
+    shape: str
     scaled_by: int
 
 
@@ -120,9 +123,9 @@ def series_of(patient: Patient, region: str, label: str) -> Series:
     own = _scans(patient, by_modality[most], start_h)
     longest = max(by_modality, key=lambda name: len(by_modality[name]))
     if len(by_modality[longest]) <= len(own.times_h):
-        return Series(own, most, 0)
+        return Series(own, most, most, 0)
     shape = _scans(patient, by_modality[longest], start_h)
-    return Series(_scaled(shape, own), most, len(own.times_h))
+    return Series(_scaled(shape, own), most, longest, len(own.times_h))
 
 
 def _scans(patient: Patient, items: list[Measurement], start_h: float) -> Scans:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import binomtest, norm
 
 TABLE = Path(__file__).resolve().parent / "patients.csv"
+BEGIN, END = "<!-- from here by summary.py -->", "<!-- to here by summary.py -->"
 ANSWERED = "answered"
 STATED = "as stated"
 LIMIT_GY = 23.0
@@ -225,6 +226,20 @@ def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def worst_table(groups: list[Group]) -> str:
+    """Return a Markdown table: how much of 23 Gy each patient truly gets."""
+    heads = ("group", "median", "95 % of patients below", "worst",
+             "fit refused: overdoses of the classical 95 %")  # fmt: skip
+    lines = [_line(heads), _line("---" for _ in heads)]
+    for group in groups:
+        found = reached(group.answered, "posterior, 23 Gy")
+        shown = (np.median(found), np.quantile(found, 0.95), found.max())
+        turned = reached(group.unanswered, "classical, 95 %")
+        above = f"{int(np.sum(turned > 1.0))} of {turned.size}"
+        lines.append(_line([group.name, *(f"{x:.2f}" for x in shown), above]))
+    return "\n".join(lines)
+
+
 QUANTITIES = {
     "tiac": "TIAC",
     "dose": "dose",
@@ -234,20 +249,36 @@ QUANTITIES = {
 }
 
 
-def main() -> None:
-    """Print the tables of the README."""
-    groups = read_groups()
-    print(coverage_table(groups, QUANTITIES), "\n")
-    print(overdose_table(groups), "\n")
-    print(width_table(groups), "\n")
-    for group in groups:
-        above = reached(group.answered, "posterior, 23 Gy")
-        turned = [classical_reached(p, "stated", ONE_SIDED) for p in group.unanswered]
-        print(
-            f"{group.name}: dose at the recommended activity {np.median(above):.2f} of "
-            f"the limit, worst {above.max():.2f}; classical on the "
-            f"{len(turned)} refused: {sum(x > 1.0 for x in turned)} overdoses"
+def tables(groups: list[Group]) -> str:
+    """Return all tables of the README."""
+    return "\n\n".join(
+        (
+            "Coverage of the 95 % intervals, with the exact p of a coverage of 95 %:",
+            coverage_table(groups, QUANTITIES),
+            "Patients above the limit at the activity given:",
+            overdose_table(groups),
+            "Relative sd of the dose (median patient), whether its 95 % interval "
+            "covers the truth, and the median activity for 23 Gy:",
+            width_table(groups),
+            "True dose at the recommended activity over 23 Gy:",
+            worst_table(groups),
         )
+    )
+
+
+def between_marks(readme: str, text: str) -> str:
+    """Return a README with the text between its marks."""
+    head, rest = readme.split(BEGIN)
+    _, tail = rest.split(END)
+    return f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}"
+
+
+def main() -> None:
+    """Write the tables into the README."""
+    readme = TABLE.parent / "README.md"
+    text = between_marks(readme.read_text("utf-8"), tables(read_groups()))
+    readme.write_text(text, "utf-8")
+    print(tables(read_groups()))
 
 
 if __name__ == "__main__":
