@@ -92,8 +92,9 @@ def _marrow_warnings(patient: Patient, assessment: Assessment | None) -> Iterato
     most = photons_to_marrow(patient.sex)
     yield (
         "red marrow: photons from what was not measured are left out, so that its "
-        f"dose of Lu-177 is too low here: by at most {most:.2g} Gy/GBq, if all activity "
-        "decayed in the rest of the body (S from its remainder, OLINDA-type table)"
+        f"dose of Lu-177 is too low here: by at most {most:.2g} Gy/GBq, if all "
+        "activity decayed in the rest of the body (S from its remainder, OLINDA-type "
+        "table)"
     )
     if assessment is None:
         return
