@@ -131,7 +131,7 @@ def test_an_even_distribution_gives_the_s_value_of_the_total_body(
 def test_draws_carry_each_uncertainty_once() -> None:
     values = marrow_s_values("Lu-177", "male", ("kidneys",), remainder=True)
     n = 4000
-    factors = draw_factors(list(values.by_source.values()), n, np.random.default_rng(5))
+    factors = draw_factors(list(values.by_source.values()), n, [5])
     activity = BloodActivity(
         np.full(n, 15000.0), 5600.0, 1170.0, 1.0, {"kidneys": np.full(n, 15000.0)}
     )

@@ -26,6 +26,8 @@ from pkmodels.units import MBQ_PER_GBQ
 # prior.
 UPTAKE_OVER_H = 24.0
 _MANY_HALF_LIVES = 20.0
+# Stream of random numbers of the S-values.
+_S_STREAM = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +126,7 @@ def prepare_dosimetry(
     measured = fit.posterior.compiled.system.observables
     irradiations = {n: irradiation_of(patient, measured, n) for n in labels}
     values = [pair.value for i in irradiations.values() for pair in i.pairs]
-    generator = np.random.default_rng([fit.seed, 1])
-    factors = draw_factors(values, fit.draws.diverging.size, generator)
+    factors = draw_factors(values, fit.draws.diverging.size, [fit.seed, _S_STREAM])
     return Dosimetry(
         irradiations=irradiations,
         factors=factors,

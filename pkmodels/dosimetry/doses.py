@@ -1,7 +1,8 @@
 """Absorbed dose: time-integrated activity times S, with what is uncertain of S."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from pkmodels.dosimetry.mass_scaling import SValue, check_label
 
 
 def draw_factors(
-    s_values: list[SValue], n_draws: int, generator: np.random.Generator
+    s_values: list[SValue], n_draws: int, seed: Sequence[int]
 ) -> dict[str, np.ndarray]:
     """Draw each uncertainty of some S-values once, for all that share it.
 
@@ -19,8 +20,8 @@ def draw_factors(
         The S-values in use.
     n_draws : int
         Number of draws.
-    generator : numpy Generator
-        Source of randomness.
+    seed : sequence of int
+        Repeats the draws, each >= 0. A name has its own draws, whatever else is drawn.
 
     Returns
     -------
@@ -31,14 +32,15 @@ def draw_factors(
     --------
     >>> from pkmodels.dosimetry.s_values import s_value
     >>> kidney = s_value("kidney", "Y-90", "male")
-    >>> sorted(draw_factors([kidney], 3, np.random.default_rng(0)))
+    >>> sorted(draw_factors([kidney], 3, [0]))
     ['S-value of Lu-177, kidney', 'Y-90 / Lu-177 S-value ratio, kidney']
     """
     by_name = {u.name: u.log_sd for value in s_values for u in value.uncertainties}
-    return {
-        name: np.exp(by_name[name] * generator.standard_normal(n_draws))
-        for name in sorted(by_name)
-    }
+    drawn = {}
+    for name in sorted(by_name):
+        generator = np.random.default_rng([*seed, crc32(name.encode())])
+        drawn[name] = np.exp(by_name[name] * generator.standard_normal(n_draws))
+    return drawn
 
 
 def absorbed_dose(

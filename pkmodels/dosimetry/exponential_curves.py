@@ -12,6 +12,8 @@ from pkmodels.errors import InputError
 # A second rate of more than this over the time of the first scan leaves no trace in
 # it, exp(-20) = 2e-9; of less than this over the last one's, it is the first rate.
 _FASTEST = 20.0
+# Logarithms: exp(300) and exp(-300) are numbers, and so are their squares.
+_FARTHEST = 300.0
 _CLOSEST = 1e-4
 # Tolerances of the search from each start, and from the best point found.
 _ROUGH, _FINE = 1e-6, 1e-14
@@ -270,8 +272,14 @@ def _by_search(
 def _bounds(
     scans: Scans, form: Form, held: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    count = len(PARAMETERS[form]) - (held is not None)
-    lower, upper = np.full(count, -np.inf), np.full(count, np.inf)
+    """Return the ends of the search, so far out that only overflow lies beyond them."""
+    size = math.log(max(scans.activities_MBq))
+    names = PARAMETERS[form]
+    lower = np.full(len(names), size - _FARTHEST)
+    upper = np.full(len(names), size + _FARTHEST)
+    lower[1], upper[1] = np.array([-_FARTHEST, _FARTHEST]) / scans.times_h[-1]
+    if held is not None:
+        lower, upper = np.delete(lower, 1), np.delete(upper, 1)
     if form is not Form.WASHOUT:
         first = next(time for time in scans.times_h if time > 0.0)
         lower[-1] = math.log(_CLOSEST / scans.times_h[-1])
