@@ -9,6 +9,12 @@ from pkmodels.clinic.assumptions import assumptions
 from pkmodels.clinic.budgets import budgets_of
 from pkmodels.clinic.cautions import warnings
 from pkmodels.clinic.classical import classical_estimates
+from pkmodels.clinic.decision_basis import (
+    history_counted,
+    history_left_out,
+    history_texts,
+    judgements,
+)
 from pkmodels.clinic.exposure import Exposure
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import last_scans_h
@@ -29,6 +35,7 @@ from pkmodels.clinic.result_format import (
     SafeActivity,
 )
 from pkmodels.clinic.result_records import DosePerActivity, Summary, summarize
+from pkmodels.decision import PointEstimate as Point
 from pkmodels.dosimetry.biological_dose import biologically_effective_dose
 from pkmodels.fitting import checks as fit_checks
 from pkmodels.fitting.fit import Fit
@@ -63,21 +70,12 @@ def build_result(patient: Patient, fit: Fit, assessment: Assessment | None) -> R
         priors=dict(priors_in_words(fit.posterior)),
         warnings=warnings(patient, fit, assessment),
         assumptions=assumptions(patient, fit, assessment),
-        history=[_history(patient, i) for i in range(len(patient.history))],
+        history=history_texts(patient),
         inputs=dict(patient.files),
         versions={name: version(name) for name in _PACKAGES},
         seed=fit.seed,
         data_sha256=patient.data_sha256,
         **reported,
-    )
-
-
-def _history(patient: Patient, i: int) -> str:
-    each = patient.history[i]
-    what = "BED" if each.quantity == "bed" else "absorbed dose"
-    return (
-        f"{each.target}: {each.value_Gy:g} Gy (sd {each.sd_Gy:g}) of {what}, "
-        f"{each.source}"
     )
 
 
@@ -157,8 +155,8 @@ def _safe_activity(
             or "every limit is waived, so that nothing bounds the activity",
         )
     reached: Summary = summarize(decision.activity_at_limit_GBq)
-    excess = point.per_limit[point.setting_limit].expected_Gy
     error = decision.monte_carlo_error
+    counts = patient.count_administrations
     return SafeActivity(
         activity_GBq=decision.activity_GBq,
         confidence=decision.confidence,
@@ -170,14 +168,9 @@ def _safe_activity(
         monte_carlo_error=error if np.isfinite(error) else None,
         cycles=decision.cycles,
         activity_per_cycle_GBq=decision.activity_per_cycle_GBq,
-        absorbed_dose_Gy=_doses(assessment, choice, patient.count_administrations),
-        bed_Gy=_beds(assessment, choice, patient.count_administrations),
-        point_estimate=PointEstimate(
-            activity_GBq=point.activity_GBq,
-            probability_above=point.probability_any_above,
-            expected_excess_Gy=excess or 0.0,
-            safe_over_point=point.safe_share,
-        ),
+        absorbed_dose_Gy=_doses(assessment, choice, counts),
+        bed_Gy=_beds(assessment, choice, counts),
+        point_estimate=_point_estimate(choice, point),
         probability_curve=None
         if choice.curve is None
         else ProbabilityCurve(
@@ -186,6 +179,22 @@ def _safe_activity(
             any_limit=choice.curve.of_any.tolist(),
         ),
         at_transplantation=at_transplantation(patient, fit, assessment, choice),
+        administrations_counted=counts,
+        history_counted=history_counted(patient),
+        history_left_out=history_left_out(patient, list(choice.exposures)),
+        judgements=judgements(patient, assessment, choice.plan.label),
+    )
+
+
+def _point_estimate(choice: Choice, point: Point) -> PointEstimate:
+    excess = point.per_limit[point.setting_limit].expected_Gy
+    return PointEstimate(
+        activity_GBq=point.activity_GBq,
+        probability_above=point.probability_any_above,
+        expected_excess_Gy=excess or 0.0,
+        safe_over_point=point.safe_share,
+        setting_limit=point.setting_limit,
+        quantity=choice.burdens[point.setting_limit].quantity,
     )
 
 

@@ -110,14 +110,17 @@ class SValueUsed(Record):
 class PointEstimate(Record):
     """What the median dose alone would have allowed, and what that would risk.
 
-    `expected_excess_Gy` is how far the limit that is broken most is exceeded on
-    average, where it is exceeded.
+    `probability_above` is that of exceeding any limit there. `expected_excess_Gy` is
+    how far `setting_limit`, the limit that sets this activity, is exceeded on average
+    where it is exceeded, in Gy of that limit's `quantity`.
     """
 
     activity_GBq: NonNegative
     probability_above: Probability
     expected_excess_Gy: NonNegative
     safe_over_point: NonNegative | None
+    setting_limit: Text | None = None
+    quantity: Dose | None = None
 
 
 class ProbabilityCurve(Record):
@@ -140,6 +143,8 @@ class ProbabilityCurve(Record):
 
 class Residual(Record):
     """What is left of a label at a time after its administration.
+
+    Of a therapy in cycles it is the last cycle alone, `of_MBq` what that one gives.
 
     `bound_MBq` decays only: nothing excreted. `measured_MBq` is what the measured
     regions and blood hold; `marrow_mGy_per_h` the dose rate of red marrow.

@@ -99,8 +99,10 @@ _NEEDED = (
 class OrganResult(Record):
     """Kinetics and dose of one label in one region or group.
 
-    A quantity that cannot be given is null and `missing` says why. Where they are
-    known: the TIAC if the label did nothing but decay after the last scan (a bound of
+    A quantity that cannot be given is null and `missing` says why. The effective
+    half-life is ln 2 x (activity integrated after a time) / (activity then), at most
+    the physical one; that time is the last scan of any region, at least 24 h and at
+    most 20 physical half-lives after the administration. Where they are known: the TIAC if the label did nothing but decay after the last scan (a bound of
     the tail), the share of the dose that comes from other regions, and the G-factor of
     the dose rate.
     """
@@ -156,8 +158,14 @@ class SafeActivity(Record):
 
     `activity_GBq` is 0 when no activity is safe, and null, with `missing`
     saying why, when it cannot be given (as when every limit is waived). It is the
-    sum over `cycles`; `monte_carlo_error` is its relative standard error. Doses are
-    of the activity and of what was received before, by region and group.
+    sum over `cycles`; `monte_carlo_error` is its relative standard error.
+
+    Doses at the safe activity, by region and group, hold the administrations in the
+    file where `administrations_counted`. Of earlier history `history_counted` names the
+    targets that hold it, each in the one quantity in which it was stated, and
+    `history_left_out` those that hold nothing of the history of another target that
+    shares regions with them. `judgements` says which numbers behind the limited doses
+    were judged, not published, derived or stated.
     """
 
     activity_GBq: NonNegative | None
@@ -173,6 +181,10 @@ class SafeActivity(Record):
     point_estimate: PointEstimate | None = None
     probability_curve: ProbabilityCurve | None = None
     at_transplantation: Residual | None = None
+    administrations_counted: bool = True
+    history_counted: dict[Text, Dose] = Field(default_factory=dict)
+    history_left_out: dict[Text, list[Text]] = Field(default_factory=dict)
+    judgements: list[Text] = Field(default_factory=list)
     missing: Text | None = None
 
     @model_validator(mode="after")

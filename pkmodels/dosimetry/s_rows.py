@@ -10,6 +10,14 @@ from pkmodels.values import Certainty
 SEXES = ("male", "female")
 ONE_KIDNEY = ("kidney", "left_kidney", "right_kidney")
 
+# What the tables call an organ that a patient's file calls otherwise.
+TABLE_NAMES = {
+    "adrenal": "adrenals",
+    "lung": "lungs",
+    "salivary_gland": "salivary_glands",
+    "whole_body": "total_body",
+}
+
 
 @dataclass(frozen=True)
 class SRow:
@@ -38,6 +46,8 @@ class SRow:
         Where it comes from, with the table and line where it is a user's.
     own : bool
         Whether it is a user's.
+    place : str
+        Table and line of a user's row, for messages.
     """
 
     target: str
@@ -51,6 +61,7 @@ class SRow:
     certainty: Certainty
     provenance: str
     own: bool
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,26 @@ class STable:
             if same and row.sex in (sex, "any"):
                 return row
         return None
+
+
+def table_name(organ: str) -> str:
+    """Return what the tables of S-values call an organ.
+
+    Parameters
+    ----------
+    organ : str
+        Its name in a patient's file or in a table.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> table_name("lung"), table_name("lungs"), table_name("liver")
+    ('lungs', 'lungs', 'liver')
+    """
+    return TABLE_NAMES.get(organ, organ)
 
 
 def value_of_row(row: SRow) -> SValue:

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from pkmodels.dosimetry.decay_energies import emits_alphas
 from pkmodels.dosimetry.mass_scaling import kidneys_confused
-from pkmodels.dosimetry.s_rows import ONE_KIDNEY, SEXES, SRow, STable
+from pkmodels.dosimetry.s_rows import (
+    ONE_KIDNEY,
+    SEXES,
+    TABLE_NAMES,
+    SRow,
+    STable,
+    table_name,
+)
 from pkmodels.errors import InputError, suggest
 from pkmodels.nuclides import nuclide, nuclides
 from pkmodels.units import GY_G_PER_MEV_MBQ_H, GY_PER_MBQ_H_PER_MGY_PER_MBQ_S
@@ -38,6 +45,8 @@ KIDNEY_ABSORBED = Value(
 )
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Organs of a patient's file that neither phantom has as one target.
+_WHOLE_ORGANS = ("heart", "stomach", "intestine", "bone", "bladder")
 # So alike that one is taken for a slip of the other; "kindey" and "kidney": 0.83.
 _ALIKE = 0.8
 
@@ -65,8 +74,9 @@ def read_s_table(table: Path | str) -> STable:
         With every mistake by line and column: columns missing or unknown; a number
         that is none, or not positive; an unknown radionuclide; a row without
         provenance; two rows for one case; more energy absorbed than is emitted; the
-        S-value of both kidneys in a row for one, or the other way round; alphas
-        without a word on their relative biological effectiveness (RBE).
+        S-value of both kidneys in a row for one, or the other way round; a cross value
+        that does not say which kidney; alphas without a word on their relative
+        biological effectiveness (RBE); a header without rows.
 
     Examples
     --------
@@ -143,6 +153,11 @@ def parse_s_table(text: str, name: str, own: bool) -> STable:
         problems += wrong
     if problems:
         raise InputError("\n".join(problems))
+    if not rows:
+        raise InputError(
+            f"{name}: holds a header and no row below it; add rows, or leave the table "
+            "out"
+        )
     return STable(name, tuple(rows))
 
 
@@ -236,7 +251,8 @@ def _known_names() -> tuple[str, ...]:
     lines = [x for x in path.read_text("utf-8").splitlines() if not x.startswith("#")]
     targets = [row["target"] for row in csv.DictReader(lines)]
     others = ("kidney", "red_marrow", "total_body", "tumour", "remainder", "blood")
-    return tuple(dict.fromkeys([*others, *targets]))
+    names = [*others, *TABLE_NAMES, *_WHOLE_ORGANS, *targets]
+    return tuple(dict.fromkeys(names))
 
 
 def _number(text: str) -> float | None:
@@ -251,8 +267,8 @@ def _row(cells: Mapping[str, str], where: str, own: bool) -> SRow:
     fraction = cells.get(OPTIONAL_COLUMN)
     said = cells["provenance"]
     return SRow(
-        target=cells["target"],
-        source=cells["source"],
+        target=table_name(cells["target"]),
+        source=table_name(cells["source"]),
         label=cells["label"],
         sex=cells["sex"],
         mass_g=float(cells["mass_g"]) if cells["mass_g"] else None,
@@ -262,6 +278,7 @@ def _row(cells: Mapping[str, str], where: str, own: bool) -> SRow:
         certainty=Certainty(cells["certainty"]),
         provenance=f"{where}: {said}" if own else said,
         own=own,
+        place=where if own else "",
     )
 
 
@@ -283,6 +300,13 @@ def _physical_problems(row: SRow, where: str) -> Iterator[str]:
     if "kidneys" in pair and pair & set(ONE_KIDNEY):
         yield f"{where}, target: {kidneys_confused(row.source, row.target)}"
         return
+    if row.target != row.source and "kidney" in pair:
+        yield (
+            f"{where}: {row.target} from {row.source}: left and right kidney differ by "
+            "up to a factor of 12: write left_kidney or right_kidney (regions with a "
+            "side), or kidneys (regions without one)"
+        )
+        return
     found = nuclide(row.label)
     if emits_alphas(row.label):
         said = row.provenance.removeprefix(f"{where}: ")
@@ -302,12 +326,10 @@ def _physical_problems(row: SRow, where: str) -> Iterator[str]:
     kidney = row.target in (*ONE_KIDNEY, "kidneys") and row.label in ("Lu-177", "Y-90")
     low = KIDNEY_ABSORBED.value
     if kidney and not low < share < 1.0 / low:
-        both = row.target == "kidneys"
         yield (
             f"{where}, S_mGy_per_MBq_s: {row.target} of {row.mass_g:g} g would absorb "
-            f"{share:.2f} of the electron energy of {row.label}: is this the S-value "
-            f"or mass of {'one kidney' if both else 'both kidneys'}? "
-            f"{kidneys_confused('kidney' if both else 'kidneys', row.target)}"
+            f"{share:.3g} of the electron energy of {row.label}: "
+            f"{_kidney_remedy(row.target, share)}"
         )
     elif absorbed_MeV > found.electron_MeV + found.photon_MeV:
         yield (
@@ -316,3 +338,14 @@ def _physical_problems(row: SRow, where: str) -> Iterator[str]:
             f"{found.electron_MeV + found.photon_MeV:.3g} MeV: check the unit, "
             "mGy/(MBq s), and mass_g"
         )
+
+
+def _kidney_remedy(target: str, share: float) -> str:
+    """Say what a kidney's absorbed share of the electrons speaks for."""
+    low, both = KIDNEY_ABSORBED.value, target == "kidneys"
+    if not low / 2.0 < share < 2.0 / low:  # one kidney for both is a factor of 2
+        return "check the unit, mGy/(MBq s), and mass_g"
+    return (
+        f"is this the S-value or mass of {'one kidney' if both else 'both kidneys'}? "
+        f"{kidneys_confused('kidney' if both else 'kidneys', target)}"
+    )

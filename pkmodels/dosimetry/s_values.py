@@ -10,7 +10,14 @@ from pkmodels.dosimetry.mass_scaling import (
     check_target,
     kidneys_confused,
 )
-from pkmodels.dosimetry.s_rows import ONE_KIDNEY, SEXES, SRow, STable, value_of_row
+from pkmodels.dosimetry.s_rows import (
+    ONE_KIDNEY,
+    SEXES,
+    SRow,
+    STable,
+    table_name,
+    value_of_row,
+)
 from pkmodels.dosimetry.s_tables import opendose_table, organ_table
 from pkmodels.errors import InputError, suggest
 from pkmodels.nuclides import nuclide
@@ -59,7 +66,8 @@ def s_value(
     organ : str
         The target: ``kidney`` (one kidney), ``kidneys`` (both outlined as one region),
         ``liver``, ``spleen``, ``red_marrow``, ``total_body``, ``tumour`` (a sphere of
-        its mass), any target of OpenDose, or one of the user's table.
+        its mass), any target of OpenDose, or one of the user's table. ``lung``,
+        ``adrenal`` and ``salivary_gland`` are taken as the tables' ``lungs``, ...
     label : str
         Radionuclide.
     sex : str
@@ -97,8 +105,9 @@ def s_value(
     True
     """
     target = _target(organ, side)
-    if source_organ is not None and source_organ not in (organ, target):
-        return cross_value(target, source_organ, label, sex, table=table)
+    source = None if source_organ is None else table_name(source_organ)
+    if source is not None and source not in (organ, target):
+        return cross_value(target, source, label, sex, table=table)
     found = known_s_values(organ, label, sex, side=side, table=table)
     return found[0] if found else None
 
@@ -201,6 +210,7 @@ def cross_value(
     """
     _check_sex(sex)
     nuclide(label)
+    target, source = table_name(target), table_name(source)
     if target == source:
         raise InputError(
             f"S-value of {label} for {target} from {source} is a self-dose: take "
@@ -288,7 +298,7 @@ spleen, kidneys; give it in a table of your own, or leave this dose out
 
 def _target(organ: str, side: str | None) -> str:
     if side is None:
-        return organ
+        return table_name(organ)
     if side not in _SIDES:
         raise InputError(f"side {side!r} of {organ}: {suggest(side, _SIDES)}")
     if organ != "kidney":
