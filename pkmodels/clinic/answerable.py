@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from statistics import NormalDist
 
 from pkmodels.clinic.dose_weights import COMPARED, irradiation_of, self_value
+from pkmodels.clinic.own_s_values import own_row_problems
 from pkmodels.clinic.patient import Limit, Patient, Region
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
-from pkmodels.clinic.responses import organ_of, radiobiologies
+from pkmodels.clinic.responses import organ_of, radiobiologies, responding_organ
 from pkmodels.decision import MINIMUM_TAIL_DRAWS
 from pkmodels.dosimetry.mass_scaling import SHARE_OUTSIDE
 from pkmodels.errors import InputError, suggest
@@ -52,7 +53,9 @@ def check_answerable(patient: Patient) -> None:
         *_mass_problems(patient),
         *_time_problems(patient),
         *_limit_problems(patient),
+        *_radiobiology_problems(patient),
         *_cross_problems(patient),
+        *own_row_problems(patient),
         *_confidence_problems(patient),
         *_history_problems(patient),
         *_gamma_problems(patient),
@@ -143,6 +146,15 @@ def _time_problems(patient: Patient) -> Iterator[str]:
                 "administration, when no organ holds anything yet: give the frame with "
                 "end_h, or leave the row out"
             )
+    last = max((m.end_h for m in patient.measurements), default=0.0)
+    for number, plan in enumerate(patient.plans, start=1):
+        if plan.start_h is not None and plan.start_h < last:
+            yield (
+                f"{FILE_NAME}: [[plan]] number {number} start_h = {plan.start_h:g}: "
+                f"the last scan ends at {last:g} h, and a therapy is planned from "
+                "scans before it; mend start_h (h after the first administration), or "
+                "leave out the scans that come later"
+            )
 
 
 def _limit_problems(patient: Patient) -> Iterator[str]:
@@ -190,6 +202,24 @@ def _response_problems(patient: Patient, limit: Limit, where: str) -> Iterator[s
             f"{organ} are known: state them in [radiobiology.{organ}], or give the "
             "limit that you hold in Gy of absorbed dose"
         )
+
+
+def _radiobiology_problems(patient: Patient) -> Iterator[str]:
+    stated = [each.organ for each in patient.radiobiology]
+    if {"kidney", "kidneys"} <= set(stated):
+        yield (
+            f"{FILE_NAME}: [radiobiology.kidney] and [radiobiology.kidneys]: one "
+            "response serves every kidney region; remove one of them"
+        )
+    known = list(dict.fromkeys(region.organ for region in patient.regions))
+    responding = {responding_organ(organ) for organ in known}
+    for organ in stated:
+        if responding_organ(organ) not in responding:
+            yield (
+                f"{FILE_NAME}: [radiobiology.{organ}]: no region is of organ "
+                f"{organ!r}, so that it would be used for nothing; "
+                f"{suggest(organ, known)}, or remove it"
+            )
 
 
 def _history_problems(patient: Patient) -> Iterator[str]:

@@ -85,7 +85,70 @@ def limit_text(limit: LimitResult) -> str:
     ... )
     '23.25 Gy BED'
     """
-    return f"{limit.limit_Gy:g} Gy {_QUANTITIES[limit.quantity]}"
+    return f"{limit.limit_Gy:g} Gy {QUANTITIES[limit.quantity]}"
+
+
+def history_text(safe: SafeActivity, target: str) -> str:
+    """Say in which of its doses a region or group holds earlier history.
+
+    Parameters
+    ----------
+    safe : SafeActivity
+        The safe activity of one planned label.
+    target : str
+        A region or group.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> safe = SafeActivity(
+    ...     activity_GBq=None, confidence=0.95, binding_limit=None, per_limit={},
+    ...     activity_at_limit_GBq=None, missing="for the example",
+    ...     history_counted={"kidneys": "bed"},
+    ...     history_left_out={"kidney_left": ["kidneys"]})
+    >>> history_text(safe, "kidneys")
+    'in the BED, not in the absorbed dose'
+    >>> history_text(safe, "kidney_left")
+    'without that of kidneys'
+    >>> history_text(safe, "liver")
+    'none'
+    """
+    counted = safe.history_counted.get(target)
+    said = []
+    if counted is not None:
+        (other,) = set(QUANTITIES) - {counted}
+        said.append(f"in the {QUANTITIES[counted]}, not in the {QUANTITIES[other]}")
+    others = safe.history_left_out.get(target)
+    if others:
+        said.append(f"without that of {', '.join(others)}")
+    return "; ".join(said) or "none"
+
+
+def dose_scope(safe: SafeActivity) -> str:
+    """Say what the doses at the safe activity hold besides it.
+
+    Parameters
+    ----------
+    safe : SafeActivity
+        The safe activity of one planned label.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> dose_scope(SafeActivity(
+    ...     activity_GBq=None, confidence=0.95, binding_limit=None, per_limit={},
+    ...     activity_at_limit_GBq=None, missing="for the example",
+    ...     administrations_counted=False))
+    'without the administrations in the file'
+    """
+    which = "with" if safe.administrations_counted else "without"
+    return f"{which} the administrations in the file"
 
 
 def _headline(safe: SafeActivity) -> str:
@@ -122,6 +185,9 @@ def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
             "All limits together are kept with a probability of at least "
             f"{100.0 * safe.confidence:g} %."
         )
+    if safe.judgements:
+        what = "a judgement" if len(safe.judgements) == 1 else "judgements"
+        notes.append(f"It rests on {what}: {'; '.join(safe.judgements)}.")
     if safe.monte_carlo_error is not None:
         notes.append(
             "Monte-Carlo error of this activity, from the finite number of draws: "
@@ -142,7 +208,7 @@ def _tumour_notes(result: Result, label: str) -> tuple[str, ...]:
     if compared is None or not compared.tumour_dose_Gy or not given:
         return ()
     doses = ", ".join(
-        f"{region} {_summary(dose)} Gy"
+        f"{region} {summary_text(dose)} Gy"
         for region, dose in compared.tumour_dose_Gy.items()
     )
     return (f"Tumour dose at this activity: {doses}: median (95 % interval).",)

@@ -165,12 +165,10 @@ def _reason(patient: Patient, row: SRow, served: bool) -> tuple[str, bool]:
         return "another row serves its organs", False
     if row.sex not in (patient.sex, "any"):
         return _other_sex(patient, row), True
-    if "kidney" in _organs(row):
-        kidneys = [region for region in regions if _organ(region.organ) == "kidney"]
-        if _lacks_dose(patient, row):
-            return f"no dose of {row.target} is known", False
-        return _other_kidney(row, kidneys), True
-    return f"no dose of {row.target} is known", False
+    if _lacks_dose(patient, row):
+        return f"no dose of {row.target} is known", False
+    kidneys = [region for region in regions if _organ(region.organ) == "kidney"]
+    return _other_kidney(row, kidneys), True
 
 
 def _lacks_dose(patient: Patient, row: SRow) -> bool:

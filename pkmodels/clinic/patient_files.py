@@ -13,6 +13,7 @@ from pkmodels.clinic.measurement_checks import (
 )
 from pkmodels.clinic.measurement_table import MeasurementRow, parse_measurement_rows
 from pkmodels.clinic.measurement_units import convert_rows
+from pkmodels.clinic.own_s_values import own_row_warnings
 from pkmodels.clinic.patient import (
     Calibration,
     Group,
@@ -115,7 +116,11 @@ def _with_measurements(
     problems += measurement_problems(patient)
     if problems:
         raise _refusal(folder, problems)
-    warnings = (*table_warnings(patient), *measurement_warnings(patient))
+    warnings = (
+        *table_warnings(patient),
+        *measurement_warnings(patient),
+        *own_row_warnings(patient),
+    )
     return replace(patient, warnings=warnings)
 
 

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from pkmodels.clinic.patient_tables import (
+    LONGEST_INFUSION_H,
     AdministrationTable,
     CalibrationTable,
     GroupTable,
@@ -23,6 +24,13 @@ from pkmodels.clinic.patient_tables import (
 
 FORMAT = "pkmodels-patient/1"
 
+# Judgement: what an organ under a limit may survive lies well below; more is a wrong
+# unit, as cGy or mGy. BED is above the dose, twice and more for alpha/beta of 2.5 Gy.
+HIGHEST_DOSE_GY = 200.0
+HIGHEST_BED_GY = 500.0
+# Judgement: what holds no more often than a coin falls on its head is no confidence.
+LOWEST_CONFIDENCE = 0.5
+
 
 class PlanTable(Table):
     """One table [[plan]]."""
@@ -36,7 +44,10 @@ class PlanTable(Table):
         "leave the key out when it is unknown",
     )
     duration_h: float = Field(
-        ge=0, description="the length of the infusion in h, 0 for a bolus"
+        ge=0,
+        le=LONGEST_INFUSION_H,
+        description="the length of the infusion in h, 0 for a bolus, at most "
+        f"{LONGEST_INFUSION_H:g}",
     )
     start_h: float | None = Field(
         None,
@@ -58,10 +69,17 @@ class HistoryTable(Table):
 
     target: Name = Field(description="the region or group that received it")
     absorbed_dose_Gy: float | None = Field(
-        None, gt=0, description="the absorbed dose received, Gy, above 0"
+        None,
+        gt=0,
+        le=HIGHEST_DOSE_GY,
+        description="the absorbed dose received, Gy, above 0 and at most "
+        f"{HIGHEST_DOSE_GY:g}",
     )
     bed_Gy: float | None = Field(
-        None, gt=0, description="the BED received, Gy, above 0"
+        None,
+        gt=0,
+        le=HIGHEST_BED_GY,
+        description=f"the BED received, Gy, above 0 and at most {HIGHEST_BED_GY:g}",
     )
     sd_Gy: float | None = Field(
         None, gt=0, description="its standard deviation, Gy, above 0"
@@ -123,12 +141,18 @@ class LimitTable(Table):
     """One table [limits.NAME]: a limit, or a waiver with its reason."""
 
     absorbed_dose_Gy: float | None = Field(
-        None, gt=0, description="the limit of the absorbed dose in Gy, above 0"
+        None,
+        gt=0,
+        le=HIGHEST_DOSE_GY,
+        description="the limit of the absorbed dose in Gy, above 0 and at most "
+        f"{HIGHEST_DOSE_GY:g}",
     )
     bed_Gy: float | None = Field(
         None,
         gt=0,
-        description="the limit of the biologically effective dose in Gy, above 0",
+        le=HIGHEST_BED_GY,
+        description="the limit of the biologically effective dose in Gy, above 0 and "
+        f"at most {HIGHEST_BED_GY:g}",
     )
     waived: bool = Field(False, description="true (no quotes) to waive the limit")
     reason: Text | None = Field(
@@ -160,10 +184,10 @@ class DecisionTable(Table):
     """The table [decision]."""
 
     confidence: float = Field(
-        gt=0,
+        ge=LOWEST_CONFIDENCE,
         lt=1,
-        description="the probability with which all limits must hold, between 0 and "
-        "1, as 0.95",
+        description="the probability with which all limits must hold, between "
+        f"{LOWEST_CONFIDENCE:g} and 1, as 0.95",
     )
     model: Text | None = Field(
         None, description='a model\'s name in quotes, as "organ_exchange"'

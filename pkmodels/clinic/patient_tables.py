@@ -33,6 +33,9 @@ ORGANS = (
 # The labels whose dose or curve this version can follow in a patient.
 LABELS = ("Lu-177", "Y-90", "Ga-68")
 
+# Judgement: six weeks; a longer infusion is minutes or seconds, not hours.
+LONGEST_INFUSION_H = 1000.0
+
 # Densities of tissue run from lung, 0.26, to cortical bone, 1.9 g/mL.
 _DENSITY_RANGE = (0.1, 3.0)
 # Mass and volume x density may differ by their rounding, not by more.
@@ -121,7 +124,10 @@ class AdministrationTable(Table):
         ge=0, description="its start in h after the start of the first one, 0 or more"
     )
     duration_h: float = Field(
-        ge=0, description="the length of the infusion in h, 0 for a bolus"
+        ge=0,
+        le=LONGEST_INFUSION_H,
+        description="the length of the infusion in h, 0 for a bolus, at most "
+        f"{LONGEST_INFUSION_H:g}",
     )
     ligand: Text = Field(description='the ligand\'s name in quotes, as "dotatate"')
     label: Label = Field(description='the radionuclide in quotes, as "Lu-177"')

@@ -189,6 +189,11 @@ def _problem(details: ErrorDetails) -> str:
         return f"{where}: unknown key; {_suggest_key(place)}"
     if kind == "value_error":
         return f"{where}: {_reason(details)}"
+    if place.key in _LISTS and not place.table and isinstance(found, dict):
+        return (
+            f"{where}: found the table [{place.key}]; write [[{place.key}]], with two "
+            "brackets, at each of its tables"
+        )
     give = f"give {field.description}" if field else "`pkmodels new` shows the format"
     if kind == "missing":
         return f"{where} is missing; {give}"

@@ -9,6 +9,7 @@ from plotly.offline import get_plotlyjs
 
 from pkmodels.atomic_files import write_text_atomically
 from pkmodels.clinic import (
+    decision_text,
     report_decision,
     report_kinetics,
     report_labels,
@@ -116,6 +117,7 @@ def _page(
     return environment.from_string(template.read_text("utf-8")).render(
         result=result,
         text=result_text,
+        safe_activities=decision_text.safe_activities(result),
         decision=report_decision,
         kinetics=report_kinetics,
         labels=report_labels,

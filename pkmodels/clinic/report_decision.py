@@ -1,9 +1,15 @@
 """The report's tables on the decision: limits, doses and risk."""
 
-from pkmodels.clinic.report_tables import NOT_COMPUTED, Table, summary_text
+from pkmodels.clinic.decision_text import (
+    dose_scope,
+    history_text,
+    limit_text,
+    safe_activities,
+)
+from pkmodels.clinic.report_tables import NOT_COMPUTED, Table
 from pkmodels.clinic.result_format import Result, SafeActivity
 from pkmodels.clinic.result_records import Summary
-from pkmodels.clinic.result_text import limit_text, safe_activities
+from pkmodels.clinic.result_text import QUANTITIES, received_scope, summary_text
 from pkmodels.clinic.rounding import percent, rounded, rounded_down
 
 _MEDIAN = "Posterior median, in brackets the equal-tailed 95 % interval."
@@ -14,6 +20,11 @@ _LIMIT_NOTES = (
 _RECEIVED_NOTE = (
     "Already received: counts against the limit, in the limit's quantity (absorbed "
     "dose or BED)."
+)
+_HISTORY_NOTE = (
+    "Earlier history: it is known in one quantity, for one region or group, and only "
+    "that dose holds it. A group with its history is not to be held against its parts "
+    "without it."
 )
 
 
@@ -90,10 +101,21 @@ def doses(result: Result, label: str) -> Table | None:
         )
         for target in targets
     )
-    return Table(
+    table = Table(
         headers=("", "Absorbed dose (Gy)", "BED (Gy)", "Limit"),
         rows=rows,
-        notes=(f"Of this activity and of what was received before. {_MEDIAN}",),
+        notes=(f"Of this activity, {dose_scope(safe)}. {_MEDIAN}",),
+    )
+    if not safe.history_counted:
+        return table
+    return Table(
+        headers=(*table.headers, "Earlier history"),
+        rows=tuple(
+            (*row, history_text(safe, target))
+            for row, target in zip(rows, targets, strict=True)
+        ),
+        notes=(*table.notes, _HISTORY_NOTE),
+        words=(4,),
     )
 
 
@@ -118,7 +140,7 @@ def received(result: Result) -> Table | None:
             (target, summary_text(dose))
             for target, dose in result.dose_already_received_Gy.items()
         ),
-        notes=(_MEDIAN,),
+        notes=(f"{received_scope(result)} {_MEDIAN}",),
     )
 
 
@@ -151,11 +173,15 @@ def point_estimate(safe: SafeActivity) -> tuple[str, ...]:
     point = safe.point_estimate
     if point is None:
         return ()
+    limit, unit = "the limit that is broken most", "Gy"
+    if point.setting_limit is not None and point.quantity is not None:
+        limit = f"that of {point.setting_limit}"
+        unit = f"Gy {QUANTITIES[point.quantity]}"
     lines = [
         "The median dose alone, without its uncertainty, would have allowed "
         f"{rounded_down(point.activity_GBq)} GBq. At that activity a limit would be "
-        f"exceeded with a probability of {percent(point.probability_above)}, and where "
-        f"it is, by {rounded(point.expected_excess_Gy)} Gy on average."
+        f"exceeded with a probability of {percent(point.probability_above)}; where "
+        f"{limit} is, by {rounded(point.expected_excess_Gy)} {unit} on average."
     ]
     if point.safe_over_point is not None:
         lines.append(

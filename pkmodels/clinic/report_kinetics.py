@@ -1,10 +1,10 @@
 """The report's tables on kinetics: its own, its tail, and other methods'."""
 
-from pkmodels.clinic.report_tables import NOT_COMPUTED, Table, summary_text
+from pkmodels.clinic.report_tables import NOT_COMPUTED, Table
 from pkmodels.clinic.result_dosimetry import ClassicalEstimate
 from pkmodels.clinic.result_format import OrganResult, Result
 from pkmodels.clinic.result_records import Summary
-from pkmodels.clinic.result_text import UNKNOWN, organ_rows
+from pkmodels.clinic.result_text import UNKNOWN, organ_rows, summary_text
 from pkmodels.clinic.rounding import percent, percent_interval, relative, rounded
 
 

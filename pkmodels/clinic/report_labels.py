@@ -8,11 +8,11 @@ from pkmodels.clinic.report_strips import (
     interval_strip,
     scale,
 )
-from pkmodels.clinic.report_tables import Table, summary_text
+from pkmodels.clinic.report_tables import Table
 from pkmodels.clinic.result_dosimetry import Comparison, Residual
 from pkmodels.clinic.result_format import Result
 from pkmodels.clinic.result_records import Summary
-from pkmodels.clinic.result_text import UNKNOWN
+from pkmodels.clinic.result_text import UNKNOWN, summary_text
 from pkmodels.clinic.rounding import rounded, rounded_down
 
 _HOURS_PER_DAY = 24.0
@@ -20,6 +20,14 @@ _COMPARED = (
     "Each label at its own safe activity, from the same draws of the kinetics. Over "
     "binding organ: dose of the tumour over that of the organ whose limit binds. "
     "Median (95 % interval)."
+)
+_LEFT = (
+    "At most left: by decay alone, as if nothing were excreted; rounded to three "
+    "digits. Red marrow: its dose rate at that time."
+)
+_LAST_CYCLE = (
+    "Of a therapy in cycles it is the last cycle alone, that many days after it: what "
+    "is left of the cycles before comes on top."
 )
 
 
@@ -108,11 +116,14 @@ def left_over(result: Result) -> Table | None:
     Table or None
         None where the result asks for neither.
     """
-    rows = [
-        _residual_row("Transplantation", safe.at_transplantation)
-        for safe in result.safe_activity.values()
-        if safe.at_transplantation is not None
-    ]
+    rows, cycles = [], 1
+    for safe in result.safe_activity.values():
+        if safe.at_transplantation is not None:
+            when = "Transplantation"
+            if safe.cycles > 1:
+                when += f", of the last of {safe.cycles} cycles alone"
+            cycles = max(cycles, safe.cycles)
+            rows.append(_residual_row(when, safe.at_transplantation))
     for name, residual in result.left_over.items():
         when = "Start of the therapy"
         if name != residual.label:
@@ -131,10 +142,7 @@ def left_over(result: Result) -> Table | None:
             "Red marrow (mGy/h)",
         ),
         rows=tuple(rows),
-        notes=(
-            "At most left: by decay alone, as if nothing were excreted; rounded to "
-            "three digits. Red marrow: its dose rate at that time.",
-        ),
+        notes=(_LEFT, *((_LAST_CYCLE,) if cycles > 1 else ())),
         words=(5, 6),
     )
 

@@ -1,9 +1,8 @@
-"""The report's tables on sources: S-values and what was judged, not measured."""
+"""The report's table on sources: the S-values that doses rest on."""
 
-from pkmodels.clinic.report_tables import Table, joined
+from pkmodels.clinic.report_tables import Table
 from pkmodels.clinic.result_format import Result
 from pkmodels.clinic.rounding import relative, rounded
-from pkmodels.values import Certainty
 
 
 def s_values(result: Result) -> Table | None:
@@ -44,26 +43,3 @@ def s_values(result: Result) -> Table | None:
         rows=rows,
         words=(4, 5),
     )
-
-
-def judged(result: Result) -> str | None:
-    """Name the S-values that are a judgement, not published or derived.
-
-    Parameters
-    ----------
-    result : Result
-        The result.
-
-    Returns
-    -------
-    str or None
-        A sentence; None where there is no such value.
-    """
-    names = [
-        f"{used.target} from {used.source} ({used.label})"
-        for used in result.s_values
-        if used.certainty == Certainty.JUDGEMENT
-    ]
-    if not names:
-        return None
-    return f"The dose rests on S-values that are a judgement: {joined(names)}."

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pkmodels.clinic.report_strips import Picture
-from pkmodels.clinic.result_records import DosePerActivity, Summary
-from pkmodels.clinic.result_text import UNKNOWN
-from pkmodels.clinic.rounding import with_interval
 
 NOT_COMPUTED = "not computed"
 
@@ -44,28 +41,6 @@ class Table:
                 blocks.append([])
             blocks[-1].append(row)
         return tuple(map(tuple, blocks))
-
-
-def summary_text(summary: Summary | DosePerActivity | None) -> str:
-    """Return a posterior's median with its 95 % interval, or that it is unknown.
-
-    Parameters
-    ----------
-    summary : Summary, DosePerActivity or None
-        The posterior.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> summary_text(None)
-    'unknown'
-    """
-    if summary is None:
-        return UNKNOWN
-    return with_interval(summary.median, summary.interval_95)
 
 
 def joined(items: Sequence[str]) -> str:

@@ -15,13 +15,9 @@ from pkmodels.clinic.report_strips import (
 from pkmodels.clinic.report_tables import Table
 from pkmodels.clinic.result_dosimetry import Budget, Propagation
 from pkmodels.clinic.result_format import Result
-from pkmodels.clinic.result_text import UNINFORMED, UNKNOWN
+from pkmodels.clinic.result_text import BUDGETED, UNINFORMED, UNKNOWN
 from pkmodels.clinic.rounding import relative, share, with_interval
 
-_QUANTITIES = {
-    "absorbed_dose": "absorbed dose per activity",
-    "bed": "BED at the safe activity",
-}
 # A table of more targets is cut: A4 is not wider.
 _TARGETS_PER_TABLE = 5
 
@@ -63,7 +59,7 @@ def budgets(result: Result) -> tuple[BudgetPicture, ...]:
         for target, budget in targets.items():
             limited = safe is not None and target in safe.per_limit
             title = (
-                f"{target}, {label}: {_QUANTITIES[budget.quantity]} is known "
+                f"{target}, {label}: {BUDGETED[budget.quantity]} is known "
                 f"to {relative(budget.log_sd)} (1 sd of its logarithm)"
             )
             pictures.append(BudgetPicture(title, limited, _budget_table(budget)))

@@ -37,7 +37,26 @@ def organ_of(patient: Patient, target: str) -> str:
     -------
     str
     """
-    organ = patient.regions_of(target)[0].organ
+    return responding_organ(patient.regions_of(target)[0].organ)
+
+
+def responding_organ(organ: str) -> str:
+    """Return the organ under whose name a response is kept: kidney for both.
+
+    Parameters
+    ----------
+    organ : str
+        An organ of patient.toml.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> responding_organ("kidneys"), responding_organ("liver")
+    ('kidney', 'liver')
+    """
     return "kidney" if organ == "kidneys" else organ
 
 
@@ -47,14 +66,15 @@ def radiobiologies(patient: Patient) -> dict[str, Radiobiology]:
     Parameters
     ----------
     patient : Patient
-        What its file states comes before what pkmodels knows.
+        What its file states comes before what pkmodels knows; of the kidneys under
+        either name.
 
     Returns
     -------
     dict of str to Radiobiology
         By organ.
     """
-    stated = {each.organ: _stated(each) for each in patient.radiobiology}
+    stated = {responding_organ(s.organ): _stated(s) for s in patient.radiobiology}
     organs = dict.fromkeys(organ_of(patient, r.name) for r in patient.regions)
     return dict(_known(organs, stated))
 

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from pkmodels.clinic.report_sources import judged
+from pkmodels.clinic.decision_text import SafeActivityText, safe_activities
 from pkmodels.clinic.result_format import Result
 from pkmodels.clinic.result_text import (
-    SafeActivityText,
+    budget_scope,
     check_figures,
     check_notes,
     dose_received_rows,
     main_uncertainties,
     organ_notes,
     organ_rows,
-    safe_activities,
+    received_scope,
+    stated_alone,
     trust,
     uninformed_parameters,
 )
@@ -54,9 +55,7 @@ def print_result(result: Result, console: Console) -> None:
         _print_dose_received(result, console)
         for safe in safe_activities(result):
             _print_safe_activity(safe, console)
-        _print_list(
-            "Where the uncertainty comes from", main_uncertainties(result), console
-        )
+        _print_uncertainty(result, console)
         _print_contraction(result, console)
     _print_list("Warnings", result.warnings, console)
     _print_sources(result, console)
@@ -116,6 +115,9 @@ def _print_dose_received(result: Result, console: Console) -> None:
     if rows:
         _print_heading(console, "Dose already received: median (95 % interval)")
         _print_columns(console, ("", "Absorbed dose (Gy)"), rows)
+        _print_item(console, received_scope(result))
+    for history in result.history:
+        _print_item(console, f"History: {history}")
 
 
 def _print_safe_activity(safe: SafeActivityText, console: Console) -> None:
@@ -136,6 +138,13 @@ def _print_safe_activity(safe: SafeActivityText, console: Console) -> None:
     )
 
 
+def _print_uncertainty(result: Result, console: Console) -> None:
+    lines, scope = main_uncertainties(result), budget_scope(result)
+    if lines and scope is not None:
+        lines = (*lines, scope)
+    _print_list("Where the uncertainty comes from", lines, console)
+
+
 def _print_contraction(result: Result, console: Console) -> None:
     uninformed = uninformed_parameters(result)
     if uninformed:
@@ -144,14 +153,14 @@ def _print_contraction(result: Result, console: Console) -> None:
         _print_item(
             console, "In brackets: how far the data narrowed it, 0 not at all, 1 fully."
         )
+    stated = stated_alone(result)
+    if stated is not None:
+        _print_item(console, stated)
 
 
 def _print_sources(result: Result, console: Console) -> None:
-    """Name what was judged, and say where the rest is; the terminal is one screen."""
+    """Say where assumptions and sources are; the terminal is one screen."""
     console.print()
-    sentence = judged(result)
-    if result.checks.passed and sentence is not None:
-        _print_item(console, sentence, mark="!")
     counts = (
         (len(result.assumptions), "assumption"),
         (len(result.priors), "prior"),

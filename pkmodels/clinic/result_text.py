@@ -26,7 +26,18 @@ UNKNOWN = "unknown"
 # How many factors of the variance are named in one line.
 _MAIN_FACTORS = 3
 
-_QUANTITIES = {"absorbed_dose": "absorbed dose", "bed": "BED"}
+QUANTITIES = {"absorbed_dose": "absorbed dose", "bed": "BED"}
+# Whose variance a budget divides.
+BUDGETED = {
+    "absorbed_dose": "absorbed dose per activity",
+    "bed": "BED at the safe activity",
+}
+# What no scan of activity can tell, by the kind of parameter.
+STATED_KINDS = {
+    "mass": "the mass of",
+    "calibration": "the calibration of",
+    "recovery": "the recovery of",
+}
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,22 @@ def organ_rows(result: Result) -> dict[str, tuple[OrganRow, ...]]:
     }
 
 
+def received_scope(result: Result) -> str:
+    """Say what the table of doses already received holds.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    str
+    """
+    without = ", without the history" if result.history else ""
+    return f"Of the administrations in the file{without}."
+
+
 def organ_notes(result: Result) -> tuple[str, ...]:
     """List what the table of kinetics and dose lacks, and at which activity it holds.
 
@@ -165,9 +192,31 @@ def dose_received_rows(result: Result) -> tuple[tuple[str, str], ...]:
     tuple of (organ, dose), both str
     """
     return tuple(
-        (organ, _summary(dose))
+        (organ, summary_text(dose))
         for organ, dose in result.dose_already_received_Gy.items()
     )
+
+
+def summary_text(summary: Summary | DosePerActivity | None) -> str:
+    """Return a posterior's median with its 95 % interval, or that it is unknown.
+
+    Parameters
+    ----------
+    summary : Summary, DosePerActivity or None
+        The posterior.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> summary_text(None)
+    'unknown'
+    """
+    if summary is None:
+        return UNKNOWN
+    return with_interval(summary.median, summary.interval_95)
 
 
 def main_uncertainties(result: Result) -> tuple[str, ...]:
@@ -196,14 +245,40 @@ def main_uncertainties(result: Result) -> tuple[str, ...]:
             f"{name} {share(part.total)}" for name, part in largest[:_MAIN_FACTORS]
         )
         lines.append(
-            f"{binding} ({label}, {_QUANTITIES[budget.quantity]}): {shares} of the "
+            f"{binding} ({label}, {BUDGETED[budget.quantity]}): {shares} of the "
             "variance, with interactions"
         )
     return tuple(lines)
 
 
+def budget_scope(result: Result) -> str | None:
+    """Say that earlier history is not in the budgets, where there is one.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    str or None
+        None where no history counts against a limit.
+    """
+    targets = dict.fromkeys(
+        target
+        for safe in result.safe_activity.values()
+        for target in safe.history_counted
+    )
+    if not targets:
+        return None
+    return (
+        f"The history of {_joined(list(targets))} is not in these shares, nor its sd: "
+        "they are of the planned activity alone. Both count against the limit."
+    )
+
+
 def uninformed_parameters(result: Result) -> tuple[str, ...]:
-    """List the parameters that the data could not inform, least informed first.
+    """List what the data could have told but did not, least informed first.
 
     Parameters
     ----------
@@ -213,30 +288,59 @@ def uninformed_parameters(result: Result) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
+        Kinetics and noise; masses, calibrations and recoveries are in `stated_alone`.
     """
-    named = sorted(result.prior_contraction.items(), key=lambda item: item[1])
     return tuple(
         f"{name} ({max(contraction, 0.0):.2f})"
-        for name, contraction in named
-        if contraction < UNINFORMED
+        for name, contraction in _uninformed(result)
+        if _kind(name) not in STATED_KINDS
     )
+
+
+def stated_alone(result: Result) -> str | None:
+    """Name what no scan could tell, so that it stands as the patient's file states it.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    str or None
+        A sentence; None where the data told of all masses, calibrations and recoveries.
+    """
+    found: dict[str, dict[str, None]] = {kind: {} for kind in STATED_KINDS}
+    for name, _ in _uninformed(result):
+        if _kind(name) in found:
+            of = name.removesuffix("]").partition("[")[2]
+            found[_kind(name)][of.partition(",")[0]] = None
+    said = [
+        f"{STATED_KINDS[kind]} {_joined(list(of))}" for kind, of in found.items() if of
+    ]
+    if not said:
+        return None
+    return f"By the patient's file, not by these scans: {'; '.join(said)}."
+
+
+def _uninformed(result: Result) -> list[tuple[str, float]]:
+    named = sorted(result.prior_contraction.items(), key=lambda item: item[1])
+    return [(name, value) for name, value in named if value < UNINFORMED]
+
+
+def _kind(name: str) -> str:
+    return name.partition("[")[0]
 
 
 def _organ_row(label: str, found: OrganResult) -> OrganRow:
     after = found.fraction_of_tia_after_last_scan
     return OrganRow(
         label=label,
-        tiac=_summary(found.tiac_h),
-        half_life=_summary(found.effective_half_life_h),
-        dose=_summary(found.absorbed_dose_per_activity_Gy_per_GBq),
+        tiac=summary_text(found.tiac_h),
+        half_life=summary_text(found.effective_half_life_h),
+        dose=summary_text(found.absorbed_dose_per_activity_Gy_per_GBq),
         after_last_scan=UNKNOWN if after is None else percent(after.median),
     )
-
-
-def _summary(summary: Summary | DosePerActivity | None) -> str:
-    if summary is None:
-        return UNKNOWN
-    return with_interval(summary.median, summary.interval_95)
 
 
 def _joined(names: list[str]) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from pkmodels.clinic.decision_text import dose_scope
 from pkmodels.clinic.result_format import (
     ActivityAtLimit,
     OrganResult,
@@ -11,6 +12,7 @@ from pkmodels.clinic.result_format import (
     SafeActivity,
 )
 from pkmodels.clinic.result_records import DosePerActivity, Summary
+from pkmodels.clinic.result_text import received_scope
 
 COLUMNS = ("target", "label", "quantity", "unit", "median", "lo95", "hi95", "note")
 
@@ -66,7 +68,8 @@ def _rows(result: Result) -> Iterator[Row]:
         for label, organ in labels.items():
             yield from _organ_rows(target, label, organ)
     for target, dose in result.dose_already_received_Gy.items():
-        note = "" if dose is not None else "cannot be given"
+        note = received_scope(result).lower().removesuffix(".")
+        note = note if dose is not None else "cannot be given"
         yield _summary(target, "", "absorbed dose already received", "Gy", dose, note)
     for label, safe in result.safe_activity.items():
         yield from _safe_rows(label, safe)
@@ -123,6 +126,8 @@ def _safe_rows(label: str, safe: SafeActivity) -> Iterator[Row]:
         told.append(f"binding limit {safe.binding_limit}")
     if safe.monte_carlo_error is not None:
         told.append(f"relative Monte-Carlo error {safe.monte_carlo_error!r}")
+    if safe.judgements:
+        told.append(f"rests on judgements: {', '.join(safe.judgements)}")
     note = "; ".join(told)
     yield _number(_PATIENT, label, "safe activity", "GBq", safe.activity_GBq, note)
     if safe.activity_per_cycle_GBq is not None:
@@ -147,13 +152,26 @@ def _safe_rows(label: str, safe: SafeActivity) -> Iterator[Row]:
         if limit.received_Gy is not None:
             quantity = f"{_DOSES[limit.quantity]} already received"
             yield _summary(target, label, quantity, "Gy", limit.received_Gy, note)
-    for quantity, doses in (
-        ("absorbed dose at safe activity", safe.absorbed_dose_Gy),
-        ("BED at safe activity", safe.bed_Gy),
+    for kind, doses in (
+        ("absorbed_dose", safe.absorbed_dose_Gy),
+        ("bed", safe.bed_Gy),
     ):
         for target, dose in doses.items():
-            note = "with what was received before"
+            quantity = f"{_DOSES[kind]} at safe activity"
+            note = _dose_note(safe, target, kind)
             yield _summary(target, label, quantity, "Gy", dose, note)
+
+
+def _dose_note(safe: SafeActivity, target: str, kind: str) -> str:
+    """Say what a dose holds of what was received before."""
+    told = [dose_scope(safe)]
+    counted = safe.history_counted.get(target)
+    if counted is not None:
+        told.append(f"{'with' if counted == kind else 'without'} its history")
+    others = safe.history_left_out.get(target)
+    if others:
+        told.append(f"without the history of {', '.join(others)}")
+    return "; ".join(told)
 
 
 def _summary(

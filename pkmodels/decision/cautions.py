@@ -75,7 +75,7 @@ on every molecule (carrier-free, 0.7268 GBq/nmol)
         found.append(
             Caution(
                 "above_usually_prepared",
-                f"{activity_per_cycle_GBq:.4g} GBq of {label} in one syringe is more "
+                f"{_rounded_down(activity_per_cycle_GBq)} GBq of {label} in one syringe is more "
                 f"than is usually prepared: up to {usual.value:g} GBq ({usual.source})",
             )
         )
