@@ -240,6 +240,8 @@ def complete_safe_activity():
             "probability_above": 0.497,
             "expected_excess_Gy": 2.613,
             "safe_over_point": SAFE_ACTIVITY / 6.764,
+            "setting_limit": "kidneys",
+            "quantity": "bed",
         },
         "probability_curve": {
             "activity_GBq": grid.tolist(),
@@ -251,6 +253,12 @@ def complete_safe_activity():
             "any_limit": together.tolist(),
         },
         "at_transplantation": residual(PLANNED, 336.0, 5318.0, 140.6),
+        "history_counted": {"kidneys": "bed"},
+        "history_left_out": {"kidney_left": ["kidneys"], "kidney_right": ["kidneys"]},
+        "judgements": [
+            "alpha/beta (2.5 Gy) and half-time of repair (2.8 h) in the BED of kidneys",
+            "the S-value of red_marrow from red_marrow",
+        ],
     }
 
 

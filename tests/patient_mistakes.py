@@ -44,12 +44,12 @@ PATIENT_MISTAKES = {
     "missing confidence": (
         "confidence = 0.95",
         "",
-        ["[decision] confidence is missing", "between 0 and 1"],
+        ["[decision] confidence is missing", "between 0.5 and 1"],
     ),
     "one table where a list belongs": (
         "[[plan]]",
         "[plan]",
-        ["[[plan]]", "found a table", "[[plan]] for each"],
+        ["[[plan]]", "found the table [plan]", "write [[plan]], with two brackets"],
     ),
     "unknown label": (
         'label = "Lu-177"',
@@ -168,7 +168,12 @@ PATIENT_MISTAKES = {
     "confidence of one": (
         "confidence = 0.95",
         "confidence = 1",
-        ["[decision] confidence", "found 1", "between 0 and 1"],
+        ["[decision] confidence", "found 1", "between 0.5 and 1"],
+    ),
+    "confidence of less than a coin": (
+        "confidence = 0.95",
+        "confidence = 0.05",
+        ["[decision] confidence", "found 0.05", "between 0.5 and 1"],
     ),
     "confidence in percent": (
         "confidence = 0.95",
@@ -273,6 +278,26 @@ PATIENT_MISTAKES = {
         "absorbed_dose_Gy = 23.0",
         "absorbed_dose_Gy = -23.0",
         ["[limits.kidneys] absorbed_dose_Gy", "found -23.0", "above 0"],
+    ),
+    "limit in cGy": (
+        "absorbed_dose_Gy = 23.0",
+        "absorbed_dose_Gy = 2300.0",
+        ["[limits.kidneys] absorbed_dose_Gy", "found 2300.0", "Gy, above 0 and at mos"],
+    ),
+    "limit of BED in cGy": (
+        "absorbed_dose_Gy = 23.0",
+        "bed_Gy = 501.0",
+        ["[limits.kidneys] bed_Gy", "found 501.0", "at most 500"],
+    ),
+    "infusion in seconds": (
+        "duration_h = 0.5",
+        "duration_h = 1800.0",
+        ["[[plan]] number 1 duration_h", "found 1800.0", "at most 1000"],
+    ),
+    "syringe emptied in seconds": (
+        "duration_h = 0.0",
+        "duration_h = 1800.0",
+        ["[[administration]] number 1 duration_h", "found 1800.0", "at most 1000"],
     ),
     "waiver without reason": (
         'reason = "no marrow data"',
@@ -410,6 +435,24 @@ PATIENT_MISTAKES = {
         '[[history]]\ntarget = "kidneys"\nabsorbed_dose_Gy = 5.0\nsource = "x"\n'
         "[decision]",
         ["[[history]] number 1", "sd_Gy is missing", "a dose without its uncertainty"],
+    ),
+    "history less sure than its size": (
+        "[decision]",
+        '[[history]]\ntarget = "kidneys"\nabsorbed_dose_Gy = 5.0\nsd_Gy = 20.0\n'
+        'source = "x"\n[decision]',
+        ["[[history]] number 1", "sd_Gy 20 is above the dose of 5 Gy", "not in %"],
+    ),
+    "history in cGy": (
+        "[decision]",
+        '[[history]]\ntarget = "kidneys"\nabsorbed_dose_Gy = 500.0\nsd_Gy = 20.0\n'
+        'source = "x"\n[decision]',
+        ["[[history]] number 1 absorbed_dose_Gy", "found 500.0", "at most 200"],
+    ),
+    "one history in one bracket": (
+        "[decision]",
+        '[history]\ntarget = "kidneys"\nbed_Gy = 5.0\nsd_Gy = 2.0\nsource = "x"\n'
+        "[decision]",
+        ["[[history]]", "found the table [history]; write [[history]], with two br"],
     ),
     "history of two quantities": (
         "[decision]",

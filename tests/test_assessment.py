@@ -339,23 +339,35 @@ def test_a_confirmed_target_silences_its_warning(
 
 
 @pytest.mark.parametrize(
-    ("time_h", "start_h", "warned"),
+    ("time_h", "start_h", "cycles", "place"),
     [
-        (120.0, 336.0, True),
-        (120.0, None, True),
-        (400.0, 336.0, False),
-        (-72.0, 336.0, False),
+        (-72.0, 336.0, 1, None),
+        (2.0, 336.0, 1, "between the first administration and the first scan"),
+        (72.0, 336.0, 1, "between the first scan and the last"),
+        (120.0, 336.0, 1, "between the last scan and the therapy with Y-90"),
+        (120.0, None, 1, "after the last scan, and before the therapy with Y-90 or L"),
+        (400.0, 336.0, 1, None),
+        (400.0, 336.0, 4, "after the start of the therapy with Y-90 or Lu-177, and pe"),
     ],
 )
-def test_a_treatment_between_dosimetry_and_therapy_is_told(
-    time_h: float, start_h: float | None, warned: bool, patient: Patient, fit: Fit
+def test_a_treatment_is_told_by_where_it_lies(
+    time_h: float,
+    start_h: float | None,
+    cycles: int,
+    place: str | None,
+    patient: Patient,
+    fit: Fit,
 ) -> None:
-    plans = tuple(replace(plan, start_h=start_h) for plan in patient.plans)
+    plans = tuple(
+        replace(plan, start_h=start_h, cycles=cycles) for plan in patient.plans
+    )
     treated = replace(
         patient, treatments=(Treatment(time_h, "dexa-BEAM"),), plans=plans
     )
-    words = f"dexa-BEAM at {time_h:g} h lies between dosimetry and therapy"
-    assert any(words in line for line in warnings(treated, fit, None)) == warned
+    told = [line for line in warnings(treated, fit, None) if "dexa-BEAM" in line]
+    assert len(told) == (place is not None)
+    for line in told:
+        assert line.startswith(f"dexa-BEAM at {time_h:g} h lies {place}")
 
 
 def test_what_is_left_at_the_transplantation_is_bounded_by_decay(

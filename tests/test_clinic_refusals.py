@@ -11,6 +11,7 @@ from pbpk12_model import model as pbpk12
 from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.responses import draw_responses, radiobiologies
 from pkmodels.decision import DoseLimit, History, draw_histories
 from pkmodels.dosimetry.local_deposition import local_deposition
 from pkmodels.dosimetry.s_table_files import COLUMNS
@@ -233,6 +234,54 @@ def test_all_refusals_are_told_at_once(tmp_path: Path) -> None:
     bed = ("absorbed_dose_Gy = 23.0", "bed_Gy = 40.0")
     said = refusal_of(tmp_path, GAMMAS, RECOVERY, bed, history("absorbed_dose_Gy"))
     assert len(said.splitlines()) == 5
+
+
+def radiobiology(organ: str) -> str:
+    return (
+        f"[radiobiology.{organ}]\nalpha_beta_Gy = 10.0\nalpha_beta_cv = 0.1\n"
+        "repair_half_time_h = 1.0\nrepair_half_time_cv = 0.1\n"
+    )
+
+
+@pytest.mark.parametrize("organ", ["kidney", "kidneys"])
+def test_a_response_of_the_kidneys_is_used_under_either_name(
+    organ: str, tmp_path: Path
+) -> None:
+    stated = ("[decision]", f"{radiobiology(organ)}[decision]")
+    patient = patient_of(tmp_path, stated)
+    check_answerable(patient)
+    assert list(radiobiologies(patient)) == ["kidney"]
+    generator = np.random.default_rng(0)
+    drawn = draw_responses(patient, ("kidneys",), 4000, generator)["kidneys"]
+    assert np.median(drawn.alpha_beta_Gy) == pytest.approx(10.0, rel=0.02)
+
+
+def test_a_response_is_stated_once_and_for_an_organ_that_there_is(
+    tmp_path: Path,
+) -> None:
+    both = radiobiology("kidney") + radiobiology("kidneys") + radiobiology("spleen")
+    said = refusal_of(tmp_path / "p", ("[decision]", f"{both}[decision]"))
+    assert "[radiobiology.kidney] and [radiobiology.kidneys]: one response" in said
+    assert "[radiobiology.spleen]: no region is of organ 'spleen'" in said
+    one = ("[decision]", f"{radiobiology('liver')}[decision]")
+    check_answerable(patient_of(tmp_path / "q", one))
+
+
+@pytest.mark.parametrize(
+    ("start_h", "refused"), [(10, True), (95.9, True), (96, False)]
+)
+def test_a_plan_that_starts_before_the_last_scan_is_refused(
+    start_h: float, refused: bool, tmp_path: Path
+) -> None:
+    start = ("duration_h = 0.5", f"duration_h = 0.5\nstart_h = {start_h}")
+    if refused:
+        said = refusal_of(tmp_path, start)
+        assert (
+            f"[[plan]] number 1 start_h = {start_h:g}: the last scan ends at 96 h"
+            in (said)
+        )
+    else:
+        check_answerable(patient_of(tmp_path, start))
 
 
 def test_the_usual_patient_is_answerable(tmp_path: Path) -> None:

@@ -61,11 +61,18 @@ def test_check_describes_a_folder(tmp_path: Path, capsys: Streams) -> None:
         "  kidney_left (kidney), 160 g (cv 5 %): 2 values, 24 to 96 h\n"
         "  kidney_right (kidney), 150 g (cv 5 %): 2 values, 24 to 96 h\n"
         "  liver, mass not stated: 2 values, 24 to 96 h\n"
+        "Calibration:\n"
+        "  SPECT: one factor, cv 5 %\n"
         "Planned:\n"
         "  Y-90 dotatate, infusion of 0.5 h, ligand mass not stated\n"
         "Limits:\n"
         "  kidneys (kidney_left, kidney_right): absorbed dose 23 Gy\n"
         "  together at 95 % confidence; the dose already given counts\n"
+        "What the data cannot tell:\n"
+        "  share of an integral after the last scan: above 30 % a warning, above 60 % "
+        "no activity\n"
+        "Stated, and of no effect on any number:\n"
+        "  body_mass_kg 70.0\n"
     )
 
 
@@ -213,6 +220,12 @@ def test_a_failure_has_its_status_and_one_message(
 def test_a_wrong_command_is_bad_input(arguments: list[str], capsys: Streams) -> None:
     assert main(arguments) == 2
     assert "Usage" in capsys.readouterr().err
+
+
+def test_the_help_says_all_that_status_3_is_for(capsys: Streams) -> None:
+    assert main(["--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "3 refused (the fit may not be trusted, or the scans end too early" in words
 
 
 def test_the_version_is_told(capsys: Streams) -> None:

@@ -370,7 +370,25 @@ def test_the_command_imports_and_overwrites_nothing(
     assert "exists already" in capsys.readouterr().err
     assert out.read_text("utf-8") == written
     assert main(["import", str(tmp_path / "organs.csv")]) == 2
-    assert "--mapping, --out missing" in capsys.readouterr().err
+    assert "--mapping missing" in capsys.readouterr().err
+
+
+def test_the_command_writes_measurements_csv_here_if_there_is_none(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As README writes it: TABLE.csv --mapping MAP.toml, and nothing else."""
+    (tmp_path / "map.toml").write_text(MAPPING, "utf-8")
+    (tmp_path / "organs.csv").write_text(TABLE, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    command = ["import", "organs.csv", "--mapping", "map.toml"]
+    assert main(command) == 0
+    assert "wrote measurements.csv" in capsys.readouterr().out
+    written = (tmp_path / "measurements.csv").read_text("utf-8")
+    assert main(command) == 2
+    assert "measurements.csv exists already" in capsys.readouterr().err
+    assert (tmp_path / "measurements.csv").read_text("utf-8") == written
 
 
 def test_a_table_of_another_encoding_is_told(tmp_path: Path) -> None:

@@ -365,7 +365,14 @@ def test_the_summary_of_a_full_file_tells_all_of_it(tmp_path: Path) -> None:
     told = summarize(read_patient(uncommented(tmp_path / "t")))
     for line in (
         "  kidney_left (left kidney), 160 g (cv 5 %): 3 values, 24 to 120 h",
+        "Calibration:",
+        "  SPECT: one factor, cv 5 %; gamma line of 208 keV, calibrated with ICRP 107, "
+        "quantified with ICRP 107",
+        "Recovery:",
+        "  SPECT: R = 1 - 1/(1 + (v/b1)^b2), b1 4 mL (cv 10 %), b2 1 (cv 10 %), "
+        "correlation 0, 12 mm FWHM",
         "S-values of the patient's own:",
+        "  own table s_values.csv: 1 of 1 rows used",
         "  liver from liver, Lu-177: own table s_values.csv, line 2: own",
         "Treatments:",
         "  one cycle of chemotherapy at 120 h",
@@ -374,6 +381,13 @@ def test_the_summary_of_a_full_file_tells_all_of_it(tmp_path: Path) -> None:
         "  Y-90 dotatate, bolus, 200 ug ligand, from 336 h",
         "  stem cells on day 14 after the therapy",
         "  kidney responds by alpha/beta 2.5 Gy (cv 25 %), repair 2.8 h (cv 30 %)",
+        "  share of an integral after the last scan: above 30 % a warning, above 60 % "
+        "no activity",
+        "  another ligand mass may change the dose per activity by 10 % (cv)",
+        "  another model may change the dose per activity by 5 % (cv)",
+        "  every value carries an additive noise, too",
+        "  body_mass_kg 70.0, height_cm 172.0, haematocrit 0.42, age 61.0, "
+        "serum_creatinine 0.9",
     ):
         assert line in told.splitlines(), line
 
@@ -401,3 +415,28 @@ def test_a_mass_cv_follows_from_voxel_and_resolution(tmp_path: Path) -> None:
     error = math.sqrt(4.8**2 / 6.0 + 12.0**2 / (4.0 * math.log(2.0)))
     assert region.mass_cv == pytest.approx(3.0 * error / diameter, rel=1e-12)
     assert region.mass_g == pytest.approx(210.0)
+
+
+def test_a_region_too_small_for_its_image_is_refused(tmp_path: Path) -> None:
+    """2 mL: d = 15.63 mm, u(d) = 7.469 mm: 3 u(d)/d = 1.43."""
+    text = replaced(
+        PATIENT,
+        '[regions.liver]\norgan = "liver"',
+        '[regions.liver]\norgan = "liver"\nvolume_mL = 2.0\ndensity_g_per_mL = 1.05\n'
+        "voxel_mm = 4.8\nfwhm_mm = 12.0",
+    )
+    with pytest.raises(InputError) as error:
+        read_patient(write_patient(tmp_path / "p", text))
+    said = str(error.value)
+    assert "[regions.liver]: voxel_mm 4.8 and fwhm_mm 12 give the mass" in said
+    assert "of 1.43, above 1" in said
+
+
+@pytest.mark.parametrize(("age", "warned"), [(12, True), (17.9, True), (18, False)])
+def test_a_child_is_told_that_the_tables_are_of_adults(
+    age: float, warned: bool, tmp_path: Path
+) -> None:
+    text = replaced(PATIENT, "body_mass_kg = 70", f"age = {age}")
+    told = read_patient(write_patient(tmp_path / "p", text)).warnings
+    words = f"the patient is {age:g} years old: phantoms, S-values and priors are"
+    assert any(words in line for line in told) == warned

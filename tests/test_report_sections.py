@@ -90,7 +90,8 @@ def test_the_first_words_answer_what_a_physicist_asks_first(text):
         "Y-90: 5.31 GBq. Binding limit: kidneys (28 Gy BED)",
         "sum over 2 cycles of 2.65 GBq each",
         "kept with a probability of at least 95 %",
-        "Monte-Carlo error of this activity, from the finite number of draws: 0.42 %",
+        "It rests on judgements: alpha/beta",
+        "Monte-Carlo standard error of it, from the finite number of draws: 0.42 %",
         f"lesion_1 61 (40{EN_DASH}83) Gy",
         "The fit may be trusted",
         "Warnings kidney_left at 3.74 h can hold urine activity",
@@ -106,16 +107,18 @@ SHOWN = {
     "limit in BED": "kidneys 28 Gy BED 5.90 (4.13-7.67) 5.31 GBq 5.0 % binds",
     "limit in Gy": "red_marrow 2 Gy absorbed dose 0.081 (0.057-0.105) 6.23 GBq 1.1 %",
     "point estimate": "would have allowed 6.76 GBq. At that activity a limit would be "
-    "exceeded with a probability of 50 %, and where it is, by 2.61 Gy on average",
+    "exceeded with a probability of 50 %; where that of kidneys is, by 2.61 Gy BED "
+    "on average",
     "over point": "0.786 times that of the point estimate",
-    "dose and BED": "kidneys 14.2 (9.9-18.5) 19.6 (11.8-27.4) 28 Gy BED",
-    "no BED": "lesion_1 14.2 (9.9-18.5) not computed none",
+    "dose and BED": "kidneys 14.2 (9.9-18.5) 19.6 (11.8-27.4) 28 Gy BED "
+    "in the BED, not in the absorbed dose",
+    "no BED": "lesion_1 14.2 (9.9-18.5) not computed none none",
     "comparison": "Lu-177 (for comparison only) 21.4 GBq kidneys lesion_1 75 (52-97) "
     "4.71 (3.06-6.36)",
     "not planned": "Lu-177 is not planned: it is here for comparison only.",
     "received": "Dose already received",
     "history": "2025-11-03: 6.9 GBq of [177Lu]Lu-DOTATATE",
-    "transplantation": "Transplantation Y-90 14.0 d 5320 141",
+    "transplantation": "of the last of 2 cycles alone Y-90 14.0 d 5320 141",
     "left over": "Start of the therapy with Y-90 Lu-177 5.00 d 250 148",
     "marrow": "0.0117 (0.0070-0.0164)",
     "tail": "Lu-177 10 % (9.0-11 %) 1.05 (0.95-1.16) 1.22 (1.10-1.34) "
@@ -132,7 +135,8 @@ SHOWN = {
     "residuals": "0 of 21 values lie outside 2 sd",
     "prior": "washout (1/h) 0.0125 (0.0051-0.0306) 0.0137 (0.0109-0.0171) 0.93",
     "prior speaks": "0.06 (prior)",
-    "judged": "S-values that are a judgement: red_marrow from red_marrow (Y-90).",
+    "judged": "It rests on judgements: alpha/beta (2.5 Gy) and half-time of repair "
+    "(2.8 h) in the BED of kidneys; the S-value of red_marrow from red_marrow.",
     "S-value": "297 0.000289 2.0 % published OpenDose, ICRP 110 adult male",
     "assumption": "dose is proportional to activity: the ligand does not saturate",
     "prior's source": "domain.md 3.4: biological half-life of 55 h",
@@ -203,7 +207,7 @@ def test_an_activity_that_is_not_given_is_never_said_to_keep_its_limits(tmp_path
     for text in (page, printed(refused)):
         assert "not given: too much of it lies after the last scan" in text
         assert "All limits together are kept" not in text
-        assert "at this activity" not in text
+        assert "Tumour dose from it" not in text
 
 
 def test_risk_is_drawn_as_it_was_computed_with_its_marks(html):
@@ -348,9 +352,9 @@ def test_the_terminal_holds_the_answer_its_risk_and_its_reasons_on_a_screen():
     for words in (
         "draws: 0.42 %",
         f"lesion_1 61 (40{EN_DASH}83) Gy",
-        "kidneys (Y-90, BED): kinetics (fit) 43 %, mass of the kidneys 28 %,",
+        "kidneys (Y-90, BED at the safe activity): kinetics (fit) 43 %, mass of the",
         "Warnings",
-        "S-values that are a judgement",
+        "It rests on judgements: alpha/beta (2.5 Gy)",
         "report.html: 3 assumptions, 1 prior, 2 S-values",
     ):
         assert words in text

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reference_tables import rows
 
+from pkmodels.clinic.patient_tables import ORGANS
 from pkmodels.dosimetry.doses import draw_factors
 from pkmodels.dosimetry.mass_scaling import check_label, check_target
 from pkmodels.dosimetry.s_table_files import COLUMNS, read_s_table
@@ -397,6 +398,62 @@ def test_a_header_that_is_not_ours_is_told(tmp_path: Path) -> None:
         read_s_table(tmp_path / "none.csv")
     with pytest.raises(InputError, match="'sex' stands there twice"):
         read_s_table(",".join([*COLUMNS, "sex"]) + "\n")
+
+
+@pytest.mark.parametrize("organ", ORGANS)
+def test_every_organ_of_a_patient_may_have_a_row_of_its_own(organ: str) -> None:
+    row = f"{organ},{organ},Lu-177,any,300,7.9e-5,.05,stated,own Monte Carlo"
+    table = read_s_table(own(row))
+    found = s_value(organ, "Lu-177", "male", table=table)
+    assert found is not None
+    assert found.source == "own table, line 2: own Monte Carlo"
+    assert found.at_mass(300.0) / TABULATED == pytest.approx(7.9e-5)
+
+
+@pytest.mark.parametrize(
+    ("organ", "name"),
+    [("lung", "lungs"), ("adrenal", "adrenals"), ("salivary_gland", "salivary_glands")],
+)
+def test_an_organ_takes_the_cross_values_of_its_name_in_the_phantoms(
+    organ: str, name: str
+) -> None:
+    """OpenDose has Lu-177 from the liver to lungs, adrenals and salivary glands."""
+    published = opendose_table().find(name, "liver", "Lu-177", "female")
+    assert published is not None
+    found = cross_value(organ, "liver", "Lu-177", "female")
+    assert found is not None
+    s = found.at_mass(20.0) / TABULATED
+    assert s == pytest.approx(published.S_mGy_per_MBq_s)
+    both = f"{GOOD.replace('parotid', organ)}\n{GOOD.replace('parotid', name)}"
+    with pytest.raises(InputError, match=r"line 3: .* stands in line 2 already"):
+        read_s_table(own(both))
+
+
+@pytest.mark.parametrize(
+    ("s", "words"),
+    [
+        ("3.14e-4", "2.04 of .*is this the S-value or mass of both kidneys"),
+        ("7.7e-5", "0.5 of .*is this the S-value or mass of both kidneys"),
+        ("0.555", r"check the unit, mGy/\(MBq s\), and mass_g"),
+        ("1.54e-7", r"check the unit, mGy/\(MBq s\), and mass_g"),
+    ],
+)
+def test_a_kidney_far_from_a_factor_of_two_is_a_wrong_unit(s: str, words: str) -> None:
+    """One kidney of 154 g has 1.54e-4 mGy/(MBq s), which is 0.555 mGy/(MBq h)."""
+    with pytest.raises(InputError, match=words) as error:
+        read_s_table(own(f"kidney,kidney,Lu-177,any,154,{s},.02,published,x"))
+    assert ("is this" in str(error.value)) != ("check the unit" in str(error.value))
+
+
+def test_a_header_alone_is_refused() -> None:
+    with pytest.raises(InputError, match="own table: holds a header and no row below"):
+        read_s_table(own())
+
+
+@pytest.mark.parametrize("pair", ["kidney,spleen", "liver,kidney", "red_marrow,kidney"])
+def test_a_cross_row_says_which_kidney(pair: str) -> None:
+    with pytest.raises(InputError, match=r"left_kidney or right_kidney .* or kidneys"):
+        read_s_table(own(f"{pair},Lu-177,any,,2e-7,.3,published,x"))
 
 
 def test_no_value_of_our_own_is_without_provenance() -> None:

@@ -76,11 +76,35 @@ def test_the_safe_activity_stands_with_its_limit_confidence_and_error(table):
     row = table["patient", "Y-90", "safe activity"]
     assert (float(row["median"]), row["unit"]) == (made.SAFE_ACTIVITY, "GBq")
     assert row["note"] == (
-        "confidence 0.95; binding limit kidneys; relative Monte-Carlo error 0.0042"
+        "confidence 0.95; binding limit kidneys; relative Monte-Carlo error 0.0042; "
+        "rests on judgements: alpha/beta (2.5 Gy) and half-time of repair (2.8 h) in "
+        "the BED of kidneys, the S-value of red_marrow from red_marrow"
     )
     assert table["kidneys", "Y-90", "BED already received"]["note"] == "28.0 Gy BED"
     compared = table["patient", "Lu-177", "safe activity"]
     assert compared["note"] == "for comparison only"
+
+
+def test_each_dose_says_what_it_holds_of_what_was_received_before(table):
+    given = "with the administrations in the file"
+    for target, quantity, note in (
+        ("kidneys", "BED at safe activity", f"{given}; with its history"),
+        ("kidneys", "absorbed dose at safe activity", f"{given}; without its history"),
+        (
+            "kidney_left",
+            "BED at safe activity",
+            f"{given}; without the history of kidneys",
+        ),
+        ("liver", "absorbed dose at safe activity", given),
+        ("lesion_1", "tumour absorbed dose at safe activity", "of this activity alone"),
+    ):
+        assert table[target, "Y-90", quantity]["note"] == note
+    without = made.complete_safe_activity() | {"administrations_counted": False}
+    found = rows(made.complete_result(safe_activity={"Y-90": without}))
+    note = found["liver", "Y-90", "absorbed dose at safe activity"]["note"]
+    assert note == "without the administrations in the file"
+    received = "of the administrations in the file, without the history"
+    assert table["liver", "", "absorbed dose already received"]["note"] == received
 
 
 def test_a_number_that_is_missing_is_empty_and_says_why():

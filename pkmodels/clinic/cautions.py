@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
-from pkmodels.clinic.patient import Patient, Plan
+from pkmodels.clinic.patient import Patient, Plan, Treatment
 from pkmodels.clinic.question import MONTE_CARLO_LIMIT
 from pkmodels.decision import cautions_of
 from pkmodels.dosimetry.marrow import marrow_s_values, remainder_s
@@ -149,18 +149,44 @@ def _target_warnings(patient: Patient) -> Iterator[str]:
 
 
 def _treatment_warnings(patient: Patient) -> Iterator[str]:
-    first = min(a.time_h for a in patient.schedule.administrations)
-    # Of several cycles only the start of the first is known.
-    ends = [plan.start_h if plan.cycles == 1 else None for plan in patient.plans]
     for treatment in patient.treatments:
-        before = any(h is None or treatment.time_h <= h for h in ends)
-        if treatment.time_h >= first and before:
+        for place in _places_of(treatment, patient):
             yield (
-                f"{treatment.what} at {treatment.time_h:g} h lies between dosimetry "
-                "and therapy: it may change the receptor (CXCR4 was gone within 7 "
-                "weeks of one chemotherapy cycle), so that doses of tumour, marrow and "
-                "spleen predicted from before it may not hold: measure again"
+                f"{treatment.what} at {treatment.time_h:g} h lies {place}: it may "
+                "change the receptor (CXCR4 was gone within 7 weeks of one "
+                "chemotherapy cycle), so that doses of tumour, marrow and spleen "
+                "predicted from these scans may not hold: measure again"
             )
+
+
+def _places_of(treatment: Treatment, patient: Patient) -> Iterator[str]:
+    """Say where a treatment lies among scans and therapies; nothing if it is past."""
+    time_h = treatment.time_h
+    # Time zero is the first administration.
+    if time_h < 0.0:
+        return
+    if time_h <= min(m.start_h for m in patient.measurements):
+        yield "between the first administration and the first scan"
+    elif time_h < max(m.end_h for m in patient.measurements):
+        yield "between the first scan and the last"
+    else:
+        places: dict[str, list[str]] = {}
+        for plan in patient.plans:
+            if (place := _place_after(time_h, plan)) is not None:
+                places.setdefault(place, []).append(plan.label)
+        for place, labels in places.items():
+            yield place.format(f"the therapy with {' or '.join(labels)}")
+
+
+def _place_after(time_h: float, plan: Plan) -> str | None:
+    """Say where a time after the last scan lies; the therapy's name goes into {}."""
+    if plan.start_h is None:
+        return "after the last scan, and before {} or not: its start is not stated"
+    if time_h <= plan.start_h:
+        return "between the last scan and {}"
+    if plan.cycles > 1:
+        return "after the start of {}, and perhaps between its cycles"
+    return None
 
 
 def _activity_warnings(assessment: Assessment) -> Iterator[str]:

@@ -25,8 +25,8 @@ app = typer.Typer(
     help="How much activity is safe: one patient's measurements, fitted and carried "
     "through another radionuclide, dose and limits. Research software, not "
     "clinically validated.",
-    epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 the fit may not be trusted, "
-    "130 interrupted.",
+    epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 refused (the fit may not be "
+    "trusted, or the scans end too early for an activity), 130 interrupted.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -128,11 +128,9 @@ def import_measurements(
         typer.Option(metavar="FILE", help="What the table's columns are, as TOML."),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The measurements.csv to write; it must not exist."
-        ),
-    ] = None,
+        Path,
+        typer.Option(metavar="FILE", help="The file to write; it must not exist."),
+    ] = Path("measurements.csv"),
     example: Annotated[
         bool, typer.Option("--example", help="Print an example of a mapping, and end.")
     ] = False,
@@ -144,12 +142,12 @@ def import_measurements(
     if example:
         typer.echo(example_mapping(), nl=False)
         return
-    if table is None or mapping is None or out is None:
-        given = {"TABLE": table, "--mapping": mapping, "--out": out}
+    if table is None or mapping is None:
+        given = {"TABLE": table, "--mapping": mapping}
         lacking = ", ".join(name for name, value in given.items() if value is None)
         raise InputError(
             f"{lacking} missing: pkmodels import TABLE.csv --mapping MAPPING.toml "
-            "--out FOLDER/measurements.csv (`pkmodels import --example` prints a "
+            "[--out FOLDER/measurements.csv] (`pkmodels import --example` prints a "
             "mapping)"
         )
     for line in import_table(table, mapping, out):
@@ -229,8 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0 done, 1 failed, 2 bad input, 3 the fit may not be
-        trusted, 130 interrupted.
+        The exit status: 0 done, 1 failed, 2 bad input, 3 refused (the fit may not
+        be trusted, or the scans end too early for an activity), 130 interrupted.
 
     Examples
     --------

@@ -1,6 +1,5 @@
 """The safe activity, its limits and its risks in words and rounded numbers."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pkmodels.clinic.result_format import LimitResult, Result, SafeActivity
@@ -8,7 +7,6 @@ from pkmodels.clinic.result_text import QUANTITIES, UNKNOWN, summary_text
 from pkmodels.clinic.rounding import (
     percent,
     relative,
-    rounded,
     rounded_down,
     with_interval,
 )
@@ -190,8 +188,8 @@ def _safe_notes(safe: SafeActivity) -> tuple[str, ...]:
         notes.append(f"It rests on {what}: {'; '.join(safe.judgements)}.")
     if safe.monte_carlo_error is not None:
         notes.append(
-            "Monte-Carlo error of this activity, from the finite number of draws: "
-            f"{relative(safe.monte_carlo_error)} (one standard error)."
+            "Monte-Carlo standard error of it, from the finite number of draws: "
+            f"{relative(safe.monte_carlo_error)}."
         )
     at_limit = safe.activity_at_limit_GBq
     if at_limit is not None:
@@ -211,7 +209,7 @@ def _tumour_notes(result: Result, label: str) -> tuple[str, ...]:
         f"{region} {summary_text(dose)} Gy"
         for region, dose in compared.tumour_dose_Gy.items()
     )
-    return (f"Tumour dose at this activity: {doses}: median (95 % interval).",)
+    return (f"Tumour dose from it alone: {doses}: median (95 % interval).",)
 
 
 def _limit_row(name: str, limit: LimitResult, binds: bool) -> LimitRow:

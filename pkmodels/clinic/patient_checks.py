@@ -17,6 +17,9 @@ CRITICAL_ORGANS = {
     "red_marrow": ("red_marrow",),
 }
 
+# ICRP Publication 110: the reference phantoms are of adults, here from 18 years on.
+ADULT_YEARS = 18.0
+
 
 def table_problems(patient: Patient) -> Iterator[str]:
     """Yield what is wrong with the patient's tables, one message for each mistake.
@@ -41,6 +44,7 @@ def table_problems(patient: Patient) -> Iterator[str]:
         for name, organs in CRITICAL_ORGANS.items():
             yield from _coverage_problems(patient, name, organs)
         yield from _mass_problems(patient)
+    yield from _outline_problems(patient)
 
 
 def _administration_problems(patient: Patient) -> Iterator[str]:
@@ -201,6 +205,18 @@ def _mass_problems(patient: Patient) -> Iterator[str]:
                 )
 
 
+def _outline_problems(patient: Patient) -> Iterator[str]:
+    for region in patient.regions:
+        if region.mass_cv is not None and region.mass_cv > 1.0:
+            yield (
+                f"{FILE_NAME}: {key_of('regions', region.name)}: voxel_mm "
+                f"{region.voxel_mm:g} and fwhm_mm {region.fwhm_mm:g} give the mass a "
+                f"relative standard deviation of {region.mass_cv:.3g}, above 1: so "
+                "small a region cannot be outlined in this image; outline it in a "
+                "finer one (CT), or give mass_cv"
+            )
+
+
 def table_warnings(patient: Patient) -> Iterator[str]:
     """Yield what a reader of the result must know of the patient's tables.
 
@@ -226,6 +242,12 @@ def table_warnings(patient: Patient) -> Iterator[str]:
         yield (
             f"{kidneys[0].name} is the only kidney region: it is taken as one kidney, "
             "or as all kidney tissue where its activity and mass are the sum of both"
+        )
+    age = patient.covariates.get("age")
+    if isinstance(age, float) and age < ADULT_YEARS:
+        yield (
+            f"the patient is {age:g} years old: phantoms, S-values and priors are "
+            "those of adults"
         )
     if not patient.limits:
         yield "every limit is waived: nothing bounds the activity"

@@ -101,6 +101,14 @@ class HistoryTable(Table):
                 "sd_Gy is missing: a dose without its uncertainty cannot be counted "
                 "with a confidence; give its standard deviation in Gy"
             )
+        value_Gy = self.absorbed_dose_Gy or self.bed_Gy or 0.0
+        if self.sd_Gy > value_Gy:
+            raise ValueError(
+                f"sd_Gy {self.sd_Gy:g} is above the dose of {value_Gy:g} Gy, which as "
+                "a log-normal would mostly be far less than that; give the standard "
+                "deviation in Gy (not in %), or the most that was received and its "
+                "error"
+            )
         return self
 
 

@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from pkmodels.administrations import Administration
-from pkmodels.clinic.patient import Limit, Patient, Plan, Region
+from pkmodels.clinic.own_s_values import unused_rows
+from pkmodels.clinic.patient import Calibration, Limit, Patient, Plan, Recovery, Region
 from pkmodels.decision import History
+
+# The one covariate that changes a number: whose S-values are scaled.
+_USED = ("sex",)
 
 
 def summarize(patient: Patient) -> str:
@@ -44,6 +48,8 @@ def summarize(patient: Patient) -> str:
                 f"Measured ({modalities})",
                 (_region(patient, region) for region in patient.regions),
             ),
+            *_section("Calibration", map(_calibration, patient.calibrations)),
+            *_section("Recovery", map(_recovery, patient.recoveries)),
             *_section("S-values of the patient's own", _s_rows(patient)),
             *_section("Treatments", _treatments(patient)),
             *_section("Received before", map(_history, patient.history)),
@@ -52,6 +58,8 @@ def summarize(patient: Patient) -> str:
             *(f"  {line}" for line in _responses(patient)),
             f"  together at {100 * patient.confidence:g} % confidence; the dose "
             f"already given {counted}{because}",
+            *_section("What the data cannot tell", _left_out(patient)),
+            *_section("Stated, and of no effect on any number", _covariates(patient)),
             *_section("Warnings", patient.warnings),
         ]
     )
@@ -69,9 +77,57 @@ def _administration(given: Administration) -> str:
     )
 
 
+def _calibration(each: Calibration) -> str:
+    factor = {"modality": "one factor", "region": "a factor for each region"}
+    size = "free" if each.cv is None else f"cv {100 * each.cv:g} %"
+    gamma = ""
+    if each.gamma_keV is not None:
+        gamma = (
+            f"; gamma line of {each.gamma_keV:g} keV, calibrated with "
+            f"{each.calibrated_with}, quantified with {each.quantified_with}"
+        )
+    return f"{each.modality}: {factor[each.scope]}, {size}{gamma}"
+
+
+def _recovery(each: Recovery) -> str:
+    return (
+        f"{each.modality}: R = 1 - 1/(1 + (v/b1)^b2), b1 {each.b1_mL:g} mL (cv "
+        f"{100 * each.b1_cv:g} %), b2 {each.b2:g} (cv {100 * each.b2_cv:g} %), "
+        f"correlation {each.correlation:g}, {each.fwhm_mm:g} mm FWHM"
+    )
+
+
 def _s_rows(patient: Patient) -> Iterator[str]:
-    for row in () if patient.s_table is None else patient.s_table.rows:
-        yield f"{row.target} from {row.source}, {row.label}: {row.provenance}"
+    if patient.s_table is None:
+        return
+    rows = patient.s_table.rows
+    unused = [each.row for each in unused_rows(patient)]
+    yield f"{patient.s_table.name}: {len(rows) - len(unused)} of {len(rows)} rows used"
+    for row in rows:
+        if row not in unused:
+            yield f"{row.target} from {row.source}, {row.label}: {row.provenance}"
+
+
+def _left_out(patient: Patient) -> Iterator[str]:
+    tail = patient.tail
+    yield (
+        f"share of an integral after the last scan: above {100 * tail.flag_above:g} % "
+        f"a warning, above {100 * tail.refuse_above:g} % no activity"
+    )
+    for cv, what in (
+        (patient.ligand_mass_cv, "another ligand mass"),
+        (patient.model_choice_cv, "another model"),
+    ):
+        if cv is not None:
+            yield f"{what} may change the dose per activity by {100 * cv:g} % (cv)"
+    if patient.noise_floor:
+        yield "every value carries an additive noise, too"
+
+
+def _covariates(patient: Patient) -> Iterator[str]:
+    given = {k: v for k, v in patient.covariates.items() if k not in _USED}
+    if given:
+        yield ", ".join(f"{key} {value}" for key, value in given.items())
 
 
 def _treatments(patient: Patient) -> Iterator[str]:

@@ -17,7 +17,8 @@ from pkmodels.clinic.rounding import rounded, rounded_down
 
 _HOURS_PER_DAY = 24.0
 _COMPARED = (
-    "Each label at its own safe activity, from the same draws of the kinetics. Over "
+    "Each label at its own safe activity, from the same draws of the kinetics. Tumour "
+    "dose: of that activity alone, without what was received before. Over "
     "binding organ: dose of the tumour over that of the organ whose limit binds. "
     "Median (95 % interval)."
 )

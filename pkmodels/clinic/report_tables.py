@@ -1,6 +1,5 @@
 """A table of the report, and the words that its cells share."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pkmodels.clinic.report_strips import Picture
@@ -41,24 +40,3 @@ class Table:
                 blocks.append([])
             blocks[-1].append(row)
         return tuple(map(tuple, blocks))
-
-
-def joined(items: Sequence[str]) -> str:
-    """Return a list as a person writes it.
-
-    Parameters
-    ----------
-    items : sequence of str
-        At least one.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> joined(["kidneys", "liver", "spleen"])
-    'kidneys, liver and spleen'
-    """
-    *first, last = items
-    return f"{', '.join(first)} and {last}" if first else last

@@ -102,9 +102,10 @@ class OrganResult(Record):
     A quantity that cannot be given is null and `missing` says why. The effective
     half-life is ln 2 x (activity integrated after a time) / (activity then), at most
     the physical one; that time is the last scan of any region, at least 24 h and at
-    most 20 physical half-lives after the administration. Where they are known: the TIAC if the label did nothing but decay after the last scan (a bound of
-    the tail), the share of the dose that comes from other regions, and the G-factor of
-    the dose rate.
+    most 20 physical half-lives after the administration. Where they are known: the
+    TIAC if the label did nothing but decay after the last scan (a bound of the tail),
+    the share of the dose that comes from other regions, and the G-factor of the dose
+    rate.
     """
 
     tiac_h: Summary | None

@@ -16,7 +16,6 @@ from pkmodels.clinic.result_text import (
     main_uncertainties,
     organ_notes,
     organ_rows,
-    received_scope,
     stated_alone,
     trust,
     uninformed_parameters,
@@ -113,9 +112,10 @@ def _print_dose_received(result: Result, console: Console) -> None:
         row for row in dose_received_rows(result) if row[0] in limited or not limited
     ]
     if rows:
-        _print_heading(console, "Dose already received: median (95 % interval)")
+        without = ", without the history" if result.history else ""
+        heading = f"Dose already received{without}: median (95 % interval)"
+        _print_heading(console, heading)
         _print_columns(console, ("", "Absorbed dose (Gy)"), rows)
-        _print_item(console, received_scope(result))
     for history in result.history:
         _print_item(console, f"History: {history}")
 
@@ -149,12 +149,12 @@ def _print_contraction(result: Result, console: Console) -> None:
     uninformed = uninformed_parameters(result)
     if uninformed:
         joined = ", ".join(uninformed)
-        _print_list("The prior, not the data, speaks for", (joined,), console)
-        _print_item(
-            console, "In brackets: how far the data narrowed it, 0 not at all, 1 fully."
-        )
+        heading = "The prior, not the data, speaks for (0: no data, 1: data alone)"
+        _print_list(heading, (joined,), console)
     stated = stated_alone(result)
     if stated is not None:
+        if not uninformed:
+            console.print()
         _print_item(console, stated)
 
 

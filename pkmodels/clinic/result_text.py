@@ -4,17 +4,13 @@ from dataclasses import dataclass
 
 from pkmodels.clinic.result_format import (
     Checks,
-    LimitResult,
     OrganResult,
     Result,
-    SafeActivity,
 )
 from pkmodels.clinic.result_records import DosePerActivity, Summary
 from pkmodels.clinic.rounding import (
     percent,
-    relative,
     rounded,
-    rounded_down,
     share,
     with_interval,
 )
@@ -34,9 +30,9 @@ BUDGETED = {
 }
 # What no scan of activity can tell, by the kind of parameter.
 STATED_KINDS = {
-    "mass": "the mass of",
-    "calibration": "the calibration of",
-    "recovery": "the recovery of",
+    "mass": "mass of",
+    "calibration": "calibration of",
+    "recovery": "recovery of",
 }
 
 
@@ -272,8 +268,8 @@ def budget_scope(result: Result) -> str | None:
     if not targets:
         return None
     return (
-        f"The history of {_joined(list(targets))} is not in these shares, nor its sd: "
-        "they are of the planned activity alone. Both count against the limit."
+        f"Without the history of {_joined(list(targets))} and its sd, which count "
+        "against the limit."
     )
 
 
@@ -290,10 +286,11 @@ def uninformed_parameters(result: Result) -> tuple[str, ...]:
     tuple of str
         Kinetics and noise; masses, calibrations and recoveries are in `stated_alone`.
     """
+    named = sorted(result.prior_contraction.items(), key=lambda item: item[1])
     return tuple(
         f"{name} ({max(contraction, 0.0):.2f})"
-        for name, contraction in _uninformed(result)
-        if _kind(name) not in STATED_KINDS
+        for name, contraction in named
+        if contraction < UNINFORMED and _kind(name) not in STATED_KINDS
     )
 
 
@@ -311,8 +308,8 @@ def stated_alone(result: Result) -> str | None:
         A sentence; None where the data told of all masses, calibrations and recoveries.
     """
     found: dict[str, dict[str, None]] = {kind: {} for kind in STATED_KINDS}
-    for name, _ in _uninformed(result):
-        if _kind(name) in found:
+    for name, contraction in result.prior_contraction.items():
+        if contraction < UNINFORMED and _kind(name) in found:
             of = name.removesuffix("]").partition("[")[2]
             found[_kind(name)][of.partition(",")[0]] = None
     said = [
@@ -320,12 +317,7 @@ def stated_alone(result: Result) -> str | None:
     ]
     if not said:
         return None
-    return f"By the patient's file, not by these scans: {'; '.join(said)}."
-
-
-def _uninformed(result: Result) -> list[tuple[str, float]]:
-    named = sorted(result.prior_contraction.items(), key=lambda item: item[1])
-    return [(name, value) for name, value in named if value < UNINFORMED]
+    return f"Stated by the patient's file, since no scan can tell: {'; '.join(said)}."
 
 
 def _kind(name: str) -> str:

@@ -81,7 +81,8 @@ def _rows(result: Result) -> Iterator[Row]:
             yield _number(_PATIENT, label, "safe activity", "GBq", activity, why)
         for target, dose in compared.tumour_dose_Gy.items():
             quantity = "tumour absorbed dose at safe activity"
-            yield _summary(target, label, quantity, "Gy", dose, note)
+            told = "; ".join(filter(None, ("of this activity alone", note)))
+            yield _summary(target, label, quantity, "Gy", dose, told)
         for target, ratio in compared.tumour_over_binding.items():
             quantity = "dose over that of binding organ"
             yield _summary(target, label, quantity, "1", ratio, note)

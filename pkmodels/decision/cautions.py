@@ -1,6 +1,7 @@
 """Cautions: what a reader must know of a planned activity, as values."""
 
 from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context
 
 from pkmodels.nuclides import nuclide
 from pkmodels.units import MBQ_PER_GBQ
@@ -60,23 +61,23 @@ def cautions_of(
     --------
     >>> [caution] = cautions_of("Y-90", 12.0, 186.0)
     >>> print(caution.text)
-    12 GBq of Y-90 in one syringe is more than is usually prepared: up to 8 GBq \
+    12.0 GBq of Y-90 in one syringe is more than is usually prepared: up to 8 GBq \
 (methods review of the Pentixafor/Pentixather approach (CXCR4-directed theranostics): \
 [90Y]pentixather, up to 8 GBq with 250 ug)
     >>> [caution] = cautions_of("Lu-177", 60.0, 56.0)
     >>> print(caution.text)
-    60 GBq of Lu-177 is more than 56 nmol of ligand can carry: 40.7 GBq with a label \
+    60.0 GBq of Lu-177 is more than 56 nmol of ligand can carry: 40.7 GBq with a label \
 on every molecule (carrier-free, 0.7268 GBq/nmol)
     """
-    of_label = nuclide(label)
+    of_label, shown = nuclide(label), _rounded_down(activity_per_cycle_GBq)
     found = []
     usual = USUALLY_PREPARED.get(label)
     if usual is not None and activity_per_cycle_GBq > usual.value:
         found.append(
             Caution(
                 "above_usually_prepared",
-                f"{_rounded_down(activity_per_cycle_GBq)} GBq of {label} in one syringe is more "
-                f"than is usually prepared: up to {usual.value:g} GBq ({usual.source})",
+                f"{shown} GBq of {label} in one syringe is more than is usually "
+                f"prepared: up to {usual.value:g} GBq ({usual.source})",
             )
         )
     if ligand_nmol is not None:
@@ -85,10 +86,17 @@ on every molecule (carrier-free, 0.7268 GBq/nmol)
             found.append(
                 Caution(
                     "above_carrier_free",
-                    f"{activity_per_cycle_GBq:.4g} GBq of {label} is more than "
-                    f"{ligand_nmol:.4g} nmol of ligand can carry: "
+                    f"{shown} GBq of {label} is more than {ligand_nmol:.4g} nmol of "
+                    "ligand can carry: "
                     f"{highest * ligand_nmol:.3g} GBq with a label on every molecule "
                     f"(carrier-free, {highest:.4g} GBq/nmol)",
                 )
             )
     return tuple(found)
+
+
+def _rounded_down(activity_GBq: float) -> str:
+    """Return three significant digits, never rounded up, as the answer shows them."""
+    context = Context(prec=3, rounding=ROUND_DOWN)
+    digits = context.create_decimal(repr(float(activity_GBq)))
+    return f"{digits:.{max(2 - digits.adjusted(), 0)}f}"
