@@ -11,7 +11,8 @@ ROWS = """region,label,modality,start_h,end_h,value,unit,sd,decay_corrected_to_h
 kidney_left,,SPECT,24,,70,MBq,,
 kidney_left,,SPECT,96,,25,MBq,,
 """
-OWN_S_VALUES = """target,source,label,sex,mass_g,S_mGy_per_MBq_s,log_sd,certainty,provenance
+OWN_S_VALUES = """\
+target,source,label,sex,mass_g,S_mGy_per_MBq_s,log_sd,certainty,provenance
 left_kidney,left_kidney,Lu-177,any,150,1.6e-4,0.02,stated,made up for this test
 """
 

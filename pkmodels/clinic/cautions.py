@@ -7,6 +7,7 @@ import numpy as np
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.patient import Patient, Plan, Treatment
 from pkmodels.clinic.question import MONTE_CARLO_LIMIT
+from pkmodels.clinic.rounding import rounded_down
 from pkmodels.decision import cautions_of
 from pkmodels.dosimetry.marrow import marrow_s_values, remainder_s
 from pkmodels.fitting.fit import Fit
@@ -106,7 +107,7 @@ def _marrow_warnings(patient: Patient, assessment: Assessment | None) -> Iterato
             activity = decision.activity_GBq
             yield (
                 f"the limit of {limit.target} is judged without them: at "
-                f"{activity:.3g} GBq of Lu-177 up to {most * activity:.2g} Gy may be "
+                f"{rounded_down(activity)} GBq of Lu-177 up to {most * activity:.2g} Gy may be "
                 "missing"
             )
 
