@@ -107,8 +107,8 @@ def _marrow_warnings(patient: Patient, assessment: Assessment | None) -> Iterato
             activity = decision.activity_GBq
             yield (
                 f"the limit of {limit.target} is judged without them: at "
-                f"{rounded_down(activity)} GBq of Lu-177 up to {most * activity:.2g} Gy may be "
-                "missing"
+                f"{rounded_down(activity)} GBq of Lu-177 up to "
+                f"{most * activity:.2g} Gy may be missing"
             )
 
 
