@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from statistics import NormalDist
 
-from pkmodels.clinic.dose_weights import COMPARED, irradiation_of, self_value
+from pkmodels.clinic.dose_weights import irradiation_of, labels_of, self_value
 from pkmodels.clinic.own_s_values import own_row_problems
 from pkmodels.clinic.patient import Limit, Patient, Region
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
@@ -103,7 +103,7 @@ def _mass_problems(patient: Patient) -> Iterator[str]:
 
 def _range_problems(patient: Patient, region: Region) -> Iterator[str]:
     """Find masses for which a label's S-value does not hold, as of large tumours."""
-    for label in dict.fromkeys([*patient.schedule.labels, *COMPARED]):
+    for label in labels_of(patient):
         value = self_value(patient, region, label)
         bounds = None if value is None else value.mass_range_g
         if region.mass_g is None or bounds is None:
@@ -297,7 +297,7 @@ def _recovery_problems(patient: Patient) -> Iterator[str]:
 def _cross_problems(patient: Patient) -> Iterator[str]:
     """Look up every S-value before the fit, so that a wrong table ends no long run."""
     measured = tuple(dict.fromkeys(m.region for m in patient.measurements))
-    for label in dict.fromkeys([*patient.schedule.labels, *COMPARED]):
+    for label in labels_of(patient):
         try:
             irradiation_of(patient, measured, label)
         except InputError as error:

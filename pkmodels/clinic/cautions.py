@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pkmodels.clinic.assessment import Assessment
+from pkmodels.clinic.assessment import Assessment, Choice
 from pkmodels.clinic.patient import Patient, Plan, Treatment
 from pkmodels.clinic.question import MONTE_CARLO_LIMIT
-from pkmodels.clinic.rounding import rounded_down
 from pkmodels.decision import cautions_of
 from pkmodels.dosimetry.marrow import marrow_s_values, remainder_s
 from pkmodels.fitting.fit import Fit
@@ -18,6 +17,8 @@ from pkmodels.units import MBQ_PER_GBQ, NMOL_PER_UMOL
 
 # Values further from the fitted curve, in sd of the usual noise, are named.
 RESIDUAL_LIMIT = 3.0
+
+_LU = "Lu-177"
 
 # The label of the scan that shows the target.
 TARGET_LABEL = "Ga-68"
@@ -88,7 +89,13 @@ def _mass_text(mass_ug: float | None) -> str:
 
 
 def _marrow_warnings(patient: Patient, assessment: Assessment | None) -> Iterator[str]:
-    if not any(region.organ == "red_marrow" for region in patient.regions):
+    measured = {m.region for m in patient.measurements}
+    marrow = {
+        region.name
+        for region in patient.regions
+        if region.organ == "red_marrow" and region.name in measured
+    }
+    if not marrow:
         return
     most = photons_to_marrow(patient.sex)
     yield (
@@ -100,16 +107,29 @@ def _marrow_warnings(patient: Patient, assessment: Assessment | None) -> Iterato
     if assessment is None:
         return
     for limit in patient.limits:
-        organs = {region.organ for region in patient.regions_of(limit.target)}
-        choice = assessment.planned.get("Lu-177")
-        decision = None if choice is None else choice.decision
-        if "red_marrow" in organs and decision is not None:
-            activity = decision.activity_GBq
+        if not marrow & {region.name for region in patient.regions_of(limit.target)}:
+            continue
+        for label, activity in _lutetium_that_counts(patient, assessment):
             yield (
-                f"the limit of {limit.target} is judged without them: at "
-                f"{rounded_down(activity)} GBq of Lu-177 up to "
-                f"{most * activity:.2g} Gy may be missing"
+                f"the limit of {limit.target} is judged without them: for {label}, up "
+                f"to {most * activity:.2g} Gy of the {limit.value_Gy:g} Gy may be "
+                "missing"
             )
+
+
+def _lutetium_that_counts(
+    patient: Patient, assessment: Assessment
+) -> Iterator[tuple[str, float]]:
+    """Yield GBq of Lu-177 that counts at the activity of each label decided on."""
+    given = 0.0
+    if patient.count_administrations:
+        activities = (a.activity_MBq for n, a in patient.schedule.labelled if n == _LU)
+        given = sum(activities) / MBQ_PER_GBQ
+    for label, choice in assessment.choices.items():
+        if choice.decision is not None:
+            planned = choice.decision.activity_GBq if label == _LU else 0.0
+            if given + planned > 0.0:
+                yield label, given + planned
 
 
 def photons_to_marrow(sex: str) -> float:
@@ -192,6 +212,7 @@ def _place_after(time_h: float, plan: Plan) -> str | None:
 
 def _activity_warnings(assessment: Assessment) -> Iterator[str]:
     for label, choice in assessment.planned.items():
+        yield from _doses_left_out(label, choice, assessment)
         if choice.refused is not None:
             yield f"no activity of {label} is given: {choice.refused}"
         if choice.decision is None:
@@ -206,6 +227,23 @@ def _activity_warnings(assessment: Assessment) -> Iterator[str]:
                 f"above {MONTE_CARLO_LIMIT:.0%}: the posterior is wide; another seed "
                 "will move it by as much"
             )
+
+
+def _doses_left_out(
+    label: str, choice: Choice, assessment: Assessment
+) -> Iterator[str]:
+    """Name targets whose dose at the safe activity is not given, and why."""
+    received = assessment.received.dose_Gy
+    bare = [
+        target
+        for target, exposure in choice.exposures.items()
+        if exposure.dose_Gy_per_GBq is not None and received.get(target) is None
+    ]
+    if bare and choice.decision is not None:
+        yield (
+            f"{', '.join(bare)}: the dose at the safe activity of {label} is not "
+            "given, since the dose of something that was given before is not known"
+        )
 
 
 def _ligand_nmol(plan: Plan) -> float | None:

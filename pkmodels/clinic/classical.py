@@ -1,5 +1,6 @@
 """Classical methods on the same scans, beside the posterior."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.result_dosimetry import ClassicalEstimate
-from pkmodels.clinic.scan_series import Series, series_of
+from pkmodels.clinic.scan_series import Series, label_to_use, series_of
 from pkmodels.dosimetry.exponential_curves import Form, Weights
 from pkmodels.dosimetry.exponential_fits import (
     ExponentialFit,
@@ -18,6 +19,7 @@ from pkmodels.dosimetry.exponential_fits import (
 from pkmodels.dosimetry.scans import Scans, TimeIntegral, exchange_label
 from pkmodels.dosimetry.single_scan import (
     integrate_haenscheid,
+    integrate_known_rate,
     integrate_population,
     single_scan_error,
 )
@@ -53,13 +55,12 @@ def classical_estimates(
     """
     found: dict[str, dict[str, list[ClassicalEstimate]]] = {}
     noise = noise_of(fit)
-    measured = dict.fromkeys((m.region, m.label) for m in patient.measurements)
-    for region, own in measured:
-        given = [a.activity_MBq for n, a in patient.schedule.labelled if n == own]
-        for label in dict.fromkeys([own, *assessment.choices]):
-            exposure = assessment.exposures[label].get(region)
-            if exposure is None:
-                continue
+    for region in dict.fromkeys(m.region for m in patient.measurements):
+        own_labels = (m.label for m in patient.measurements if m.region == region)
+        for label in dict.fromkeys([*own_labels, *assessment.choices]):
+            own = label_to_use(patient, region, label)
+            given = [a.activity_MBq for n, a in patient.schedule.labelled if n == own]
+            exposure = assessment.exposures[label][region]
             posterior = float(np.median(exposure.tiac_h))
             half_life = float(np.median(exposure.effective_half_life_h))
             try:
@@ -109,6 +110,14 @@ def _of_region(
     organ = next(r.organ for r in patient.regions if r.name == scans.region)
     prior = effective_half_life(patient.schedule.ligands[0], organ, scans.label)
     if prior is not None:
+        rate = math.log(2.0) / prior.parameters["median"]
+        yield estimate(
+            "one scan, known rate (Madsen 2018)",
+            lambda: (
+                integrate_known_rate(_single(scans), rate).MBq_h,
+                {"note": f"the median half-life of {prior.source}"},
+            ),
+        )
         one = integrate_population
 
         def population() -> tuple[float, dict[str, object]]:
@@ -165,8 +174,8 @@ def best_fit(scans: Scans, *, sd: float | None = None) -> ExponentialFit:
     scans : Scans
         Physical activities.
     sd : float or None
-        Relative noise of a scan: chi^2 + 2 K then chooses, among the curves with fewer
-        parameters than scans. None to estimate it, by the corrected criterion.
+        Relative noise of a scan: chi^2 + 2 K then chooses. None to estimate it, by the
+        corrected criterion.
 
     Returns
     -------
@@ -186,7 +195,6 @@ def best_fit(scans: Scans, *, sd: float | None = None) -> ExponentialFit:
             problems.append(str(error))
         else:
             fits.append(fit)
-    fits = [f for f in fits if f.n_scans > len(f.names)] or fits
     if not fits:
         raise InputError(problems[0])
     if sd is not None:

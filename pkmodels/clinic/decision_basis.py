@@ -100,11 +100,13 @@ def judgements(patient: Patient, assessment: Assessment, label: str) -> list[str
             if judged:
                 found.append(f"{' and '.join(judged)} in the BED of {limit.target}")
     limited = {r.name for x in patient.limits for r in patient.regions_of(x.target)}
-    found += [
-        f"the S-value of {pair.target} from {pair.source}"
-        for pair in assessment.dosimetry.irradiations[label].pairs
-        if pair.target in limited and pair.value.certainty is Certainty.JUDGEMENT
-    ]
+    given = patient.schedule.labels if patient.count_administrations else ()
+    for each in dict.fromkeys([label, *given]):
+        found += [
+            f"the S-value of {each} for {pair.target} from {pair.source}"
+            for pair in assessment.dosimetry.irradiations[each].pairs
+            if pair.target in limited and pair.value.certainty is Certainty.JUDGEMENT
+        ]
     return found
 
 

@@ -55,6 +55,23 @@ class Irradiation:
     no_cross: tuple[tuple[str, str], ...]
 
 
+def labels_of(patient: Patient) -> list[str]:
+    """Return every label whose dose a patient's result may give.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+
+    Returns
+    -------
+    list of str
+        Those given, then those planned, then those that are compared.
+    """
+    planned = (plan.label for plan in patient.plans)
+    return list(dict.fromkeys([*patient.schedule.labels, *planned, *COMPARED]))
+
+
 def self_value(patient: Patient, region: Region, label: str) -> SValue | None:
     """Return the self-dose S-value of a patient's region, or None where none is known.
 

@@ -40,9 +40,10 @@ class Exposure:
         Time-integrated activity per administered activity, h.
     tail : (n_draws,) array
         The share of it after the last scan.
-    tiac_if_only_decay_h : (n_draws,) array
-        The same if the label did nothing but decay after the last scan, h: the most
-        that the tail can be.
+    tiac_if_only_decay_h : (n_draws,) array or None
+        The same if the label did nothing but decay after each region's last scan, h:
+        the most that the tail can be once a region no longer fills; None where the last
+        scan is before `UPTAKE_OVER_H`.
     effective_half_life_h : (n_draws,) array
         ln 2 x (activity integrated after a time) / (activity then), h; the time is
         that of the last scan of any region, at least `UPTAKE_OVER_H`. At most the
@@ -60,7 +61,7 @@ class Exposure:
 
     tiac_h: np.ndarray
     tail: np.ndarray
-    tiac_if_only_decay_h: np.ndarray
+    tiac_if_only_decay_h: np.ndarray | None
     effective_half_life_h: np.ndarray
     dose_Gy_per_GBq: np.ndarray | None
     cross_share: np.ndarray | None
@@ -244,7 +245,9 @@ def expose(
         found[target] = Exposure(
             tiac_h=total,
             tail=tail / total,
-            tiac_if_only_decay_h=total - tail + then / unit.decay_constant_per_h,
+            tiac_if_only_decay_h=total - tail + then / unit.decay_constant_per_h
+            if min(last_h[name] for name in names) >= UPTAKE_OVER_H
+            else None,
             effective_half_life_h=half_lives(columns),
             dose_Gy_per_GBq=dose,
             cross_share=cross,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pkmodels.clinic.dose_weights import COMPARED, irradiation_of, self_value
+from pkmodels.clinic.dose_weights import irradiation_of, labels_of, self_value
 from pkmodels.clinic.patient import Patient, Region
 from pkmodels.dosimetry.s_rows import ONE_KIDNEY, SRow, table_name
 from pkmodels.errors import InputError, suggest
@@ -116,11 +116,6 @@ def _unused_if_found(patient: Patient) -> tuple[UnusedRow, ...]:
         return ()  # `check_answerable` refuses the look-up itself, with its reason
 
 
-def _labels(patient: Patient) -> list[str]:
-    planned = (plan.label for plan in patient.plans)
-    return list(dict.fromkeys([*patient.schedule.labels, *planned, *COMPARED]))
-
-
 def _measured(patient: Patient) -> list[Region]:
     names = {m.region for m in patient.measurements}
     return [region for region in patient.regions if region.name in names]
@@ -131,7 +126,7 @@ def _used(patient: Patient, rows: tuple[SRow, ...]) -> list[SRow]:
     regions = _measured(patient)
     names = tuple(region.name for region in regions)
     sources: list[str] = []
-    for label in _labels(patient):
+    for label in labels_of(patient):
         found = irradiation_of(patient, names, label)
         sources += [pair.value.source for pair in found.pairs]
         # A region without mass has no dose; its row is right none the less.
@@ -154,7 +149,7 @@ def _reason(patient: Patient, row: SRow, served: bool) -> tuple[str, bool]:
     for name in dict.fromkeys((row.target, row.source)):
         if name not in _SERVED:
             return _unknown_organ(patient, name), True
-    if row.label not in _labels(patient):
+    if row.label not in labels_of(patient):
         return f"of {row.label}", False
     regions = _measured(patient)
     measured = {_organ(table_name(region.organ)) for region in regions}

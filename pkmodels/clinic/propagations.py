@@ -13,7 +13,7 @@ from pkmodels.clinic.patient import Patient, Region
 from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.question import log_sd_of_cv, outlines_of
 from pkmodels.clinic.result_dosimetry import Propagation
-from pkmodels.clinic.scan_series import Series, series_of
+from pkmodels.clinic.scan_series import Series, label_to_use, series_of
 from pkmodels.dosimetry.exponential_fits import ExponentialFit, integrate_fit
 from pkmodels.dosimetry.mass_scaling import SValue
 from pkmodels.dosimetry.propagation import (
@@ -124,7 +124,7 @@ def _of_region(
     noise: Mapping[str, float],
 ) -> tuple[dict[str, float], ExponentialFit, Series]:
     """Return the relative uncertainty of a region's dose by factor, and its curve."""
-    own = next(m.label for m in patient.measurements if m.region == region.name)
+    own = label_to_use(patient, region.name, label)
     series = series_of(patient, region.name, own)
     curve = best_fit(series.scans, sd=scan_noise(noise, series))
     fitted = integrate_fit(curve, (label,))

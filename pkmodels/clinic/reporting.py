@@ -128,7 +128,7 @@ def _organ(exposure: Exposure) -> OrganResult:
         if dose is None
         else DosePerActivity(**summarize(dose).model_dump()),
         fraction_of_tia_after_last_scan=summarize(exposure.tail),
-        tiac_if_only_decay_h=summarize(exposure.tiac_if_only_decay_h),
+        tiac_if_only_decay_h=_maybe(exposure.tiac_if_only_decay_h),
         cross_dose_share=_maybe(exposure.cross_share),
         protraction_factor=_maybe(exposure.protraction),
         missing=exposure.missing,

@@ -18,6 +18,8 @@ from pkmodels.units import MBQ_PER_GBQ
 
 _HOURS_PER_DAY = 24.0
 _MGY_PER_GY = 1e3
+# A becquerel: what is below is nothing.
+_NOTHING_MBQ = 1e-6
 
 
 def at_transplantation(
@@ -102,11 +104,12 @@ def _residual(
         fit.posterior.compiled, fit.parameters(), doses, np.array([after_h])
     )
     names = fit.posterior.compiled.system.observables
-    activity = dict(zip(names, curves[:, 0, :].T, strict=True))
+    left = np.where(curves[:, 0, :] < _NOTHING_MBQ, 0.0, curves[:, 0, :])
+    activity = dict(zip(names, left.T, strict=True))
     rate, missing = _marrow_rate(patient, assessment, label, activity)
     return Residual(
         label=label,
-        after_h=after_h,
+        after_h=float(np.max(since)),
         of_MBq=given_MBq,
         bound_MBq=bound,
         measured_MBq={name: summarize(draws) for name, draws in activity.items()},

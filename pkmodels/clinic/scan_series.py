@@ -1,5 +1,6 @@
 """Scan series: one region's scans as classical methods take them, in physical MBq."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,6 +75,27 @@ class Series:
     modality: str
     shape: str
     scaled_by: int
+
+
+def label_to_use(patient: Patient, region: str, label: str) -> str:
+    """Return which measured label of a region a label's curve is taken from.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    region : str
+        Name of a measured region.
+    label : str
+        The label wanted.
+
+    Returns
+    -------
+    str
+        The label itself where it was measured there, else the one with most scans.
+    """
+    counts = Counter(m.label for m in patient.measurements if m.region == region)
+    return label if label in counts else counts.most_common(1)[0][0]
 
 
 def series_of(patient: Patient, region: str, label: str) -> Series:
