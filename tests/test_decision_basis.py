@@ -11,8 +11,9 @@ from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
 from made_up_fit import made_up_fit
 from rich.console import Console
 
+from pkmodels.administrations import Administration
 from pkmodels.clinic.assessment import Assessment, assess
-from pkmodels.clinic.decision_basis import history_left_out, history_texts
+from pkmodels.clinic.decision_basis import history_left_out, history_texts, judgements
 from pkmodels.clinic.decision_text import safe_activities
 from pkmodels.clinic.patient import Limit, Patient, StatedRadiobiology
 from pkmodels.clinic.patient_files import read_patient
@@ -31,12 +32,13 @@ from pkmodels.clinic.rounding import rounded_down
 from pkmodels.decision import History, cautions_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.posterior import CALIBRATION, MASS, RECOVERY
+from pkmodels.schedule import Schedule
 
 BED_BEFORE, SD_BEFORE = 6.0, 1.0
 KIDNEY_RESPONSE = (
     "alpha/beta (2.5 Gy) and half-time of repair (2.8 h) in the BED of kidneys"
 )
-MARROW_S_VALUE = "the S-value of marrow from marrow"
+MARROW_S_VALUE = "the S-value of Y-90 for marrow from marrow"
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +147,20 @@ def test_judgements_behind_limited_doses_are_named_beside_the_answer(
     (told,) = safe_activities(result)
     sentence = f"It rests on judgements: {KIDNEY_RESPONSE}; {MARROW_S_VALUE}."
     assert sentence in told.notes
+
+
+def test_a_judgement_of_what_was_given_is_named_where_it_counts(
+    patient: Patient, fit: Fit
+) -> None:
+    """90Y given before 177Lu: its marrow counts by an S-value that is a judgement."""
+    assessment = assess(patient, fit)
+    before = Administration(0.0, 0.0, "dotatate", "Y-90", 3000.0)
+    given = (*patient.schedule.administrations, before)
+    both = replace(patient, schedule=Schedule(given))
+    assert MARROW_S_VALUE not in judgements(patient, assessment, "Lu-177")
+    assert MARROW_S_VALUE in judgements(both, assessment, "Lu-177")
+    alone = replace(both, count_administrations=False, count_reason="another ligand")
+    assert MARROW_S_VALUE not in judgements(alone, assessment, "Lu-177")
 
 
 def test_numbers_of_the_file_and_of_targets_without_a_limit_are_no_judgements(

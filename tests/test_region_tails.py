@@ -15,6 +15,7 @@ from pkmodels.clinic.assessment import Assessment, assess
 from pkmodels.clinic.classical import best_fit
 from pkmodels.clinic.patient import Patient, TailRule
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.scan_series import label_to_use
 from pkmodels.dosimetry.scans import Scans
 from pkmodels.errors import InputError
 
@@ -124,3 +125,31 @@ def test_least_squares_sees_an_uptake_that_the_scans_show() -> None:
         "kidney", "Lu-177", tuple(times), tuple(5.0 * np.exp(-0.02 * times))
     )
     assert best_fit(falling, sd=0.03).coefficients_MBq.size == 1
+
+
+def test_three_scans_show_an_uptake_too() -> None:
+    """4, 24 and 96 h of a slow uptake: a washout from time 0 would be 15 % too large."""
+    times = np.array([4.0, 24.0, 96.0])
+    curve = 5.0 * (np.exp(-0.015 * times) - np.exp(-0.2 * times))
+    scans = Scans("kidney", "Lu-177", tuple(times), tuple(curve))
+    found = best_fit(scans, sd=0.05)
+    total = float(np.sum(found.coefficients_MBq / found.rates_per_h))
+    assert total == pytest.approx(5.0 / 0.015 - 5.0 / 0.2, rel=1e-3)
+
+
+def test_a_region_of_two_labels_is_compared_by_the_one_with_more_scans(
+    tmp_path: Path,
+) -> None:
+    """Four SPECT scans of 177Lu give the curve of 90Y, whatever row comes first."""
+    pet = "kidney_left,Ga-68,PET,1,,3,MBq,,\n"
+    text = replaced(
+        PATIENT,
+        "[regions.kidney_left]",
+        '[[administration]]\ntime_h = 0.0\nduration_h = 0.0\nligand = "dotatate"\n'
+        'label = "Ga-68"\nactivity_MBq = 150.0\n\n[regions.kidney_left]',
+    )
+    table = rows(96.0, 96.0).replace("\n", "\n" + pet, 1)
+    patient = read_patient(write_patient(tmp_path / "p", text, table))
+    assert label_to_use(patient, "kidney_left", "Y-90") == "Lu-177"
+    assert label_to_use(patient, "kidney_left", "Ga-68") == "Ga-68"
+    assert label_to_use(patient, "liver", "Ga-68") == "Lu-177"
