@@ -177,7 +177,7 @@ def test_cautions_name_their_numbers() -> None:
     assert cautions_of("Lu-177", 30.0, None) == ()
     both = cautions_of("Y-90", 9.0, 4.42)
     assert [c.name for c in both] == ["above_usually_prepared", "above_carrier_free"]
-    assert "9 GBq of Y-90" in both[0].text
+    assert "9.00 GBq of Y-90" in both[0].text
     assert "up to 8 GBq" in both[0].text
     # domain.md 2.4: 8 GBq of Y-90 carrier-free are 4.42 nmol.
     highest = nuclide("Y-90").carrier_free_MBq_per_nmol * 4.42 / 1000.0
