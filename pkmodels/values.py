@@ -199,3 +199,25 @@ def half_normal(scale: float, unit: str, source: str, certainty: Certainty) -> P
     half-normal, scale 0.1 (judgement: residuals of 5-10 %)
     """
     return Prior(Family.HALF_NORMAL, {"scale": scale}, unit, source, certainty)
+
+
+def log_sd_of_cv(cv: float) -> float:
+    """Return the sd of ln x of a log-normal x with a coefficient of variation.
+
+    sqrt(ln(1 + cv^2)).
+
+    Parameters
+    ----------
+    cv : float
+        sd / mean, >= 0.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(log_sd_of_cv(0.05), 6)
+    0.049969
+    """
+    return math.sqrt(math.log1p(cv**2))

@@ -13,8 +13,9 @@ from made_up_fit import made_up_fit, tail_after
 
 from pkmodels.clinic.assessment import Assessment, assess
 from pkmodels.clinic.classical import best_fit
-from pkmodels.clinic.patient import Patient, TailRule
+from pkmodels.clinic.patient import Patient, StatedRadiobiology, TailRule
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.responses import draw_responses
 from pkmodels.clinic.scan_series import label_to_use
 from pkmodels.dosimetry.scans import Scans
 from pkmodels.errors import InputError
@@ -153,3 +154,17 @@ def test_a_region_of_two_labels_is_compared_by_the_one_with_more_scans(
     assert label_to_use(patient, "kidney_left", "Y-90") == "Lu-177"
     assert label_to_use(patient, "kidney_left", "Ga-68") == "Ga-68"
     assert label_to_use(patient, "liver", "Ga-68") == "Lu-177"
+
+
+def test_the_response_of_the_liver_moves_no_draw_of_the_kidneys(tmp_path: Path) -> None:
+    patient = patient_of(tmp_path / "p", 24.0, 96.0)
+    liver = StatedRadiobiology("liver", 2.5, 0.3, 2.0, 0.3)
+    alone = draw_responses(patient, KIDNEYS, 100, [0])
+    both = draw_responses(
+        replace(patient, radiobiology=(liver,)), ("liver", *KIDNEYS), 100, [0]
+    )
+    assert set(both) == {"liver", *KIDNEYS}
+    for name in KIDNEYS:
+        np.testing.assert_array_equal(
+            alone[name].alpha_beta_Gy, both[name].alpha_beta_Gy
+        )

@@ -14,6 +14,7 @@ from pkmodels.dosimetry.mass_scaling import SHARE_OUTSIDE
 from pkmodels.errors import InputError, suggest
 from pkmodels.gammas import gamma_ratio
 from pkmodels.models.values import EXCHANGING_ORGANS
+from pkmodels.values import log_sd_of_cv
 
 MODELS = ("organ_exchange",)
 
@@ -122,7 +123,7 @@ def _share_outside(mass_g: float, cv: float, bounds: tuple[float, float]) -> flo
     """Return the probability that a mass lies outside some bounds."""
     if cv == 0.0:
         return float(not bounds[0] <= mass_g <= bounds[1])
-    of_log = NormalDist(math.log(mass_g), math.sqrt(math.log1p(cv**2)))
+    of_log = NormalDist(math.log(mass_g), log_sd_of_cv(cv))
     low, high = (of_log.cdf(math.log(bound)) for bound in bounds)
     return low + 1.0 - high
 

@@ -14,7 +14,6 @@ from pkmodels.clinic.exposure import (
 )
 from pkmodels.clinic.patient import Limit, Patient, Plan
 from pkmodels.clinic.plans import last_scans_h, mass_changes, plans_to_compare
-from pkmodels.clinic.question import log_sd_of_cv
 from pkmodels.clinic.received import Received, dose_limits, receive
 from pkmodels.clinic.responses import draw_responses, organ_of
 from pkmodels.decision import (
@@ -36,6 +35,7 @@ from pkmodels.decision import (
 from pkmodels.errors import InputError
 from pkmodels.fitting.checks import quantile_size
 from pkmodels.fitting.fit import Fit
+from pkmodels.values import log_sd_of_cv
 
 # Streams of random numbers, one for each cause.
 _RESPONSE_STREAM, _HISTORY_STREAM, _MODEL_STREAM, _MASS_STREAM = 2, 3, 4, 5
@@ -174,7 +174,7 @@ def _dosimetry(patient: Patient, fit: Fit, labels: tuple[str, ...]) -> Dosimetry
         patient,
         tuple(targets_of(patient, measured)),
         n_draws,
-        np.random.default_rng([fit.seed, _RESPONSE_STREAM]),
+        [fit.seed, _RESPONSE_STREAM],
     )
     model_factors = _factors(patient, fit, patient.model_choice_cv, _MODEL_STREAM)
     return prepare_dosimetry(patient, fit, labels, responses, model_factors)

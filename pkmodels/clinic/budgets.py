@@ -17,6 +17,7 @@ from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.observations import Observations
 from pkmodels.fitting.posterior import CALIBRATION, RECOVERY
 from pkmodels.fitting.prediction import predict
+from pkmodels.units import MBQ_PER_GBQ
 
 FIT = "counts and fit"
 TAIL = "tail beyond the last scan"
@@ -197,7 +198,7 @@ def _log_dose(
         if RESPONSE not in given:
             return np.log(dose)
         alpha_beta, protraction = given[RESPONSE]
-        each = 1e3 * dose * activity_GBq / choice.plan.cycles
+        each = MBQ_PER_GBQ * dose * activity_GBq / choice.plan.cycles
         bed = biologically_effective_dose(each, protraction, alpha_beta)
         return np.log(choice.plan.cycles * bed)
 

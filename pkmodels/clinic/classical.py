@@ -21,6 +21,7 @@ from pkmodels.dosimetry.single_scan import (
     integrate_haenscheid,
     integrate_known_rate,
     integrate_population,
+    known_rate_error,
     single_scan_error,
 )
 from pkmodels.dosimetry.trapezoids import Start, Tail, integrate_trapezoids
@@ -113,10 +114,7 @@ def _of_region(
         rate = math.log(2.0) / prior.parameters["median"]
         yield estimate(
             "one scan, known rate (Madsen 2018)",
-            lambda: (
-                integrate_known_rate(_single(scans), rate).MBq_h,
-                {"note": f"the median half-life of {prior.source}"},
-            ),
+            lambda: _known_rate(scans, rate, half_life_h, prior.source),
         )
         one = integrate_population
 
@@ -228,6 +226,19 @@ def _haenscheid(scans: Scans, half_life_h: float) -> tuple[float, dict[str, obje
         f"effective half-life of {half_life_h:.3g} h, if one exponential holds"
     )
     return integrate_haenscheid(single).MBq_h, {"note": note}
+
+
+def _known_rate(
+    scans: Scans, rate_per_h: float, half_life_h: float, source: str
+) -> tuple[float, dict[str, object]]:
+    single = _single(scans)
+    assumed_h = math.log(2.0) / rate_per_h
+    factor = known_rate_error(single.times_h[0], assumed_h, half_life_h)
+    note = (
+        f"{assumed_h:.3g} h, the median of {source}; {factor:.2f} of the truth at the "
+        f"posterior's {half_life_h:.3g} h, if one exponential holds"
+    )
+    return integrate_known_rate(single, rate_per_h).MBq_h, {"note": note}
 
 
 def _single(scans: Scans) -> Scans:

@@ -11,7 +11,7 @@ from pkmodels.clinic.classical import best_fit, noise_of, scan_noise
 from pkmodels.clinic.dose_weights import self_value
 from pkmodels.clinic.patient import Patient, Region
 from pkmodels.clinic.plans import mass_changes
-from pkmodels.clinic.question import log_sd_of_cv, outlines_of
+from pkmodels.clinic.question import outlines_of
 from pkmodels.clinic.result_dosimetry import Propagation
 from pkmodels.clinic.scan_series import Series, label_to_use, series_of
 from pkmodels.dosimetry.exponential_fits import ExponentialFit, integrate_fit
@@ -24,6 +24,7 @@ from pkmodels.dosimetry.propagation import (
 from pkmodels.errors import InputError
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.observations import Outline
+from pkmodels.values import log_sd_of_cv
 
 NORMALIZATION = "normalization to the scans of known scale"
 # A step in ln m over which ln S is a line.

@@ -20,7 +20,7 @@ from pkmodels.fitting.sampling import CHAINS, CHUNK
 from pkmodels.measurements import Quantity
 from pkmodels.models import organ_exchange, values
 from pkmodels.system import assemble
-from pkmodels.values import Certainty, Prior, half_normal, log_normal
+from pkmodels.values import Certainty, Prior, half_normal, log_normal, log_sd_of_cv
 
 _USUAL_DRAWS_PER_CHAIN = 2000
 # The report's tables and figures stay quick with so many.
@@ -80,28 +80,6 @@ def build_posterior(patient: Patient) -> Posterior:
         floor_everywhere=patient.noise_floor,
         minimum_noise=values.MINIMUM_NOISE.value,
     )
-
-
-def log_sd_of_cv(cv: float) -> float:
-    """Return the sd of ln x of a log-normal x with a coefficient of variation.
-
-    sqrt(ln(1 + cv^2)).
-
-    Parameters
-    ----------
-    cv : float
-        sd / mean, >= 0.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> round(log_sd_of_cv(0.05), 6)
-    0.049969
-    """
-    return math.sqrt(math.log1p(cv**2))
 
 
 def outlines_of(patient: Patient) -> tuple[list[Outline], list[tuple[str, float]]]:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pkmodels.clinic.assessment import Assessment, Choice
+from pkmodels.clinic.assessment import Assessment, Choice, mass_effects
 from pkmodels.clinic.dose_weights import combine, weigh
 from pkmodels.clinic.exposure import unit_dose
 from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.result_dosimetry import Residual
 from pkmodels.clinic.result_records import summarize
 from pkmodels.exact import Doses, doses_of
@@ -49,8 +50,16 @@ def at_transplantation(
     plan, given_MBq = choice.plan, MBQ_PER_GBQ * decision.activity_per_cycle_GBq
     unit = unit_dose(plan.label, plan.duration_h)
     doses = unit._replace(activity=given_MBq * np.asarray(unit.activity))
+    effects = mass_effects(patient, fit) if mass_changes(patient, plan) else {}
     return _residual(
-        patient, fit, assessment, plan.label, doses, given_MBq, day * _HOURS_PER_DAY
+        patient,
+        fit,
+        assessment,
+        plan.label,
+        doses,
+        given_MBq,
+        day * _HOURS_PER_DAY,
+        effects,
     )
 
 
@@ -83,7 +92,14 @@ def left_over(
             a.activity_MBq for n, a in patient.schedule.labelled if n == label
         )
         found[label] = _residual(
-            patient, fit, assessment, label, doses_of(schedule), given_MBq, min(starts)
+            patient,
+            fit,
+            assessment,
+            label,
+            doses_of(schedule),
+            given_MBq,
+            min(starts),
+            {},
         )
     return found
 
@@ -96,6 +112,7 @@ def _residual(
     doses: Doses,
     given_MBq: float,
     after_h: float,
+    effects: Mapping[str, np.ndarray],
 ) -> Residual:
     decay = nuclide(label).decay_constant_per_h
     since = after_h - np.asarray(doses.start_h)
@@ -106,7 +123,7 @@ def _residual(
     names = fit.posterior.compiled.system.observables
     left = np.where(curves[:, 0, :] < _NOTHING_MBQ, 0.0, curves[:, 0, :])
     activity = dict(zip(names, left.T, strict=True))
-    rate, missing = _marrow_rate(patient, assessment, label, activity)
+    rate, missing = _marrow_rate(patient, assessment, label, activity, effects)
     return Residual(
         label=label,
         after_h=float(np.max(since)),
@@ -123,6 +140,7 @@ def _marrow_rate(
     assessment: Assessment,
     label: str,
     activity_MBq: Mapping[str, np.ndarray],
+    effects: Mapping[str, np.ndarray],
 ) -> tuple[np.ndarray | None, str | None]:
     marrow = [r.name for r in patient.regions if r.organ == "red_marrow"]
     measured = [name for name in marrow if name in activity_MBq]
@@ -138,4 +156,4 @@ def _marrow_rate(
     if name not in weights:
         return None, dosimetry.irradiations[label].missing[name]
     rate = combine(weights[name], activity_MBq) * dosimetry.model_factors[name]
-    return rate, None
+    return rate * effects.get(name, 1.0), None

@@ -1,18 +1,18 @@
 """Responses: draws of alpha/beta and of repair for the targets that have them."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
 from pkmodels.clinic.patient import Patient, StatedRadiobiology
 from pkmodels.dosimetry.radiobiology import (
+    KNOWN,
     Radiobiology,
     draw_radiobiology,
-    radiobiology_of,
     stated_radiobiology,
 )
-from pkmodels.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +76,8 @@ def radiobiologies(patient: Patient) -> dict[str, Radiobiology]:
     """
     stated = {responding_organ(s.organ): _stated(s) for s in patient.radiobiology}
     organs = dict.fromkeys(organ_of(patient, r.name) for r in patient.regions)
-    return dict(_known(organs, stated))
-
-
-def _known(
-    organs: dict[str, None], stated: dict[str, Radiobiology]
-) -> Iterator[tuple[str, Radiobiology]]:
-    for organ in organs:
-        try:
-            yield organ, stated.get(organ) or radiobiology_of(organ)
-        except InputError:
-            continue  # its BED is then reported as missing, and a limit refused
+    known = {**KNOWN, **stated}
+    return {organ: known[organ] for organ in organs if organ in known}
 
 
 def _stated(each: StatedRadiobiology) -> Radiobiology:
@@ -104,7 +95,7 @@ def draw_responses(
     patient: Patient,
     targets: tuple[str, ...],
     n_draws: int,
-    generator: np.random.Generator,
+    seed: Sequence[int],
 ) -> dict[str, Response]:
     """Draw the response of each target, once for all targets of an organ.
 
@@ -116,17 +107,17 @@ def draw_responses(
         Regions and groups.
     n_draws : int
         Number of draws.
-    generator : numpy Generator
-        Source of randomness.
+    seed : sequence of int
+        Repeats the draws, each >= 0. An organ has its own, whatever else is drawn.
 
     Returns
     -------
     dict of str to Response
         Without the targets of which nothing is known.
     """
-    drawn = {
-        organ: Response(*draw_radiobiology(known, n_draws, generator))
-        for organ, known in radiobiologies(patient).items()
-    }
+    drawn = {}
+    for organ, known in radiobiologies(patient).items():
+        generator = np.random.default_rng([*seed, crc32(organ.encode())])
+        drawn[organ] = Response(*draw_radiobiology(known, n_draws, generator))
     organs = {target: organ_of(patient, target) for target in targets}
     return {t: drawn[organ] for t, organ in organs.items() if organ in drawn}

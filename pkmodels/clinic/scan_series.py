@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pkmodels.clinic.patient import Patient
-from pkmodels.dosimetry.scans import LONGEST_FRAME, Scans
+from pkmodels.dosimetry.scans import (
+    Scans,
+    scans_of_measurements,
+    undo_decay_correction,
+)
 from pkmodels.errors import InputError
 from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
 from pkmodels.nuclides import nuclide
@@ -151,21 +155,21 @@ def series_of(patient: Patient, region: str, label: str) -> Series:
 
 
 def _scans(patient: Patient, items: list[Measurement], start_h: float) -> Scans:
-    label = items[0].label
-    longest_h = LONGEST_FRAME.value * nuclide(label).half_life_h
-    for item in items:
-        if item.end_h - item.start_h > longest_h:
-            raise InputError(
-                f"{item.source}: the frame is {item.end_h - item.start_h:g} h long, "
-                f"above {LONGEST_FRAME.value:g} half-lives of {label}"
+    masses = {region.name: region.mass_g for region in patient.regions}
+    since = []
+    for item in undo_decay_correction(items):
+        is_whole = item.quantity is Quantity.ACTIVITY
+        weight = 1.0 if is_whole else masses[item.region] or 1.0
+        since.append(
+            replace(
+                item,
+                value=item.value * weight,
+                quantity=Quantity.ACTIVITY,
+                start_h=item.start_h - start_h,
+                end_h=item.end_h - start_h,
             )
-    ordered = sorted(items, key=lambda item: item.start_h + item.end_h)
-    return Scans(
-        region=items[0].region,
-        label=label,
-        times_h=tuple((i.start_h + i.end_h) / 2.0 - start_h for i in ordered),
-        activities_MBq=tuple(physical_MBq(patient, i) for i in ordered),
-    )
+        )
+    return scans_of_measurements(since)
 
 
 def _scaled(shape: Scans, known: Scans) -> Scans:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkmodels.errors import InputError
-from pkmodels.values import Certainty, Prior, Value, log_normal
+from pkmodels.values import Certainty, Prior, Value, log_normal, log_sd_of_cv
 
 KIDNEY_ALPHA_BETA = log_normal(
     2.5,
@@ -70,7 +70,7 @@ class Radiobiology:
     repair_half_time_h: Prior
 
 
-_KNOWN: Mapping[str, Radiobiology] = {
+KNOWN: Mapping[str, Radiobiology] = {
     "kidney": Radiobiology("kidney", KIDNEY_ALPHA_BETA, KIDNEY_REPAIR_HALF_TIME)
 }
 
@@ -98,13 +98,13 @@ def radiobiology_of(organ: str) -> Radiobiology:
     >>> kidney.alpha_beta_Gy.parameters["median"], kidney.repair_half_time_h.unit
     (2.5, 'h')
     """
-    if organ not in _KNOWN:
+    if organ not in KNOWN:
         raise InputError(
             f"no alpha/beta and repair half-time of {organ!r} are known (known: "
-            f"{', '.join(_KNOWN)}): state [radiobiology.{organ}] in patient.toml with "
+            f"{', '.join(KNOWN)}): state [radiobiology.{organ}] in patient.toml with "
             "alpha_beta_Gy, alpha_beta_cv, repair_half_time_h and repair_half_time_cv"
         )
-    return _KNOWN[organ]
+    return KNOWN[organ]
 
 
 def stated_radiobiology(
@@ -167,8 +167,7 @@ def stated_radiobiology(
         )
 
     def prior(median: float, cv: float, unit: str) -> Prior:
-        log_sd = math.sqrt(math.log1p(cv**2))
-        return log_normal(median, log_sd, unit, source, Certainty.STATED)
+        return log_normal(median, log_sd_of_cv(cv), unit, source, Certainty.STATED)
 
     return Radiobiology(
         organ,

@@ -17,7 +17,6 @@ from pkmodels.clinic.classical import best_fit
 from pkmodels.clinic.dose_weights import self_value
 from pkmodels.clinic.patient import Patient, Region
 from pkmodels.clinic.propagations import mass_slope
-from pkmodels.clinic.question import log_sd_of_cv
 from pkmodels.dosimetry.exponential_curves import Form, Weights
 from pkmodels.dosimetry.exponential_fits import (
     ExponentialFit,
@@ -29,6 +28,7 @@ from pkmodels.dosimetry.outlines import Recovery
 from pkmodels.dosimetry.propagation import CALIBRATION, FIT, MASS, propagate_dose
 from pkmodels.dosimetry.scans import Scans
 from pkmodels.errors import InputError
+from pkmodels.values import log_sd_of_cv
 
 MEASURED = "Lu-177"
 # Judgement: what a clinic would state for the scatter of one scan; it is also the
