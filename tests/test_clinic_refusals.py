@@ -251,7 +251,6 @@ def test_a_response_of_the_kidneys_is_used_under_either_name(
     patient = patient_of(tmp_path, stated)
     check_answerable(patient)
     assert list(radiobiologies(patient)) == ["kidney"]
-    generator = np.random.default_rng(0)
     drawn = draw_responses(patient, ("kidneys",), 4000, [0])["kidneys"]
     assert np.median(drawn.alpha_beta_Gy) == pytest.approx(10.0, rel=0.02)
 
