@@ -1,11 +1,15 @@
 """Numbers with their provenance, and prior distributions as plain values."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
+from zlib import crc32
 
-from pkmodels.errors import ModelError
+import numpy as np
+
+from pkmodels.errors import InputError, ModelError
 
 
 class Certainty(StrEnum):
@@ -43,11 +47,13 @@ class Family(StrEnum):
     """The families of priors; each lists the parameters that it takes."""
 
     LOG_NORMAL = "log_normal"  # median > 0, log_sd > 0
+    LOGIT_NORMAL = "logit_normal"  # 0 < median < 1, logit_sd > 0
     HALF_NORMAL = "half_normal"  # scale > 0
 
 
 _PARAMETERS = {
     Family.LOG_NORMAL: ("median", "log_sd"),
+    Family.LOGIT_NORMAL: ("median", "logit_sd"),
     Family.HALF_NORMAL: ("scale",),
 }
 
@@ -62,7 +68,8 @@ class Prior:
         Which distribution.
     parameters : mapping of str to float
         Its parameters, each > 0: log_normal takes ``median`` (in `unit`) and
-        ``log_sd``; half_normal takes ``scale`` (in `unit`).
+        ``log_sd``; logit_normal, of a fraction, ``median`` (< 1) and ``logit_sd``;
+        half_normal ``scale`` (in `unit`).
     unit : str
         Unit of the quantity.
     source : str
@@ -96,6 +103,11 @@ class Prior:
                     f"{name} of a {self.family} prior must be finite and > 0; "
                     f"got {value}"
                 )
+        if self.family is Family.LOGIT_NORMAL and self.parameters["median"] >= 1.0:
+            raise ModelError(
+                f"the median of a {self.family} prior, of a fraction, must be below 1; "
+                f"got {self.parameters['median']}"
+            )
 
     def __str__(self) -> str:
         """Print the prior as a reader would write it."""
@@ -103,6 +115,9 @@ class Prior:
             median, log_sd = self.parameters["median"], self.parameters["log_sd"]
             text = f"log-normal, median {median:.6g} {self.unit}".rstrip()
             text = f"{text}, sd of ln {log_sd:.3g}"
+        elif self.family is Family.LOGIT_NORMAL:
+            median, logit_sd = self.parameters["median"], self.parameters["logit_sd"]
+            text = f"logit-normal, median {median:.6g}, sd of logit {logit_sd:.3g}"
         else:
             text = f"half-normal, scale {self.parameters['scale']:.3g} {self.unit}"
         return f"{text.rstrip()} ({self.certainty}: {self.source})"
@@ -177,6 +192,37 @@ def log_normal(
     return Prior(Family.LOG_NORMAL, parameters, unit, source, certainty)
 
 
+def logit_normal(
+    median: float, logit_sd: float, source: str, certainty: Certainty
+) -> Prior:
+    """Return a logit-normal prior of a fraction: logit x ~ Normal(logit median, sd).
+
+    logit x = ln(x / (1 - x)).
+
+    Parameters
+    ----------
+    median : float
+        Median, in (0, 1).
+    logit_sd : float
+        Standard deviation of logit x, > 0.
+    source : str
+        The paper, table or reasoning.
+    certainty : Certainty
+        Whether it was read, derived or judged.
+
+    Returns
+    -------
+    Prior
+
+    Examples
+    --------
+    >>> print(logit_normal(0.5, 0.2, "two equal kidneys", Certainty.JUDGEMENT))
+    logit-normal, median 0.5, sd of logit 0.2 (judgement: two equal kidneys)
+    """
+    parameters = {"median": median, "logit_sd": logit_sd}
+    return Prior(Family.LOGIT_NORMAL, parameters, "1", source, certainty)
+
+
 def half_normal(scale: float, unit: str, source: str, certainty: Certainty) -> Prior:
     """Return a half-normal prior: x = abs(z), z ~ Normal(0, scale).
 
@@ -221,3 +267,87 @@ def log_sd_of_cv(cv: float) -> float:
     0.049969
     """
     return math.sqrt(math.log1p(cv**2))
+
+
+ParameterValue = Value | Prior
+
+
+def typical(values: Mapping[str, ParameterValue]) -> dict[str, float]:
+    """Return one number for each parameter: the value, or the median of its prior.
+
+    Parameters
+    ----------
+    values : mapping of str to Value or Prior
+        What is known of each parameter, by name.
+
+    Returns
+    -------
+    dict of str to float
+
+    Examples
+    --------
+    >>> wide = log_normal(60.0, 1.0, "h", "wide", Certainty.JUDGEMENT)
+    >>> typical({"half_life": wide})
+    {'half_life': 60.0}
+    """
+    return {name: _median(value) for name, value in values.items()}
+
+
+def _median(value: ParameterValue) -> float:
+    if isinstance(value, Value):
+        return value.value
+    if value.family is Family.HALF_NORMAL:
+        return value.parameters["scale"] * NormalDist().inv_cdf(0.75)
+    return value.parameters["median"]
+
+
+def draw_values(
+    values: Mapping[str, ParameterValue], n_draws: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Draw virtual patients: each parameter from its prior, independently.
+
+    Parameters
+    ----------
+    values : mapping of str to Value or Prior
+        What is known of each parameter, by name; a Value is the same for all.
+    n_draws : int
+        Number of patients, >= 1.
+    seed : int
+        Repeats the draws, >= 0. A name has its own draws, whatever else is drawn.
+
+    Returns
+    -------
+    dict of str to (n_draws,) array
+
+    Raises
+    ------
+    InputError
+        When fewer than one is asked for.
+
+    Examples
+    --------
+    >>> wide = log_normal(60.0, 1.0, "h", "wide", Certainty.JUDGEMENT)
+    >>> drawn = draw_values({"half_life": wide}, 10_000, seed=0)["half_life"]
+    >>> round(float(np.log(drawn).std()), 1)
+    1.0
+    """
+    if n_draws < 1:
+        raise InputError(f"n_draws is {n_draws}: ask for one patient at least")
+    drawn = {}
+    for name, value in values.items():
+        generator = np.random.default_rng([seed, crc32(name.encode())])
+        drawn[name] = _drawn(value, generator.standard_normal(n_draws))
+    return drawn
+
+
+def _drawn(value: ParameterValue, deviates: np.ndarray) -> np.ndarray:
+    if isinstance(value, Value):
+        return np.full(deviates.size, value.value)
+    if value.family is Family.HALF_NORMAL:
+        return value.parameters["scale"] * np.abs(deviates)
+    median = value.parameters["median"]
+    if value.family is Family.LOG_NORMAL:
+        return median * np.exp(value.parameters["log_sd"] * deviates)
+    odds = median / (1.0 - median)
+    odds = odds * np.exp(value.parameters["logit_sd"] * deviates)
+    return odds / (1.0 + odds)
