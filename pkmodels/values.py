@@ -1,7 +1,7 @@
 """Numbers with their provenance, and prior distributions as plain values."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
