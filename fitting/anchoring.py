@@ -30,6 +30,7 @@ from pkmodels.fitting.posterior import (
     Posterior,
     measured_data,
 )
+from pkmodels.fitting.priors import on_sampling_scale, sampling_scale_sd
 from pkmodels.fitting.sampling import Coordinates, Problem
 
 # A factor less certain than this is anchored, too (a factor of e either way).
@@ -218,8 +219,9 @@ def problem_of(posterior: Posterior) -> Problem:
                 centre.append(np.log(prior.parameters["scale"] / 2.0))
                 spread.append(_NOISE_SPREAD)
             else:
-                centre.append(0.0 if i in held else np.log(prior.parameters["median"]))
-                spread.append(1.0 if i in held else prior.parameters["log_sd"])
+                median = on_sampling_scale(prior, np.array(prior.parameters["median"]))
+                centre.append(0.0 if i in held else float(median))
+                spread.append(1.0 if i in held else sampling_scale_sd(prior))
     arrays = (_arrays(posterior, fractions), _arrays(posterior, factors))
     return Problem(measured_data(posterior), arrays, np.array(centre), np.array(spread))
 

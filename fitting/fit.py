@@ -17,6 +17,7 @@ from pkmodels.fitting.posterior import (
     MASS,
     NOISE,
     ODDS,
+    PROPORTION,
     Posterior,
     build_model,
     form_of,
@@ -24,15 +25,20 @@ from pkmodels.fitting.posterior import (
 from pkmodels.fitting.prediction import predict_curves
 from pkmodels.fitting.sampling import (
     Draws,
+    Problem,
     Progress,
     Sampler,
     compile_sampler,
     draw_posterior,
 )
+from pkmodels.fitting.whitening import whiten, whitened
+from pkmodels.saturable import SaturableSystem
 
 # First try, and a second with smaller steps where the first fails its checks.
 FIRST_TARGET_ACCEPTANCE = 0.95
 _SECOND_TARGET_ACCEPTANCE = 0.99
+# A posterior that is nearly standard normal needs fewer.
+_WHITENED_WARMUP = 300
 
 
 @dataclass(frozen=True)
@@ -110,14 +116,16 @@ def parameter_draws(posterior: Posterior, draws: Draws) -> np.ndarray:
     """
     n_draws = draws.diverging.size
     by_name: dict[str, np.ndarray] = {}
+    groups = posterior.all_priors
     for variable, names in (
-        (KINETICS, posterior.priors.independent),
+        (KINETICS, groups.get(KINETICS)),
+        (PROPORTION, groups.get(PROPORTION)),
         (FRACTION, posterior.priors.odds),
     ):
         if names:
             columns = draws.variables[variable].reshape(n_draws, -1).T
             by_name |= dict(zip(names, columns, strict=True))
-    ordered = [by_name[str(p)] for p in posterior.compiled.system.parameters]
+    ordered = [by_name[name] for name in posterior.compiled.parameters]
     return np.stack(ordered, axis=1)
 
 
@@ -162,11 +170,19 @@ def compile_fit(
     ('kinetics', 'relative_noise', 'expected')
     """
     model = build_model(posterior)
-    sampler = compile_sampler(
-        model,
-        target_acceptance=target_acceptance,
-        coordinates=anchored(posterior, model),
-    )
+    if isinstance(posterior.compiled, SaturableSystem):
+        sampler = compile_sampler(
+            model,
+            target_acceptance=target_acceptance,
+            coordinates=whitened,
+            warmup=_WHITENED_WARMUP,
+        )
+    else:
+        sampler = compile_sampler(
+            model,
+            target_acceptance=target_acceptance,
+            coordinates=anchored(posterior, model),
+        )
     return CompiledFit(sampler, form_of(posterior))
 
 
@@ -236,6 +252,35 @@ def fit(
     return run(smaller_steps, attempt=2)
 
 
+def prepare(posterior: Posterior, compiled: CompiledFit, *, seed: int) -> Problem:
+    """Return what one run of a posterior's sampler is given.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is fitted.
+    compiled : CompiledFit
+        From `compile_fit`.
+    seed : int
+        Repeats the search for the mode of a saturable system's posterior, >= 0.
+
+    Returns
+    -------
+    Problem
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> example = worked_example.posterior()
+    >>> prepare(example, compile_fit(example), seed=0).centre.round(2)
+    array([ 4.09, -3.  ])
+    """
+    problem = problem_of(posterior)
+    if not isinstance(posterior.compiled, SaturableSystem):
+        return problem
+    return whiten(compiled.sampler, problem, seed=seed)
+
+
 def _sample_and_check(
     posterior: Posterior,
     compiled: CompiledFit,
@@ -247,7 +292,7 @@ def _sample_and_check(
 ) -> Fit:
     draws = draw_posterior(
         compiled.sampler,
-        problem_of(posterior),
+        prepare(posterior, compiled, seed=seed),
         seed=seed,
         draws_per_chain=draws_per_chain,
         progress=progress,

@@ -5,9 +5,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.posterior import KINETICS, MASS, ODDS, Posterior
-from pkmodels.fitting.priors import prior_quantiles, sampling_scale_sd
-from pkmodels.values import Family, Prior
+from pkmodels.fitting.posterior import KINETICS, MASS, ODDS, PROPORTION, Posterior
+from pkmodels.fitting.priors import (
+    on_sampling_scale,
+    prior_quantiles,
+    sampling_scale_sd,
+)
+from pkmodels.values import Prior
 
 Quantiles = tuple[float, float, float]
 _LEVELS = (0.025, 0.5, 0.975)
@@ -16,7 +20,8 @@ _LEVELS = (0.025, 0.5, 0.975)
 def contraction(fit: Fit) -> dict[str, float]:
     """Return how much the data narrowed each parameter: 1 - var posterior / var prior.
 
-    On the scale of ln x for log-normal priors, of x for half-normal ones. Near 0 the
+    On the scale of ln x for log-normal priors, of logit x for logit-normal ones, of x
+    for half-normal ones. Near 0 the
     prior speaks, near 1 the data do.
 
     Parameters
@@ -47,7 +52,7 @@ def contraction(fit: Fit) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for name, prior, draws in _parameters(fit):
-        scaled = np.log(draws) if prior.family is Family.LOG_NORMAL else draws
+        scaled = on_sampling_scale(prior, draws)
         found[name] = 1.0 - float(np.var(scaled)) / sampling_scale_sd(prior) ** 2
     return found
 
@@ -101,7 +106,7 @@ def _parameters(fit: Fit) -> Iterator[tuple[str, Prior, np.ndarray]]:
 
 
 def _key(variable: str, name: str) -> str:
-    return name if variable in (KINETICS, ODDS) else f"{variable}[{name}]"
+    return name if variable in (KINETICS, PROPORTION, ODDS) else f"{variable}[{name}]"
 
 
 def priors_in_words(posterior: Posterior) -> Mapping[str, str]:

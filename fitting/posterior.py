@@ -14,10 +14,18 @@ from pytensor.link.jax.ops import wrap_jax
 from pkmodels.errors import ModelError
 from pkmodels.exact import ExactSystem
 from pkmodels.fitting.observations import Observations
-from pkmodels.fitting.priors import half_normal_scales, half_normals, log_normals
-from pkmodels.values import Certainty, Prior, PriorSet, log_normal
+from pkmodels.fitting.priors import (
+    half_normal_scales,
+    half_normals,
+    log_normals,
+    logit_normals,
+)
+from pkmodels.saturable import SaturableSystem
+from pkmodels.values import Certainty, Family, Prior, PriorSet, log_normal
 
 KINETICS, ODDS, CALIBRATION = "kinetics", "uptake_odds", "calibration"
+# Kinetic parameters that are fractions, each by itself.
+PROPORTION = "proportion"
 FRACTION, EXPECTED = "fraction", "expected"
 LOG_VALUE, VALUE, SD = "log_value_measured", "value_measured", "sd_stated"
 FLOOR_SCALE = "noise_floor_scale"
@@ -31,7 +39,7 @@ class Posterior:
 
     Parameters
     ----------
-    compiled : ExactSystem
+    compiled : ExactSystem or SaturableSystem
         The kinetics.
     observations : Observations
         The measurements.
@@ -58,7 +66,7 @@ class Posterior:
         When priors and parameters do not match.
     """
 
-    compiled: ExactSystem
+    compiled: ExactSystem | SaturableSystem
     observations: Observations
     priors: PriorSet
     masses: Mapping[str, Prior]
@@ -70,7 +78,7 @@ class Posterior:
 
     def __post_init__(self) -> None:
         """Match priors with parameters, and concentrations with masses."""
-        self.priors.check(tuple(str(p) for p in self.compiled.system.parameters))
+        self.priors.check(self.compiled.parameters)
         for region in self.observations.weighed:
             if region not in self.masses and region not in self.exact_masses:
                 raise ModelError(
@@ -95,7 +103,8 @@ class Posterior:
         used = {seen.floors[i] for i in seen.floor[self.additive]}
         floors = {n: self.noise_floor[n] for n in seen.floors if n in used}
         groups: dict[str, dict[str, Prior]] = {
-            KINETICS: dict(self.priors.independent),
+            KINETICS: self._independent(Family.LOG_NORMAL),
+            PROPORTION: self._independent(Family.LOGIT_NORMAL),
             ODDS: dict(self.priors.odds),
             CALIBRATION: factors,
             RECOVERY: {
@@ -107,6 +116,10 @@ class Posterior:
             FLOOR: floors,
         }
         return {name: group for name, group in groups.items() if group}
+
+    def _independent(self, family: Family) -> dict[str, Prior]:
+        priors = self.priors.independent
+        return {name: p for name, p in priors.items() if p.family is family}
 
 
 def build_model(posterior: Posterior) -> pm.Model:
@@ -160,6 +173,8 @@ def _variable(name: str, group: Mapping[str, Prior]) -> Any:
         return half_normals(name, group, dim, scales=scales)
     if name == NOISE:
         return half_normals(name, group, dim)
+    if name == PROPORTION:
+        return logit_normals(name, group, dim)
     return log_normals(name, group, dim)
 
 
@@ -217,20 +232,24 @@ def form_of(posterior: Posterior) -> str:
     floors = list(groups.pop(FLOOR, {}))
     parts = [repr(posterior.compiled.system), repr(groups), repr(floors)]
     parts += [repr(dict(posterior.exact_masses)), repr(seen.weighed)]
+    if isinstance(posterior.compiled, SaturableSystem):
+        parts.append(repr((posterior.compiled.parameters, posterior.compiled.fixed)))
     parts.append(repr(posterior.minimum_noise))
     arrays = [seen.column, seen.node, seen.weight, seen.factor, seen.calibration]
     arrays += [seen.mass, seen.mass_exponent, seen.recovery]
     arrays += [seen.modality, seen.floor, posterior.additive]
     for wanted in seen.labels.values():
-        arrays += [*wanted.doses, wanted.times_h]
+        doses = [field for field in wanted.doses if field is not None]
+        arrays += [*doses, wanted.times_h]
     parts += [repr(np.asarray(array).tolist()) for array in arrays]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _parameter_vector(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
     by_name: dict[str, Any] = {}
-    for i, name in enumerate(posterior.priors.independent):
-        by_name[name] = drawn[KINETICS][i]
+    for variable in (KINETICS, PROPORTION):
+        for i, name in enumerate(posterior.all_priors.get(variable, {})):
+            by_name[name] = drawn[variable][i]
     if posterior.priors.odds:
         odds = drawn[ODDS]
         fractions: Any = pm.Deterministic(
@@ -238,7 +257,7 @@ def _parameter_vector(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
         )
         for i, name in enumerate(posterior.priors.odds):
             by_name[name] = fractions[i]
-    return pt.stack([by_name[str(p)] for p in posterior.compiled.system.parameters])
+    return pt.stack([by_name[name] for name in posterior.compiled.parameters])
 
 
 def _predictions(

@@ -10,6 +10,7 @@ import numpy as np
 
 from pkmodels.errors import SolveError
 from pkmodels.exact import Doses, ExactSystem, check_lengths
+from pkmodels.saturable import SaturableSystem
 
 # Draws at a time, to bound the memory of curves.
 _BATCH = 500
@@ -41,7 +42,7 @@ class Prediction:
 
 
 def predict(
-    compiled: ExactSystem,
+    compiled: ExactSystem | SaturableSystem,
     parameters: np.ndarray,
     doses: Doses,
     last_h: float | np.ndarray,
@@ -53,12 +54,12 @@ def predict(
 
     Parameters
     ----------
-    compiled : ExactSystem
+    compiled : ExactSystem or SaturableSystem
         The model.
     parameters : (n_draws, n_parameters) array
         From a fit.
     doses : Doses
-        Doses of one label.
+        Doses of one label; of a saturable system, one dose with its ligand.
     last_h : float or (n_observables,) array
         Time that divides the integral of each observable, h; at or after the end of the
         last dose.
@@ -92,12 +93,14 @@ def predict(
     array([[0.8805]])
     """
     check_lengths(compiled.system, doses)
-    doses = Doses(*(np.asarray(field, float) for field in doses))
+    doses = _as_arrays(doses)
     names = compiled.system.observables
     divided = np.broadcast_to(np.asarray(last_h, float), (len(names),))
-    totals, tails, last = (
-        np.asarray(part) for part in _integrals(compiled, parameters, doses, divided)
-    )
+    if isinstance(compiled, SaturableSystem):
+        parts = _simulated_integrals(compiled, parameters, doses, divided)
+    else:
+        parts = _integrals(compiled, parameters, doses, divided)
+    totals, tails, last = (np.asarray(part) for part in parts)
     if not (np.isfinite(totals).all() and np.isfinite(tails).all()):
         count = int((~np.isfinite(totals + tails)).any(axis=1).sum())
         raise SolveError(
@@ -125,14 +128,38 @@ def _integrals(
     return jax.vmap(one)(parameters)
 
 
+def _as_arrays(doses: Doses) -> Doses:
+    return Doses(*(None if x is None else np.asarray(x, float) for x in doses))
+
+
+def _simulated_integrals(
+    compiled: SaturableSystem, parameters: np.ndarray, doses: Doses, last_h: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `_integrals` does, by solving until the label has decayed."""
+    observe = np.asarray(jax.vmap(compiled.observe)(parameters))
+    found = []
+    for begin in range(0, len(parameters), _BATCH):
+        rows = slice(begin, begin + _BATCH)
+        activity, until, total = compiled.integrate(parameters[rows], doses, last_h)
+        before = np.einsum("doa,doa->do", observe[rows], until)
+        totals = np.einsum("doa,da->do", observe[rows], total)
+        last = np.einsum("doa,doa->do", observe[rows], activity)
+        found.append((totals, totals - before, last))
+    totals, tails, last = (np.concatenate(part) for part in zip(*found, strict=True))
+    return totals, tails, last
+
+
 def predict_curves(
-    compiled: ExactSystem, parameters: np.ndarray, doses: Doses, times_h: np.ndarray
+    compiled: ExactSystem | SaturableSystem,
+    parameters: np.ndarray,
+    doses: Doses,
+    times_h: np.ndarray,
 ) -> np.ndarray:
     """Predict the activity of every observable over time.
 
     Parameters
     ----------
-    compiled : ExactSystem
+    compiled : ExactSystem or SaturableSystem
         The model.
     parameters : (n_draws, n_parameters) array
         From a fit.
@@ -158,12 +185,14 @@ def predict_curves(
            [68.28, 31.83]])
     """
     check_lengths(compiled.system, doses)
-    doses = Doses(*(np.asarray(field, float) for field in doses))
+    doses = _as_arrays(doses)
     return np.asarray(_curves(compiled, parameters, doses, times_h))
 
 
 @partial(jax.jit, static_argnums=0)
-def _curves(compiled: ExactSystem, parameters: Any, doses: Doses, times: Any) -> Any:
+def _curves(
+    compiled: ExactSystem | SaturableSystem, parameters: Any, doses: Doses, times: Any
+) -> Any:
     def one(values: Any) -> Any:
         return compiled.solve(values, doses, times) @ compiled.observe(values).T
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-from scipy.special import ndtri
+from scipy.special import expit, logit, ndtri
 
 from pkmodels.errors import ModelError
 from pkmodels.values import Family, Prior
@@ -47,6 +47,50 @@ def log_normals(name: str, priors: Mapping[str, Prior], dim: str) -> Any:
     medians = [prior.parameters["median"] for prior in priors.values()]
     spreads = [prior.parameters["log_sd"] for prior in priors.values()]
     return pm.LogNormal(name, mu=np.log(medians), sigma=np.array(spreads), dims=dim)
+
+
+def logit_normals(name: str, priors: Mapping[str, Prior], dim: str) -> Any:
+    """Add a vector of independent logit-normal variables to the current PyMC model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variable.
+    priors : mapping of str to Prior
+        Priors by coordinate, all logit-normal.
+    dim : str
+        Name of its dimension, whose coordinates the model already holds.
+
+    Returns
+    -------
+    PyMC variable, (n,)
+
+    Raises
+    ------
+    ModelError
+        When a prior is of another family.
+
+    Examples
+    --------
+    >>> from pkmodels.values import Certainty, logit_normal
+    >>> prior = {"left": logit_normal(0.5, 0.2, "two kidneys", Certainty.JUDGEMENT)}
+    >>> with pm.Model(coords={"side": ["left"]}):
+    ...     logit_normals("share", prior, "side").name
+    'share'
+    """
+    for key, prior in priors.items():
+        if prior.family is not Family.LOGIT_NORMAL:
+            raise ModelError(f"{key}: a logit-normal prior is needed here; got {prior}")
+    medians = np.array([prior.parameters["median"] for prior in priors.values()])
+    spreads = np.array([prior.parameters["logit_sd"] for prior in priors.values()])
+    # PyMC would sample them between 0 and 1 without a transform.
+    return pm.LogitNormal(
+        name,
+        mu=logit(medians),
+        sigma=spreads,
+        dims=dim,
+        transform=pm.distributions.transforms.logodds,
+    )
 
 
 def half_normals(
@@ -122,8 +166,8 @@ def sampling_scale_sd(prior: Prior) -> float:
     Returns
     -------
     float
-        sd of ln x for a log-normal; sd of x for a half-normal,
-        scale sqrt(1 - 2/pi).
+        sd of ln x for a log-normal, of logit x for a logit-normal; of x for a
+        half-normal, scale sqrt(1 - 2/pi).
 
     Examples
     --------
@@ -134,7 +178,37 @@ def sampling_scale_sd(prior: Prior) -> float:
     """
     if prior.family is Family.LOG_NORMAL:
         return prior.parameters["log_sd"]
+    if prior.family is Family.LOGIT_NORMAL:
+        return prior.parameters["logit_sd"]
     return prior.parameters["scale"] * math.sqrt(1.0 - 2.0 / math.pi)
+
+
+def on_sampling_scale(prior: Prior, draws: np.ndarray) -> np.ndarray:
+    """Return draws on the scale of `sampling_scale_sd`.
+
+    Parameters
+    ----------
+    prior : Prior
+        The prior.
+    draws : (n_draws,) array
+        In the prior's unit.
+
+    Returns
+    -------
+    (n_draws,) array
+
+    Examples
+    --------
+    >>> from pkmodels.values import Certainty, log_normal
+    >>> wide = log_normal(1.0, 0.5, "h", "wide", Certainty.JUDGEMENT)
+    >>> on_sampling_scale(wide, np.ones(2)).tolist()
+    [0.0, 0.0]
+    """
+    if prior.family is Family.LOG_NORMAL:
+        return np.log(draws)
+    if prior.family is Family.LOGIT_NORMAL:
+        return logit(draws)
+    return draws
 
 
 def prior_quantiles(
@@ -164,6 +238,9 @@ def prior_quantiles(
     if prior.family is Family.LOG_NORMAL:
         median, log_sd = prior.parameters["median"], prior.parameters["log_sd"]
         first, second, third = (median * math.exp(log_sd * ndtri(p)) for p in levels)
+    elif prior.family is Family.LOGIT_NORMAL:
+        centre, sd = logit(prior.parameters["median"]), prior.parameters["logit_sd"]
+        first, second, third = (expit(centre + sd * ndtri(p)) for p in levels)
     else:
         scale = prior.parameters["scale"]
         first, second, third = (scale * ndtri(0.5 + p / 2.0) for p in levels)

@@ -37,6 +37,8 @@ class Sampler:
         The model.
     target_acceptance : float
         Of NUTS, in (0, 1).
+    warmup : int
+        Iterations of each chain before the first draw that is kept.
     start : callable
         ``start(positions, keys, arguments) -> state`` of all chains.
     advance : callable
@@ -45,6 +47,9 @@ class Sampler:
         ``to_model(positions, arguments) -> positions`` on the model's own scale.
     constrain : callable
         ``constrain(positions) -> tuple of arrays``, the model's named variables.
+    slope : callable
+        ``slope(unconstrained, data) -> (log-density, gradient)`` on the model's own
+        scale.
     names : tuple of str
         Names of those variables.
     data_names : tuple of str
@@ -53,10 +58,12 @@ class Sampler:
 
     model: pm.Model
     target_acceptance: float
+    warmup: int
     start: Callable[..., Any]
     advance: Callable[..., Any]
     to_model: Callable[..., Any]
     constrain: Callable[..., Any]
+    slope: Callable[..., Any]
     names: tuple[str, ...]
     data_names: tuple[str, ...]
 
@@ -132,6 +139,7 @@ def compile_sampler(
     *,
     target_acceptance: float,
     coordinates: Coordinates = own_coordinates,
+    warmup: int = WARMUP,
 ) -> Sampler:
     """Compile a PyMC model for sampling.
 
@@ -145,6 +153,9 @@ def compile_sampler(
     coordinates : callable
         ``(position, arrays) -> (unconstrained, log_determinant)``: in which
         coordinates to sample. It changes the effort, never the posterior.
+    warmup : int
+        Iterations of each chain before the first draw that is kept, a multiple of
+        `CHUNK`.
 
     Returns
     -------
@@ -180,7 +191,7 @@ def compile_sampler(
     def start(positions: Any, keys: Any, arguments: tuple[Any, ...]) -> Any:
         begin = partial(
             initialize,
-            num_warmup=WARMUP,
+            num_warmup=warmup,
             step_size=_FIRST_STEP_SIZE,
             max_tree_depth=tree_depths,
             dense_mass=True,
@@ -208,6 +219,10 @@ def compile_sampler(
     graph = get_jaxified_graph(inputs=model.value_vars, outputs=outputs)
 
     @jax.jit
+    def slope(unconstrained: Any, data: tuple[Any, ...]) -> Any:
+        return jax.value_and_grad(log_density)(unconstrained, *data)
+
+    @jax.jit
     def constrain(positions: Any) -> Any:
         return jax.vmap(jax.vmap(lambda x: graph(*split(x))))(positions)
 
@@ -216,10 +231,12 @@ def compile_sampler(
     return Sampler(
         model,
         target_acceptance,
+        warmup,
         start,
         advance,
         to_model,
         constrain,
+        slope,
         names,
         data_names,
     )
@@ -296,12 +313,12 @@ def draw_posterior(
     """
     arguments = _arguments(sampler, problem)
     state = _first_state(sampler, problem, arguments, seed)
-    total = WARMUP + draws_per_chain
+    total = sampler.warmup + draws_per_chain
     kept, diverging = [], []
     for done in range(0, total, CHUNK):
         state, chunk, divergences = sampler.advance(state, arguments)
         jax.block_until_ready(chunk)
-        if done >= WARMUP:
+        if done >= sampler.warmup:
             kept.append(np.asarray(chunk))
             diverging.append(np.asarray(divergences))
         if progress is not None:

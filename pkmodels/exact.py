@@ -34,12 +34,16 @@ class Doses(NamedTuple):
         Activity of the whole syringe at the start, MBq.
     decay_constant_per_h : scalar
         Of the label, 1/h, >= 0; 0 follows the ligand itself.
+    ligand_nmol : (n_doses,) array or None
+        Of all ligand in each syringe, > 0; None where it is not known, which only a
+        system in which nothing saturates accepts.
     """
 
     start_h: Any
     length_h: Any
     activity: Any
     decay_constant_per_h: Any
+    ligand_nmol: Any = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,11 @@ class ExactSystem:
     solve: Callable[[Any, Doses, Any], Any]
     integrate: Callable[[Any, Doses], Any]
     integrate_after: Callable[[Any, Doses, Any], Any]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of what the vectors of parameters hold."""
+        return tuple(str(parameter) for parameter in self.system.parameters)
 
 
 def doses_of(schedule: Schedule) -> Doses:
@@ -118,6 +127,9 @@ def doses_of(schedule: Schedule) -> Doses:
         np.array([a.duration_h for a in given]),
         np.array([a.activity_MBq for a in given]),
         np.float64(nuclide(labels[0]).decay_constant_per_h),
+        None
+        if any(a.ligand_nmol is None for a in given)
+        else np.array([a.ligand_nmol for a in given]),
     )
 
 

@@ -7,16 +7,14 @@ from statistics import NormalDist
 from pkmodels.clinic.dose_weights import irradiation_of, labels_of, self_value
 from pkmodels.clinic.own_s_values import own_row_problems
 from pkmodels.clinic.patient import Limit, Patient, Region
+from pkmodels.clinic.patient_models import model_problems, saturates
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.clinic.responses import organ_of, radiobiologies, responding_organ
 from pkmodels.decision import MINIMUM_TAIL_DRAWS
 from pkmodels.dosimetry.mass_scaling import SHARE_OUTSIDE
 from pkmodels.errors import InputError, suggest
 from pkmodels.gammas import gamma_ratio
-from pkmodels.models.values import EXCHANGING_ORGANS
 from pkmodels.values import log_sd_of_cv
-
-MODELS = ("organ_exchange",)
 
 # What organ_exchange calls its own symbols.
 _RESERVED_NAMES = ("blood", "blood_half_time")
@@ -49,7 +47,7 @@ def check_answerable(patient: Patient) -> None:
         With every obstacle, one a line, each with its remedy.
     """
     problems = [
-        *_model_problems(patient),
+        *model_problems(patient),
         *_name_problems(patient),
         *_mass_problems(patient),
         *_time_problems(patient),
@@ -64,23 +62,6 @@ def check_answerable(patient: Patient) -> None:
     ]
     if problems:
         raise InputError("\n".join(problems))
-
-
-def _model_problems(patient: Patient) -> Iterator[str]:
-    if patient.model is not None and patient.model not in MODELS:
-        yield (
-            f"{FILE_NAME}: [decision] model: no model {patient.model!r}; "
-            f"{suggest(patient.model, MODELS)}"
-        )
-    measured = {m.region for m in patient.measurements}
-    for region in patient.regions:
-        if region.name in measured and region.organ not in EXCHANGING_ORGANS:
-            yield (
-                f"{FILE_NAME}: [regions.{region.name}] organ {region.organ!r} does "
-                "not take up from blood and release out of the body, as the model "
-                "organ_exchange assumes: leave its measurements out. It describes: "
-                f"{', '.join(EXCHANGING_ORGANS)}"
-            )
 
 
 def _mass_problems(patient: Patient) -> Iterator[str]:
@@ -129,6 +110,8 @@ def _share_outside(mass_g: float, cv: float, bounds: tuple[float, float]) -> flo
 
 
 def _name_problems(patient: Patient) -> Iterator[str]:
+    if saturates(patient):
+        return
     for region in patient.regions:
         if region.name in _RESERVED_NAMES or region.name.startswith(_RESERVED_PREFIXES):
             yield (

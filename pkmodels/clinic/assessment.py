@@ -10,6 +10,8 @@ from pkmodels.clinic.exposure import (
     Exposure,
     expose,
     prepare_dosimetry,
+    syringe_given,
+    syringe_of,
     targets_of,
 )
 from pkmodels.clinic.patient import Limit, Patient, Plan
@@ -138,24 +140,22 @@ def assess(patient: Patient, fit: Fit) -> Assessment:
         When a draw cannot be solved.
     """
     plans = plans_to_compare(patient)
-    given = [(label, a.duration_h) for label, a in patient.schedule.labelled]
-    wanted = dict.fromkeys([*given, *((p.label, p.duration_h) for p in plans)])
-    dosimetry = _dosimetry(patient, fit, tuple(dict.fromkeys(n for n, _ in wanted)))
+    given = [syringe_given(patient, n, a) for n, a in patient.schedule.labelled]
+    wanted = dict.fromkeys([*given, *(syringe_of(patient, plan) for plan in plans)])
+    labels = tuple(dict.fromkeys(syringe.label for syringe in wanted))
+    dosimetry = _dosimetry(patient, fit, labels)
     last_h = last_scans_h(patient)
-    exposures = {
-        (label, duration): expose(fit, dosimetry, label, duration, last_h)
-        for label, duration in wanted
-    }
+    exposures = {syringe: expose(fit, dosimetry, syringe, last_h) for syringe in wanted}
     generator = np.random.default_rng([fit.seed, _HISTORY_STREAM])
     received = receive(patient, dosimetry, exposures, generator)
     effects = mass_effects(patient, fit)
     choices = {}
     for plan in plans:
-        of_plan = exposures[plan.label, plan.duration_h]
+        of_plan = exposures[syringe_of(patient, plan)]
         if mass_changes(patient, plan):
             of_plan = {n: _scaled(x, effects[n]) for n, x in of_plan.items()}
         choices[plan.label] = _choose(patient, fit, plan, of_plan, received, dosimetry)
-    as_given = {label: exposures[label, length] for label, length in reversed(given)}
+    as_given = {s.label: exposures[s] for s in reversed(given)}
     of_choices = {n: choice.exposures for n, choice in choices.items()}
     as_planned = {n: of_choices[n] for n, choice in choices.items() if choice.planned}
     return Assessment(

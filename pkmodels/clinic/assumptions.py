@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.exposure import UPTAKE_OVER_H
 from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.patient_models import patient_model, saturates
 from pkmodels.clinic.question import outlines_of
 from pkmodels.clinic.responses import radiobiologies
 from pkmodels.fitting.fit import Fit
@@ -39,12 +40,28 @@ def assumptions(patient: Patient, fit: Fit, assessment: Assessment | None) -> li
 
 
 def _model_assumptions(patient: Patient) -> Iterator[str]:
-    chosen = "" if patient.model else " (chosen: the only model of this version)"
+    if saturates(patient):
+        yield from _saturable_assumptions(patient)
+        return
+    chosen = "" if patient.model else " (chosen: the default)"
     yield (
         f"model organ_exchange{chosen}: organs take up from blood, release out of the "
         "body, nothing saturates; every label of the ligand has the same biological "
         "kinetics, at every administration"
     )
+    yield "the priors are listed in result.json and in report.html"
+
+
+def _saturable_assumptions(patient: Patient) -> Iterator[str]:
+    chosen = patient_model(patient)
+    yield (
+        f"model {chosen.model.name}: every dose is simulated with its own mass of "
+        "ligand, by which receptors fill; each cycle begins with empty receptors; the "
+        "body, and what is given besides, such as amino acids, are the same at every "
+        "administration"
+    )
+    for name, prior in chosen.uncertain.items():
+        yield f"{name} is held at the median of its prior: {prior}"
     yield "the priors are listed in result.json and in report.html"
 
 
@@ -149,10 +166,10 @@ def _response_assumptions(patient: Patient) -> Iterator[str]:
 
 
 def _left_out(patient: Patient) -> Iterator[str]:
-    for name, cv in (
-        ("another ligand mass", patient.ligand_mass_cv),
-        ("another model", patient.model_choice_cv),
-    ):
+    effects = [("another model", patient.model_choice_cv)]
+    if not saturates(patient):
+        effects.insert(0, ("another ligand mass", patient.ligand_mass_cv))
+    for name, cv in effects:
         if cv is None:
             yield f"what {name} would change is not in the intervals ([uncertainty])"
         else:

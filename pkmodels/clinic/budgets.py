@@ -7,7 +7,7 @@ import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice, mass_effects
 from pkmodels.clinic.dose_weights import Irradiation, combine, weigh
-from pkmodels.clinic.exposure import Dosimetry, divide, unit_dose
+from pkmodels.clinic.exposure import Dosimetry, divide, syringe_of, unit_dose
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.result_dosimetry import Budget, Share
@@ -133,7 +133,7 @@ def _blocks(
 ) -> dict[str, Block]:
     """Return the factors' draws; those that one cause makes vary together."""
     plan, masses = choice.plan, dosimetry.masses_g
-    unit = unit_dose(plan.label, plan.duration_h)
+    unit = unit_dose(syringe_of(patient, plan))
     compiled = fit.posterior.compiled
     divided = divide(compiled.system.observables, last_h, plan.duration_h)
     predicted = predict(compiled, fit.parameters(), unit, divided)

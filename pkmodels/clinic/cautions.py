@@ -6,6 +6,7 @@ import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice
 from pkmodels.clinic.patient import Patient, Plan, Treatment
+from pkmodels.clinic.patient_models import name_of, patient_model, saturates
 from pkmodels.clinic.question import MONTE_CARLO_LIMIT
 from pkmodels.decision import cautions_of
 from pkmodels.dosimetry.marrow import marrow_s_values, remainder_s
@@ -72,6 +73,9 @@ def _group_warnings(patient: Patient) -> Iterator[str]:
 
 
 def _mass_warnings(patient: Patient) -> Iterator[str]:
+    if saturates(patient):
+        yield from _held_warnings(patient)
+        return
     given = {a.ligand_mass_ug for a in patient.schedule.administrations}
     for plan in patient.plans:
         if given != {plan.ligand_mass_ug} or plan.ligand_mass_ug is None:
@@ -82,6 +86,21 @@ def _mass_warnings(patient: Patient) -> Iterator[str]:
                 f"{before}: organ_exchange cannot tell what another mass changes, "
                 "since nothing saturates in it"
             )
+
+
+def _held_warnings(patient: Patient) -> Iterator[str]:
+    """Say what a model of many parameters takes as known of this patient."""
+    name, held = name_of(patient), patient_model(patient).uncertain
+    if held:
+        yield (
+            f"{name}: what scans do not inform is held at its typical value, so that "
+            "its uncertainty, and what it does at another ligand mass, is not in the "
+            f"intervals: {', '.join(held)}"
+        )
+    yield (
+        f"{name}: another ligand mass is simulated with binding rates that are priors, "
+        "not measured values of this patient or, for pentixather, of anybody"
+    )
 
 
 def _mass_text(mass_ug: float | None) -> str:

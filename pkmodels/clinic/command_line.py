@@ -1,4 +1,4 @@
-"""The command line: `pkmodels new`, `import`, `check`, `safe-activity` and `show`.
+"""The command line: `new`, `import`, `check`, `safe-activity`, `models` and `show`.
 
 What takes long to import is imported inside the command that needs it.
 """
@@ -188,6 +188,25 @@ def safe_activity(
     else:
         print_result(output.result, Console())
     raise typer.Exit(output.exit_code)
+
+
+@app.command(
+    help="List the library's models: what each is, and what it was tested against."
+)
+@_failures_reported()
+def models(
+    sizes: Annotated[
+        bool,
+        typer.Option(
+            "--sizes", help="Count amounts and parameters, too; this takes seconds."
+        ),
+    ] = False,
+) -> None:
+    """Print the table of the library's models."""
+    from pkmodels.clinic.model_list import list_models
+
+    typer.echo(list_models(sizes=sizes))
+    typer.echo("One of them: `pkmodels show NAME --as table`")
 
 
 @app.command(help="Print a model: its reactions, equations, graph or tables.")

@@ -5,21 +5,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pkmodels.administrations import Administration
 from pkmodels.clinic.dose_weights import (
     Irradiation,
     combine,
     irradiation_of,
     weigh,
 )
-from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.patient import Patient, Plan
+from pkmodels.clinic.patient_models import given_nmol, planned_nmol
 from pkmodels.clinic.responses import Response
 from pkmodels.dosimetry.biological_dose import g_factor
 from pkmodels.dosimetry.doses import draw_factors
 from pkmodels.dosimetry.protraction import protract
+from pkmodels.dosimetry.solved_protraction import protraction_of
 from pkmodels.exact import Doses, ExactSystem
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.prediction import Prediction, predict
 from pkmodels.nuclides import nuclide
+from pkmodels.saturable import SaturableSystem
+from pkmodels.schedule import Schedule
 from pkmodels.units import MBQ_PER_GBQ
 
 # By then uptake from blood is over: six half-times of 4 h, the 97.5 % point of its
@@ -160,15 +165,70 @@ def targets_of(
     return {name: (name,) for name in measured} | groups
 
 
-def unit_dose(label: str, duration_h: float) -> Doses:
-    """Return 1 MBq of a label, as the exact solution takes it.
+@dataclass(frozen=True)
+class Syringe:
+    """What is given, but for its activity.
 
     Parameters
     ----------
-    label : str
-        The radionuclide.
+    ligand, label : str
+        Ligand, and the radionuclide that it carries.
     duration_h : float
         Length of the infusion, h; 0 is a bolus.
+    ligand_nmol : float or None
+        All ligand, nmol; None where the model does not ask, since nothing saturates.
+    """
+
+    ligand: str
+    label: str
+    duration_h: float
+    ligand_nmol: float | None
+
+
+def syringe_of(patient: Patient, plan: Plan) -> Syringe:
+    """Return what one cycle of a plan gives.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    plan : Plan
+        One of its plans, or one to compare them with.
+
+    Returns
+    -------
+    Syringe
+    """
+    nmol = planned_nmol(patient, plan)
+    return Syringe(plan.ligand, plan.label, plan.duration_h, nmol)
+
+
+def syringe_given(patient: Patient, label: str, given: Administration) -> Syringe:
+    """Return what an administration of a label gave.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+    label : str
+        Its label.
+    given : Administration
+        One of the patient's.
+
+    Returns
+    -------
+    Syringe
+    """
+    return Syringe(given.ligand, label, given.duration_h, given_nmol(patient))
+
+
+def unit_dose(syringe: Syringe) -> Doses:
+    """Return 1 MBq of a label, as a solution takes it.
+
+    Parameters
+    ----------
+    syringe : Syringe
+        What is given.
 
     Returns
     -------
@@ -176,19 +236,17 @@ def unit_dose(label: str, duration_h: float) -> Doses:
 
     Examples
     --------
-    >>> unit_dose("Y-90", 0.5).length_h
+    >>> unit_dose(Syringe("pentixather", "Y-90", 0.5, None)).length_h
     array([0.5])
     """
-    decay = np.float64(nuclide(label).decay_constant_per_h)
-    return Doses(np.zeros(1), np.array([duration_h]), np.ones(1), decay)
+    decay = np.float64(nuclide(syringe.label).decay_constant_per_h)
+    length, nmol = np.array([syringe.duration_h]), syringe.ligand_nmol
+    amount = None if nmol is None else np.array([nmol])
+    return Doses(np.zeros(1), length, np.ones(1), decay, amount)
 
 
 def expose(
-    fit: Fit,
-    dosimetry: Dosimetry,
-    label: str,
-    duration_h: float,
-    last_h: Mapping[str, float],
+    fit: Fit, dosimetry: Dosimetry, syringe: Syringe, last_h: Mapping[str, float]
 ) -> dict[str, Exposure]:
     """Return the exposure of every region and group to one administration of a label.
 
@@ -198,10 +256,8 @@ def expose(
         A fit that passed its checks.
     dosimetry : Dosimetry
         From `prepare_dosimetry`.
-    label : str
-        The label.
-    duration_h : float
-        Length of the infusion, h; 0 is a bolus.
+    syringe : Syringe
+        What is given.
     last_h : mapping of str to float
         Time of each region's last scan after an administration, h.
 
@@ -217,17 +273,17 @@ def expose(
     SolveError
         When a draw cannot be solved.
     """
-    unit = unit_dose(label, duration_h)
+    unit = unit_dose(syringe)
     compiled, parameters = fit.posterior.compiled, fit.parameters()
-    divided = divide(compiled.system.observables, last_h, duration_h)
+    divided = divide(compiled.system.observables, last_h, syringe.duration_h)
     predicted = predict(compiled, parameters, unit, divided)
     half_lives = _effective_half_lives(compiled, parameters, unit, last_h)
     totals = dict(zip(predicted.observables, predicted.time_integrals.T, strict=True))
-    irradiation = dosimetry.irradiations[label]
+    irradiation = dosimetry.irradiations[syringe.label]
     weights = weigh(
         irradiation, dosimetry.masses_g, dosimetry.factors, dosimetry.targets
     )
-    protraction = _protraction(compiled, parameters, unit, predicted, dosimetry)
+    protraction = _protraction(fit, syringe, predicted, dosimetry)
     found = {}
     for target, names in dosimetry.targets.items():
         columns = [predicted.observables.index(name) for name in names]
@@ -284,14 +340,11 @@ def divide(
 
 
 def _protraction(
-    compiled: ExactSystem,
-    parameters: np.ndarray,
-    unit: Doses,
-    predicted: Prediction,
-    dosimetry: Dosimetry,
+    fit: Fit, syringe: Syringe, predicted: Prediction, dosimetry: Dosimetry
 ) -> Callable[[str, Mapping[str, np.ndarray] | None], np.ndarray | None]:
     """Return what gives a target's G-factor; targets of one response share a solve."""
     solved: dict[int, np.ndarray] = {}
+    compiled, parameters = fit.posterior.compiled, fit.parameters()
 
     def of_target(
         target: str, weights: Mapping[str, np.ndarray] | None
@@ -301,7 +354,7 @@ def _protraction(
             return None
         repair = response.repair_half_time_h
         if id(repair) not in solved:
-            solved[id(repair)] = protract(compiled, parameters, unit, repair)
+            solved[id(repair)] = _products(compiled, parameters, syringe, repair)
         none = np.zeros(len(parameters))
         columns = [weights.get(name, none) for name in predicted.observables]
         return g_factor(
@@ -311,8 +364,35 @@ def _protraction(
     return of_target
 
 
+def _products(
+    compiled: ExactSystem | SaturableSystem,
+    parameters: np.ndarray,
+    syringe: Syringe,
+    repair_half_time_h: np.ndarray,
+) -> np.ndarray:
+    """Return the products of dose rates and unrepaired damage, by observable."""
+    if not isinstance(compiled, SaturableSystem):
+        return protract(compiled, parameters, unit_dose(syringe), repair_half_time_h)
+    drawn = dict(zip(compiled.parameters, parameters.T, strict=True))
+    given = Administration(
+        0.0,
+        syringe.duration_h,
+        syringe.ligand,
+        syringe.label,
+        1.0,
+        ligand_nmol=syringe.ligand_nmol,
+    )
+    return protraction_of(
+        compiled.system,
+        {**compiled.fixed, **drawn},
+        Schedule((given,)),
+        repair_half_time_h,
+        observables=compiled.system.observables,
+    ).q
+
+
 def _effective_half_lives(
-    compiled: ExactSystem,
+    compiled: ExactSystem | SaturableSystem,
     parameters: np.ndarray,
     unit: Doses,
     last_h: Mapping[str, float],

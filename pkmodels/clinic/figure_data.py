@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
-from pkmodels.clinic.exposure import unit_dose
+from pkmodels.clinic.exposure import syringe_of, unit_dose
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import last_scans_h
 from pkmodels.clinic.report_figures import (
@@ -85,7 +85,7 @@ def _curves(patient: Patient, fit: Fit) -> tuple[CurveBand, ...]:
         doses = doses_of(patient.schedule.of_label(label))
         curves += _bands(patient, fit, doses, _times(end), label, "measured", "MBq")
     for plan in patient.plans:
-        unit = unit_dose(plan.label, plan.duration_h)
+        unit = unit_dose(syringe_of(patient, plan))
         doses = unit._replace(activity=MBQ_PER_GBQ * np.asarray(unit.activity))
         unit = "MBq per GBq planned"
         times = _times(beyond)

@@ -1,20 +1,20 @@
 """Models shown to a reader: those of the library, and those in a user's file."""
 
-import importlib
 import importlib.util
 import inspect
-import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import Any
 
 from sympy import sympify
 
-import pkmodels.models
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, PkmodelsError, suggest
+from pkmodels.models import library
 from pkmodels.notation.equations import equations_text, latex
 from pkmodels.notation.formulas import formula_text
 from pkmodels.notation.graph import graph_svg
@@ -23,33 +23,42 @@ from pkmodels.notation.supplement import supplement
 
 _DEFAULT_NAME = "model"
 _VALUES = "VALUES"
+_VALUES_FUNCTION = "values"
 _LOADED_NAME = "shown_model_file"
 
 
-def _chemistry(model: Model, module: ModuleType) -> str:
+@dataclass(frozen=True)
+class _Origin:
+    """Where a model is from: a module, the name in it, and what a user calls both."""
+
+    module: ModuleType
+    name: str
+    shown: str
+
+
+def _chemistry(model: Model, origin: _Origin) -> str:
     return str(model)
 
 
-def _equations(model: Model, module: ModuleType) -> str:
+def _equations(model: Model, origin: _Origin) -> str:
     return equations_text(model)
 
 
-def _latex(model: Model, module: ModuleType) -> str:
+def _latex(model: Model, origin: _Origin) -> str:
     return latex(model)
 
 
-def _graph(model: Model, module: ModuleType) -> str:
+def _graph(model: Model, origin: _Origin) -> str:
     return graph_svg(model)
 
 
-def _supplement(model: Model, module: ModuleType) -> str:
-    return supplement(
-        model, _values_of(module), assumptions=inspect.getdoc(module) or ""
-    )
+def _supplement(model: Model, origin: _Origin) -> str:
+    documented = inspect.getdoc(origin.module) or ""
+    return supplement(model, _values_of(origin), assumptions=documented)
 
 
-def _table(model: Model, module: ModuleType) -> str:
-    values = _values_of(module)
+def _table(model: Model, origin: _Origin) -> str:
+    values = _values_of(origin)
     check_values(model.parameters, values)
     amounts = [
         (a.name, a.unit, a.ligand or "none", formula_text(sympify(start)))
@@ -67,7 +76,7 @@ def _table(model: Model, module: ModuleType) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-FORMS: Mapping[str, Callable[[Model, ModuleType], str]] = {
+FORMS: Mapping[str, Callable[[Model, _Origin], str]] = {
     "chemistry": _chemistry,
     "equations": _equations,
     "latex": _latex,
@@ -86,7 +95,8 @@ def show(name: str, form: str) -> str:
         A model of the library, or ``file.py:name``, or ``file.py`` where the name is
         ``model``: of a Model, or of a function that returns one and takes no
         arguments. The module may have ``VALUES``, a mapping of parameter names to
-        Value, Prior or number, and its docstring opens the supplement.
+        Value, Prior or number, or a function ``values()`` that returns one, and its
+        docstring opens the supplement.
     form : str
         ``chemistry``, ``equations`` (plain text), ``latex``, ``graph`` (SVG),
         ``table`` (amounts and parameters with units and values) or ``supplement``
@@ -100,7 +110,7 @@ def show(name: str, form: str) -> str:
     ------
     InputError
         When there is no such form, model, file or function, it does not return a model,
-        or ``VALUES`` holds what is no value.
+        or ``VALUES`` or ``values()`` holds what is no value.
     ModelError
         When the model is ill-posed.
 
@@ -114,13 +124,15 @@ def show(name: str, form: str) -> str:
         raise InputError(f"no form {form!r}: {suggest(form, FORMS)}")
     file, model_name = _file_and_name(name)
     if file is None:
-        module = _library_module(name)
-        model = _made(module, _DEFAULT_NAME, name)
-    else:
-        with _importable(file.parent):
-            module = _loaded(file)
-            model = _made(module, model_name, f"{file}:{model_name}")
-    return FORMS[form](model, module).rstrip("\n")
+        origin = _Origin(_library_module(name), _DEFAULT_NAME, name)
+        return _shown(origin, form)
+    with _importable(file.parent):
+        origin = _Origin(_loaded(file), model_name, f"{file}:{model_name}")
+        return _shown(origin, form)
+
+
+def _shown(origin: _Origin, form: str) -> str:
+    return FORMS[form](_made(origin), origin).rstrip("\n")
 
 
 def library_names() -> tuple[str, ...]:
@@ -135,24 +147,16 @@ def library_names() -> tuple[str, ...]:
     >>> "organ_exchange" in library_names()
     True
     """
-    names = [found.name for found in pkgutil.iter_modules(pkmodels.models.__path__)]
-    return tuple(
-        name for name in names if hasattr(_module_of_library(name), _DEFAULT_NAME)
-    )
-
-
-def _module_of_library(name: str) -> ModuleType:
-    return importlib.import_module(f"{pkmodels.models.__name__}.{name}")
+    return library.MODELS
 
 
 def _library_module(name: str) -> ModuleType:
-    known = library_names()
-    if name not in known:
+    if name not in library.MODELS:
         raise InputError(
-            f"no model {name!r}: {suggest(name, known)}; a model of your own is shown "
-            "by file.py:name"
+            f"no model {name!r}: {suggest(name, library.MODELS)}; a model of your own "
+            "is shown by file.py:name"
         )
-    return _module_of_library(name)
+    return library.find(name)
 
 
 def _file_and_name(name: str) -> tuple[Path | None, str]:
@@ -204,7 +208,8 @@ def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _made(module: ModuleType, name: str, shown: str) -> Model:
+def _made(origin: _Origin) -> Model:
+    module, name, shown = origin.module, origin.name, origin.shown
     found = getattr(module, name, None)
     if isinstance(found, Model):
         return found
@@ -218,23 +223,11 @@ def _made(module: ModuleType, name: str, shown: str) -> Model:
         raise InputError(
             f"{shown}: there is no function and no model {name!r}: {suggest(name, own)}"
         )
-    required = [
-        name
-        for name, parameter in inspect.signature(found).parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    if required:
-        raise InputError(
-            f"{shown} needs {', '.join(required)}: write a function without arguments "
-            "that calls it, and name that one as file.py:function"
-        )
-    try:
-        made = found()
-    except PkmodelsError:
-        raise
-    except Exception as error:
-        raise InputError(f"{shown} fails, by {_named(error)}: mend it") from error
+    remedy = (
+        "write a function without arguments that calls it, and name that one as "
+        "file.py:function"
+    )
+    made = _called(found, shown, remedy)
     if not isinstance(made, Model):
         raise InputError(
             f"{shown} returns {made!r}, which is no Model: return one, or name another "
@@ -243,8 +236,38 @@ def _made(module: ModuleType, name: str, shown: str) -> Model:
     return made
 
 
-def _values_of(module: ModuleType) -> Mapping[str, Known]:
-    return getattr(module, _VALUES, {})
+def _called(function: FunctionType, shown: str, remedy: str) -> object:
+    """Return what a user's function returns without arguments."""
+    required = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if required:
+        raise InputError(f"{shown} needs {', '.join(required)}: {remedy}")
+    try:
+        return function()
+    except PkmodelsError:
+        raise
+    except Exception as error:
+        raise InputError(f"{shown} fails, by {_named(error)}: mend it") from error
+
+
+def _values_of(origin: _Origin) -> Mapping[str, Known]:
+    """Return what a module knows of parameters; its ``values()`` are ``model``'s."""
+    module = origin.module
+    function = getattr(module, _VALUES_FUNCTION, None)
+    if origin.name != _DEFAULT_NAME or not inspect.isfunction(function):
+        return getattr(module, _VALUES, {})
+    if hasattr(module, _VALUES):
+        raise InputError(
+            f"{origin.shown}: the file has {_VALUES} and {_VALUES_FUNCTION}(): keep one"
+        )
+    remedy = "give each argument a default, as those of the model have"
+    shown = f"{_VALUES_FUNCTION}() of {origin.shown}"
+    made: Any = _called(function, shown, remedy)
+    return made
 
 
 def _described(value: Known | None) -> str:

@@ -29,6 +29,7 @@ from pkmodels.clinic.patient import (
 )
 from pkmodels.clinic.patient_checks import table_problems, table_warnings
 from pkmodels.clinic.patient_format import HistoryTable, PatientFile
+from pkmodels.clinic.patient_models import SATURABLE
 from pkmodels.clinic.patient_tables import RegionTable
 from pkmodels.clinic.patient_toml import parse_patient_toml
 from pkmodels.decision import History
@@ -36,6 +37,7 @@ from pkmodels.dosimetry.outlines import sphere_diameter, volume_uncertainty
 from pkmodels.dosimetry.s_table_files import read_s_table
 from pkmodels.dosimetry.s_tables import STable
 from pkmodels.errors import InputError
+from pkmodels.models.values import LIGANDS
 from pkmodels.schedule import Schedule
 
 
@@ -250,7 +252,16 @@ def _history(table: HistoryTable) -> History:
 
 
 def _schedule(tables: PatientFile) -> Schedule:
-    given = (Administration(**table.model_dump()) for table in tables.administration)
+    molar_masses = {}
+    if tables.decision.model in SATURABLE:
+        # Only there amounts matter; elsewhere they are another form of schedule.
+        molar_masses = {n: x.molar_mass_g_per_mol.value for n, x in LIGANDS.items()}
+    given = (
+        Administration(
+            **table.model_dump(), molar_mass_g_per_mol=molar_masses.get(table.ligand)
+        )
+        for table in tables.administration
+    )
     return Schedule(tuple(sorted(given, key=lambda a: a.time_h)))
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pkmodels.clinic.dose_weights import COMPARED, self_value
 from pkmodels.clinic.patient import Patient, Plan
+from pkmodels.clinic.patient_models import saturates
 
 
 def plans_to_compare(patient: Patient) -> list[Plan]:
@@ -35,7 +36,10 @@ def plans_to_compare(patient: Patient) -> list[Plan]:
 
 
 def mass_changes(patient: Patient, plan: Plan) -> bool:
-    """Return whether a plan's ligand mass is not known to be the one measured.
+    """Return whether a plan's ligand mass may change what no solve accounts for.
+
+    A model that saturates is solved with the mass of each; in another, the mass is not
+    known to be the one measured.
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ def mass_changes(patient: Patient, plan: Plan) -> bool:
     -------
     bool
     """
+    if saturates(patient):
+        return False
     given = {a.ligand_mass_ug for a in patient.schedule.administrations}
     return plan.ligand_mass_ug is None or given != {plan.ligand_mass_ug}
 

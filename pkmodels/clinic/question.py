@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pkmodels.clinic.patient import Calibration as StatedCalibration
 from pkmodels.clinic.patient import Patient, Recovery, Region
+from pkmodels.clinic.patient_models import measured_organs, patient_model, saturates
 from pkmodels.decision import draws_needed
 from pkmodels.dosimetry.outlines import (
     RecoveryCurve,
@@ -13,14 +14,22 @@ from pkmodels.dosimetry.outlines import (
     recover,
     sphere_diameter,
 )
-from pkmodels.exact import compile_exactly
+from pkmodels.exact import ExactSystem, compile_exactly
 from pkmodels.fitting.observations import Calibration, Outline, arrange, floor_name
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.sampling import CHAINS, CHUNK
 from pkmodels.measurements import Quantity
 from pkmodels.models import organ_exchange, values
+from pkmodels.saturable import SaturableSystem, compile_saturable
 from pkmodels.system import assemble
-from pkmodels.values import Certainty, Prior, half_normal, log_normal, log_sd_of_cv
+from pkmodels.values import (
+    Certainty,
+    Prior,
+    PriorSet,
+    half_normal,
+    log_normal,
+    log_sd_of_cv,
+)
 
 _USUAL_DRAWS_PER_CHAIN = 2000
 # The report's tables and figures stay quick with so many.
@@ -32,7 +41,7 @@ MONTE_CARLO_LIMIT = 0.01
 
 
 def build_posterior(patient: Patient) -> Posterior:
-    """Join a patient's data with organ_exchange and its priors.
+    """Join a patient's data with a model and its priors.
 
     Parameters
     ----------
@@ -45,11 +54,7 @@ def build_posterior(patient: Patient) -> Posterior:
     """
     measured = {m.region for m in patient.measurements}
     regions = [region for region in patient.regions if region.name in measured]
-    organs = {region.name: region.organ for region in regions}
-    planned = any(plan.duration_h > 0.0 for plan in patient.plans)
-    form = patient.schedule.form
-    form = replace(form, infusions=form.infusions or planned)
-    compiled = compile_exactly(assemble(organ_exchange.model(tuple(organs)), form))
+    compiled, priors = _kinetics(patient)
     calibrations = [_calibration(stated) for stated in patient.calibrations]
     return Posterior(
         compiled=compiled,
@@ -60,7 +65,7 @@ def build_posterior(patient: Patient) -> Posterior:
             calibrations,
             *outlines_of(patient),
         ),
-        priors=organ_exchange.priors(patient.schedule.ligands[0], organs),
+        priors=priors,
         masses={
             r.name: log_normal(
                 r.mass_g,
@@ -80,6 +85,28 @@ def build_posterior(patient: Patient) -> Posterior:
         floor_everywhere=patient.noise_floor,
         minimum_noise=values.MINIMUM_NOISE.value,
     )
+
+
+def _kinetics(patient: Patient) -> tuple[ExactSystem | SaturableSystem, PriorSet]:
+    """Return the compiled model that the file names, and the priors of what varies."""
+    planned = any(plan.duration_h > 0.0 for plan in patient.plans)
+    form = patient.schedule.form
+    form = replace(form, infusions=form.infusions or planned)
+    ligand = patient.schedule.ligands[0]
+    if saturates(patient):
+        chosen = patient_model(patient)
+        compiled = compile_saturable(
+            chosen.model,
+            ligand,
+            tuple(chosen.priors),
+            chosen.fixed,
+            infusions=form.infusions,
+        )
+        return compiled, PriorSet(chosen.priors, {})
+    organs = measured_organs(patient)
+    model = organ_exchange.model(tuple(organs))
+    priors = organ_exchange.priors(ligand, organs)
+    return compile_exactly(assemble(model, form)), priors
 
 
 def outlines_of(patient: Patient) -> tuple[list[Outline], list[tuple[str, float]]]:

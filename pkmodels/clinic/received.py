@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkmodels.clinic.exposure import Dosimetry, Exposure
+from pkmodels.clinic.exposure import Dosimetry, Exposure, Syringe, syringe_given
 from pkmodels.clinic.patient import Patient
 from pkmodels.decision import DoseLimit, draw_histories
 from pkmodels.dosimetry.biological_dose import biologically_effective_dose
@@ -49,7 +49,7 @@ def dose_limits(patient: Patient) -> list[DoseLimit]:
 def receive(
     patient: Patient,
     dosimetry: Dosimetry,
-    exposures: Mapping[tuple[str, float], Mapping[str, Exposure]],
+    exposures: Mapping[Syringe, Mapping[str, Exposure]],
     generator: np.random.Generator,
 ) -> Received:
     """Add up what was received before.
@@ -63,8 +63,8 @@ def receive(
         The patient.
     dosimetry : Dosimetry
         From `pkmodels.clinic.exposure.prepare_dosimetry`.
-    exposures : mapping of (str, float) to mapping of str to Exposure
-        Of each label and length of infusion, h, that was given.
+    exposures : mapping of Syringe to mapping of str to Exposure
+        Of each that was given.
     generator : numpy Generator
         Draws the history.
 
@@ -80,7 +80,7 @@ def receive(
     doses: dict[str, np.ndarray | None] = {}
     beds: dict[str, np.ndarray | None] = {}
     for label, given in patient.schedule.labelled:
-        for target, exposure in exposures[label, given.duration_h].items():
+        for target, exposure in exposures[syringe_given(patient, label, given)].items():
             dose = bed = None
             if exposure.dose_Gy_per_GBq is not None:
                 dose = exposure.dose_Gy_per_GBq * (given.activity_MBq / MBQ_PER_GBQ)

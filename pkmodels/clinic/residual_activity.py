@@ -6,7 +6,7 @@ import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice, mass_effects
 from pkmodels.clinic.dose_weights import combine, weigh
-from pkmodels.clinic.exposure import unit_dose
+from pkmodels.clinic.exposure import syringe_of, unit_dose
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.result_dosimetry import Residual
@@ -48,7 +48,7 @@ def at_transplantation(
     if day is None or decision is None or decision.activity_GBq == 0.0:
         return None
     plan, given_MBq = choice.plan, MBQ_PER_GBQ * decision.activity_per_cycle_GBq
-    unit = unit_dose(plan.label, plan.duration_h)
+    unit = unit_dose(syringe_of(patient, plan))
     doses = unit._replace(activity=given_MBq * np.asarray(unit.activity))
     effects = mass_effects(patient, fit) if mass_changes(patient, plan) else {}
     return _residual(

@@ -126,14 +126,13 @@ def _fit_and_assess(
     """Fit and assess, again with more draws where a decision is not sharp enough."""
     from pkmodels.clinic.assessment import assess
     from pkmodels.clinic.question import build_posterior, draws_per_chain, more_draws
-    from pkmodels.fitting.anchoring import problem_of
-    from pkmodels.fitting.fit import compile_fit
+    from pkmodels.fitting.fit import compile_fit, prepare
     from pkmodels.fitting.sampling import warm_up
 
     posterior = build_posterior(patient)
     with _timed(seconds, "compile"), console.status("Compiling the model"):
         compiled = compile_fit(posterior)
-        warm_up(compiled.sampler, problem_of(posterior))
+        warm_up(compiled.sampler, prepare(posterior, compiled, seed=seed))
     count = draws_per_chain(patient.confidence)
     while True:
         with _timed(seconds, "sample"):

@@ -89,4 +89,7 @@ def _number(value: Value | Prior) -> str:
     if value.family is Family.LOG_NORMAL:
         median, log_sd = value.parameters["median"], value.parameters["log_sd"]
         return f"log-normal, median {median:.6g}, sd of ln {log_sd:.3g}"
+    if value.family is Family.LOGIT_NORMAL:
+        median, logit_sd = value.parameters["median"], value.parameters["logit_sd"]
+        return f"logit-normal, median {median:.6g}, sd of logit {logit_sd:.3g}"
     return f"half-normal, scale {value.parameters['scale']:.6g}"
