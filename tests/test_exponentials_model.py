@@ -12,7 +12,7 @@ from pkmodels.compiled_integrals import compile_integrals
 from pkmodels.dosimetry.biological_dose import g_factor, g_factor_of_exponentials
 from pkmodels.dosimetry.solved_protraction import protraction_of
 from pkmodels.errors import InputError, ModelError
-from pkmodels.models import exponentials
+from pkmodels.models import exponential_terms, exponentials
 from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Schedule
 from pkmodels.system import System, assemble
@@ -71,14 +71,16 @@ def test_g_factors_are_those_of_the_table(row: dict[str, str]) -> None:
     )
     solved = g_factor(np.ones((1, 1)), found.q, found.time_integrals)
     assert float(solved[0]) == pytest.approx(expected, rel=1e-6)
-    curve = exponentials.curve_of(
+    curve = exponential_terms.curve_of(
         values, "organ", "Lu-177", regions=("organ",), phases=phases, uptake=uptake
     )
     closed = g_factor_of_exponentials(curve.coefficients, curve.rates_per_h, repair)
     assert float(closed) == pytest.approx(expected, rel=1e-9)
     # And the integral is that of the table's exponentials.
     area = sum(a * t / LN2 for a, t in zip(amplitudes, half_lives, strict=True))
-    assert float(exponentials.integrate_curve(curve)) * scale == pytest.approx(area)
+    assert float(exponential_terms.integrate_curve(curve)) * scale == pytest.approx(
+        area
+    )
     assert found.time_integrals[0, 0] / GIVEN * scale == pytest.approx(area, rel=1e-6)
 
 
@@ -99,10 +101,10 @@ def test_ratios_of_yttrium_to_lutetium_are_those_of_the_table() -> None:
         expected = float(row["TIAC_ratio"])
         assert whole["Y-90"] / whole["Lu-177"] == pytest.approx(expected, rel=1e-7)
         for label, column in (("Lu-177", "Teff_Lu_h"), ("Y-90", "Teff_Y_h")):
-            effective = exponentials.effective_half_life(half_life, label)
+            effective = exponential_terms.effective_half_life(half_life, label)
             assert float(effective) == pytest.approx(float(row[column]), rel=1e-9)
             if half_life < 1e13:
-                back = exponentials.biological_half_life(effective, label)
+                back = exponential_terms.biological_half_life(effective, label)
                 assert float(back) == pytest.approx(half_life, rel=1e-9)
 
 
@@ -178,23 +180,23 @@ def test_curves_are_sums_of_exponentials(phases: int, uptake: bool) -> None:
         np.testing.assert_allclose(
             seen.observables["organ"], GIVEN * expected, rtol=1e-6, atol=1e-9
         )
-        curve = exponentials.curve_of(
+        curve = exponential_terms.curve_of(
             values, "organ", "Lu-177", regions=regions, phases=phases, uptake=uptake
         )
         terms = np.exp(-np.outer(times, curve.rates_per_h)) @ curve.coefficients
         np.testing.assert_allclose(terms, expected, rtol=1e-9, atol=1e-12)
-        closed = GIVEN * float(exponentials.integrate_curve(curve))
+        closed = GIVEN * float(exponential_terms.integrate_curve(curve))
         assert seen.time_integrals["organ"] == pytest.approx(closed, rel=1e-7)
 
 
 def test_draws_are_integrated_together() -> None:
     drawn = draw_values(exponentials.values(), 7, seed=1)
-    curve = exponentials.curve_of(drawn, "liver", "Y-90")
+    curve = exponential_terms.curve_of(drawn, "liver", "Y-90")
     assert curve.coefficients.shape == curve.rates_per_h.shape == (7, 3)
     one = {name: draws[4] for name, draws in drawn.items()}
-    alone = exponentials.curve_of(one, "liver", "Y-90")
-    whole = exponentials.integrate_curve(curve)
-    assert whole[4] == pytest.approx(float(exponentials.integrate_curve(alone)))
+    alone = exponential_terms.curve_of(one, "liver", "Y-90")
+    whole = exponential_terms.integrate_curve(curve)
+    assert whole[4] == pytest.approx(float(exponential_terms.integrate_curve(alone)))
     slowest = np.min(curve.rates_per_h, axis=-1)
     assert (slowest > nuclide("Y-90").decay_constant_per_h).all()
 
@@ -223,10 +225,10 @@ def test_what_cannot_be_is_refused() -> None:
     values = {"uptake_odds_a": 0.1, "uptake_half_time": 5.0}
     values["biological_half_life_a"] = 5.0
     with pytest.raises(InputError, match="are equal"):
-        exponentials.curve_of(values, "a", "Lu-177", regions=("a",), phases=1)
+        exponential_terms.curve_of(values, "a", "Lu-177", regions=("a",), phases=1)
     with pytest.raises(InputError, match="no region 'livr'"):
-        exponentials.curve_of(values, "livr", "Lu-177", regions=("a",), phases=1)
+        exponential_terms.curve_of(values, "livr", "Lu-177", regions=("a",), phases=1)
     with pytest.raises(InputError, match="below the physical one"):
-        exponentials.biological_half_life(160.0, "Lu-177")
+        exponential_terms.biological_half_life(160.0, "Lu-177")
     with pytest.raises(InputError, match="must be > 0"):
-        exponentials.effective_half_life(0.0, "Lu-177")
+        exponential_terms.effective_half_life(0.0, "Lu-177")

@@ -144,8 +144,7 @@ def occupied(
 def test_receptors_of_lesion_1_are_free_again_as_published(row: dict[str, str]) -> None:
     """Within 15 % of the paper, and as another implementation of it has them.
 
-    The paper's 25 % after 12 h is 28 % in both: no weight, haematocrit or K_D that is
-    open gives it, and nothing is tuned.
+    The paper's 25 % after 12 h are 28 % in both; nothing is tuned.
     """
     count, interval_h = int(row["injections"]), float(row["interval_h"])
     # Just before the last injection, which is left out.
@@ -159,7 +158,9 @@ def test_receptors_of_lesion_1_are_free_again_as_published(row: dict[str, str]) 
             for patient in PATIENTS
         ]
     )
-    assert found == pytest.approx(float(row["rewritten"]), abs=0.5, rel=0.01)
+    printed = row["rewritten"]
+    half_a_digit = 0.05 if "." in printed else 0.5
+    assert found == pytest.approx(float(printed), abs=half_a_digit)
     least, most = float(row["published_least"]), float(row["published_most"])
     assert 0.85 * least < found < 1.15 * most
 
@@ -211,7 +212,7 @@ def test_amounts_are_those_of_the_equations_written_anew() -> None:
 
 @pytest.mark.reference
 def test_salivary_doses_are_those_of_another_implementation() -> None:
-    """Which prints 5.6-6.5 Gy of four patients and 22.3 Gy of the third."""
+    """Of four patients 5.6-6.5 Gy, of the third 22.3 Gy: nlmixr2lib's article."""
     doses = []
     times_h = np.concatenate([np.linspace(0, 24, 200), np.linspace(25, 600, 300)])
     for patient in PATIENTS:

@@ -22,12 +22,14 @@ from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_models import patient_model
 from pkmodels.clinic.question import build_posterior
+from pkmodels.definition import Model
 from pkmodels.dosimetry.biological_dose import g_factor
 from pkmodels.dosimetry.solved_protraction import protraction_of
 from pkmodels.errors import InputError, ModelError
 from pkmodels.exact import Doses
-from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.posterior import EXPECTED, build_model
+from pkmodels.fitting.anchoring import problem_of
+from pkmodels.fitting.fit import Fit, compile_fit
+from pkmodels.fitting.posterior import EXPECTED
 from pkmodels.fitting.prediction import predict, predict_curves
 from pkmodels.fitting.sampling import Draws
 from pkmodels.models import organ_exchange, pentixather
@@ -44,7 +46,7 @@ DRAWS = TRUTH * np.array([[1.0, 1.0, 1.0], [0.5, 2.0, 0.8], [2.0, 0.7, 1.3]])
 TIMES = np.array([0.1, 0.5, 4.0, 24.0, 168.0])
 
 
-def organs_only() -> object:
+def organs_only() -> Model:
     model = pbpk12.model()
     return replace(model, observables={n: model.observables[n] for n in ORGANS})
 
@@ -216,20 +218,14 @@ def test_a_planned_dose_is_simulated_with_the_planned_mass(
 
 def test_the_posterior_predicts_what_simulate_does(patient: Patient, fit: Fit) -> None:
     posterior = fit.posterior
-    model = build_model(posterior)
-    point = model.initial_point()
-    expected = model.compile_fn(
-        model[EXPECTED], inputs=model.value_vars, on_unused_input="ignore"
-    )(point)
+    sampler = compile_fit(posterior).sampler
+    centre = problem_of(posterior).centre
+    drawn = dict(zip(sampler.names, sampler.constrain(centre[None, None]), strict=True))
+    one = {name: np.asarray(values)[0, 0] for name, values in drawn.items()}
     chosen = patient_model(patient)
-    drawn = model.compile_fn(
-        [model["kinetics"], model["proportion"], model["calibration"]],
-        inputs=model.value_vars,
-        on_unused_input="ignore",
-    )(point)
     groups = posterior.all_priors
-    values = dict(zip(groups["kinetics"], drawn[0], strict=True))
-    values |= dict(zip(groups["proportion"], drawn[1], strict=True))
+    values = dict(zip(groups["kinetics"], one["kinetics"], strict=True))
+    values |= dict(zip(groups["proportion"], one["proportion"], strict=True))
     system = assemble(chosen.model, patient.schedule.form)
     curves = simulate(
         system,
@@ -240,15 +236,16 @@ def test_the_posterior_predicts_what_simulate_does(patient: Patient, fit: Fit) -
     truth = [
         curves[m.region][[24.0, 96.0].index(m.start_h)] for m in patient.measurements
     ]
-    np.testing.assert_allclose(expected, drawn[2][0] * np.array(truth), rtol=2e-5)
+    expected = one["calibration"][0] * np.array(truth)
+    np.testing.assert_allclose(one[EXPECTED], expected, rtol=2e-5)
 
 
 def test_the_patients_own_volumes_enter(tmp_path: Path) -> None:
     text = SATURABLE.replace('model = "pentixather"', 'model = "dotatate_pbpk"')
-    text = text.replace('"pentixather"', '"dotatate"').replace("200.0", "200.0")
-    held = patient_model(read(tmp_path, text)).held
-    assert held["volume_kidneys"].value == pytest.approx(0.310)  # 160 + 150 g
-    assert held["volume_liver"].value == pytest.approx(1.4)  # the reference woman's
+    text = text.replace('"pentixather"', '"dotatate"')
+    fixed = patient_model(read(tmp_path, text)).fixed
+    assert fixed["volume_kidneys"] == pytest.approx(0.310)  # 160 + 150 g
+    assert fixed["volume_liver"] == pytest.approx(1.4)  # the reference woman's
 
 
 def test_what_is_held_is_said(patient: Patient, fit: Fit) -> None:

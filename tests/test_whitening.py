@@ -1,5 +1,7 @@
 """Whitened coordinates: mode and width of a known posterior, which stays what it is."""
 
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -56,7 +58,8 @@ def test_draws_in_whitened_coordinates_are_of_the_same_posterior() -> None:
 def test_a_posterior_that_is_finite_nowhere_is_refused() -> None:
     with pm.Model() as model:
         x = pm.Normal("x")
-        pm.Potential("nowhere", pm.math.log(-1.0 - x**2))
+        nowhere: Any = pm.math.log(-1.0 - x**2)
+        pm.Potential("nowhere", nowhere)
     sampler = compile_sampler(model, target_acceptance=0.8, coordinates=whitened)
     with pytest.raises(SolveError, match="finite at none"):
         whiten(sampler, Problem({}, (), np.zeros(1), np.ones(1)), seed=0)
