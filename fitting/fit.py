@@ -30,8 +30,9 @@ from pkmodels.fitting.sampling import (
     Sampler,
     compile_sampler,
     draw_posterior,
+    warm_up,
 )
-from pkmodels.fitting.whitening import whiten, whitened
+from pkmodels.fitting.whitening import of_no_data, whiten, whitened
 from pkmodels.saturable import SaturableSystem
 
 # First try, and a second with smaller steps where the first fails its checks.
@@ -252,29 +253,30 @@ def fit(
     return run(smaller_steps, attempt=2)
 
 
-def prepare(posterior: Posterior, compiled: CompiledFit, *, seed: int) -> Problem:
-    """Return what one run of a posterior's sampler is given.
+def warm_up_fit(posterior: Posterior, compiled: CompiledFit) -> None:
+    """Compile what a fit will need, by running one chunk of its sampler.
 
     Parameters
     ----------
     posterior : Posterior
-        What is fitted.
+        What is to be fitted.
     compiled : CompiledFit
-        From `compile_fit`.
-    seed : int
-        Repeats the search for the mode of a saturable system's posterior, >= 0.
-
-    Returns
-    -------
-    Problem
+        From `compile_fit`; its later runs are not changed.
 
     Examples
     --------
     >>> from pkmodels.fitting import worked_example
     >>> example = worked_example.posterior()
-    >>> prepare(example, compile_fit(example), seed=0).centre.round(2)
-    array([ 4.09, -3.  ])
+    >>> warm_up_fit(example, compile_fit(example))
     """
+    problem = problem_of(posterior)
+    if isinstance(posterior.compiled, SaturableSystem):
+        problem = of_no_data(problem)
+    warm_up(compiled.sampler, problem)
+
+
+def _prepared(posterior: Posterior, compiled: CompiledFit, seed: int) -> Problem:
+    """Return what one run is given; of a saturable system, after finding the mode."""
     problem = problem_of(posterior)
     if not isinstance(posterior.compiled, SaturableSystem):
         return problem
@@ -292,7 +294,7 @@ def _sample_and_check(
 ) -> Fit:
     draws = draw_posterior(
         compiled.sampler,
-        prepare(posterior, compiled, seed=seed),
+        _prepared(posterior, compiled, seed),
         seed=seed,
         draws_per_chain=draws_per_chain,
         progress=progress,

@@ -123,6 +123,36 @@ def whiten(sampler: Sampler, problem: Problem, *, seed: int) -> Problem:
     )
 
 
+def of_no_data(problem: Problem) -> Problem:
+    """Return what a whitened sampler is compiled with, before a mode is known.
+
+    Of the right shapes, but with data that are no numbers: each trajectory then ends at
+    its first step, and the compilation is all that takes time.
+
+    Parameters
+    ----------
+    problem : Problem
+        As of `whiten`.
+
+    Returns
+    -------
+    Problem
+
+    Examples
+    --------
+    >>> found = of_no_data(Problem({"y": np.ones(1)}, (), np.ones(1), np.ones(1)))
+    >>> found.coordinates, found.data
+    ((array([1.]), array([[1.]])), {'y': array([nan])})
+    """
+    size = problem.centre.size
+    return Problem(
+        {name: np.full_like(values, np.nan) for name, values in problem.data.items()},
+        (problem.centre, np.diag(problem.spread)),
+        np.zeros(size),
+        np.ones(size),
+    )
+
+
 def _value_and_slope(
     slope: Callable[..., Any], data: Any, problem: Problem, scaled: np.ndarray
 ) -> tuple[float, np.ndarray]:

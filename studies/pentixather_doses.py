@@ -76,9 +76,7 @@ def reference_man() -> Patients:
     )
 
 
-def changed(
-    patients: Patients, values: Mapping[str, float | np.ndarray]
-) -> Patients:
+def changed(patients: Patients, values: Mapping[str, float | np.ndarray]) -> Patients:
     """Return the patients with other values of some parameters."""
     unknown = set(values) - set(patients.parameters)
     if unknown:
@@ -116,14 +114,16 @@ def _system(form: ScheduleForm) -> System:
     return assemble(pentixather.model(cohort.REGIONS), form)
 
 
-def activities(patients: Patients, given: Schedule) -> dict[str, np.ndarray]:
-    """Return each organ's activity at `cohort.TIMES_H`, MBq (blood: MBq/L)."""
+def activities(
+    patients: Patients, given: Schedule, times_h: np.ndarray = cohort.TIMES_H
+) -> dict[str, np.ndarray]:
+    """Return each organ's activity over time, MBq (blood: MBq/L)."""
     sets = gather_sets(
         simulate_sets(
             _system(given.form),
             patients.parameters,
             given,
-            cohort.TIMES_H,
+            times_h,
             observables=cohort.READ,
         )
     )
@@ -141,8 +141,14 @@ def s_values(patients: Patients, label: str, organ: str) -> np.ndarray:
 
 def doses(patients: Patients, given: Schedule) -> dict[str, np.ndarray]:
     """Return each organ's dose, Gy per GBq given."""
+    return doses_of(patients, given, activities(patients, given))
+
+
+def doses_of(
+    patients: Patients, given: Schedule, curves: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return each organ's dose, Gy per GBq, of activities at `cohort.TIMES_H`."""
     (label,) = given.labels
-    curves = activities(patients, given)
     decay = nuclide(label).decay_constant_per_h
     activity = sum(a.activity_MBq for a in given.administrations)
     return {
@@ -172,7 +178,8 @@ class Row:
     def shown(self, digits: int = 0) -> str:
         """Return the median and, where they differ, the ends."""
         middle, low, high = (
-            f"{x + 0.0:.{digits}f}".replace("-0", "0") if abs(x) < 10.0**-digits / 2
+            f"{x + 0.0:.{digits}f}".replace("-0", "0")
+            if abs(x) < 10.0**-digits / 2
             else f"{x:.{digits}f}"
             for x in (self.median, self.low, self.high)
         )

@@ -30,8 +30,8 @@ from pkmodels.timeline import lower
 from pkmodels.trajectory import label_of_states, simulate
 
 FINE = Controls(relative=1e-10, absolute=1e-14)
-# Errors of steps add up over a course.
-STEPS = 10.0
+# Errors of steps add up: at the usual tolerances to 1e-5, the most that is promised.
+STEPS = 100.0
 # Far below what occupies any receptor: deviations are in proportion to it.
 TRACE_NMOL = 1e-12
 
@@ -269,12 +269,18 @@ def test_the_native_kernel_agrees_with_lsoda(name: str) -> None:
 
 @pytest.mark.slow
 @each
-def test_the_xla_kernel_agrees_with_lsoda(name: str) -> None:
+def test_the_xla_kernel_agrees_with_lsoda_and_takes_the_native_steps(name: str) -> None:
     equations, arrays, rows, expected = lowered(problem_of(name))
     found = xla_solver(equations)(arrays, None, Controls())
     assert (np.asarray(found.report)[:, 0] == Outcome.SOLVED).all()
-    states = np.asarray(found.states)[:, rows]
-    assert worst(states, expected, arrays.scales) < STEPS * Controls().relative
+    states = np.asarray(found.states)
+    bound = STEPS * Controls().relative
+    assert worst(states[:, rows], expected, arrays.scales) < bound
+    kernel = native_kernel(equations, in_lanes=False)
+    for number, own in enumerate(states):
+        alone = kernel.solve(Arrays(*(array[number] for array in arrays)))
+        scales = arrays.scales[number]
+        assert worst(own, alone.states, scales) < Controls().relative
 
 
 def broken(what: str) -> Problem:

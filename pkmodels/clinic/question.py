@@ -32,6 +32,8 @@ from pkmodels.values import (
 )
 
 _USUAL_DRAWS_PER_CHAIN = 2000
+# Each costs far more where every one is a solve, and whitened draws are worth more.
+_SATURABLE_DRAWS_PER_CHAIN = 500
 # The report's tables and figures stay quick with so many.
 _MOST_DRAWS_PER_CHAIN = 8000
 _SPARE_DRAWS = 1.3
@@ -198,18 +200,20 @@ def _noise_floors(patient: Patient) -> dict[str, Prior]:
     }
 
 
-def draws_per_chain(confidence: float) -> int:
+def draws_per_chain(confidence: float, *, saturable: bool = False) -> int:
     """Return how many draws of each chain a confidence needs.
 
     Parameters
     ----------
     confidence : float
         In (0, 1).
+    saturable : bool
+        Whether each draw costs a numerical solution.
 
     Returns
     -------
     int
-        A multiple of the sampler's chunk, at least 2000.
+        A multiple of the sampler's chunk, at least 2000, or 500 where each is dear.
 
     Examples
     --------
@@ -217,7 +221,8 @@ def draws_per_chain(confidence: float) -> int:
     (2000, 5000)
     """
     each = math.ceil(draws_needed(confidence) / CHAINS / CHUNK) * CHUNK
-    return max(_USUAL_DRAWS_PER_CHAIN, each)
+    usual = _SATURABLE_DRAWS_PER_CHAIN if saturable else _USUAL_DRAWS_PER_CHAIN
+    return max(usual, each)
 
 
 def more_draws(count: int, error: float) -> int:

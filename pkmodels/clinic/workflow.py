@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.patient_models import saturates
 from pkmodels.clinic.result_format import Result
 from pkmodels.errors import InputError
 
@@ -126,14 +127,13 @@ def _fit_and_assess(
     """Fit and assess, again with more draws where a decision is not sharp enough."""
     from pkmodels.clinic.assessment import assess
     from pkmodels.clinic.question import build_posterior, draws_per_chain, more_draws
-    from pkmodels.fitting.fit import compile_fit, prepare
-    from pkmodels.fitting.sampling import warm_up
+    from pkmodels.fitting.fit import compile_fit, warm_up_fit
 
     posterior = build_posterior(patient)
     with _timed(seconds, "compile"), console.status("Compiling the model"):
         compiled = compile_fit(posterior)
-        warm_up(compiled.sampler, prepare(posterior, compiled, seed=seed))
-    count = draws_per_chain(patient.confidence)
+        warm_up_fit(posterior, compiled)
+    count = draws_per_chain(patient.confidence, saturable=saturates(patient))
     while True:
         with _timed(seconds, "sample"):
             fitted = _sample(posterior, compiled, seed, count, console)

@@ -9,12 +9,16 @@ import importlib.util
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from studies import pentixather_doses as bodies  # noqa: E402
-from studies.pentixather_doses import Patients, Row  # noqa: E402
+from studies import pentixather_doses as bodies
+from studies.pentixather_doses import Patients, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FOLDER = Path(__file__).resolve().parent
 PATIENTS, SEED = 500, 1
@@ -130,23 +134,34 @@ def draw(rows: list[Row], path: Path) -> None:
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(10.0, 4.2), layout="constrained"
     )
+    _against_k_d(left, rows)
+    _against_mass(right, rows)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _against_k_d(panel: "Axes", rows: list[Row]) -> None:
     for organ in ("kidneys", "red_marrow", "spleen", "tumour"):
         colour, style = bodies.STYLES[organ]
         at = [bodies.find(rows, case_of(k), organ) for k in K_DS]
         label = organ.replace("_", " ")
-        left.plot(K_DS, [r.median for r in at], ls=style, color=colour, label=label)
+        panel.plot(K_DS, [r.median for r in at], ls=style, color=colour, label=label)
         low, high = [r.low for r in at], [r.high for r in at]
-        left.fill_between(K_DS, low, high, color=colour, alpha=0.15, lw=0)
-    left.axhline(0.0, color="black", lw=0.6)
-    left.set_xscale("log")
-    left.set_xticks((1, 3, 10, 30, 100), ("1", "3", "10", "30", "100"))
-    left.minorticks_off()
-    left.set_xlabel("K_D of pentixather, nmol/L (unknown)")
-    left.set_ylabel("predicted over given dose, minus 1, %")
-    left.set_title("75 ug scaled linearly to 250 ug", fontsize=10)
-    left.legend(frameon=False, fontsize=8, title="median, 95 % of patients")
-    greys = dict(zip(SHOWN_K_DS, ("o", "s", "^", "D"), strict=True))
-    for k_d, marker in greys.items():
+        panel.fill_between(K_DS, low, high, color=colour, alpha=0.15, lw=0)
+    panel.axhline(0.0, color="black", lw=0.6)
+    panel.set_xscale("log")
+    panel.set_xticks((1, 3, 10, 30, 100), ("1", "3", "10", "30", "100"))
+    panel.minorticks_off()
+    panel.set_xlabel("K_D of pentixather, nmol/L (unknown)")
+    panel.set_ylabel("predicted over given dose, minus 1, %")
+    panel.set_title("75 ug scaled linearly to 250 ug", fontsize=10)
+    panel.legend(frameon=False, fontsize=8, title="median, 95 % of patients")
+
+
+def _against_mass(panel: "Axes", rows: list[Row]) -> None:
+    markers = dict(zip(SHOWN_K_DS, ("o", "s", "^", "D"), strict=True))
+    for k_d, marker in markers.items():
         for organ in ("spleen", "kidneys"):
             colour, style = bodies.STYLES[organ]
             name = f"{organ}, % of a trace"
@@ -154,27 +169,24 @@ def draw(rows: list[Row], path: Path) -> None:
                 bodies.find(rows, f"{case_of(k_d)}, {m:g} ug", name).median
                 for m in MASSES_UG
             ]
-            right.plot(
+            panel.plot(
                 MASSES_UG, curve, ls=style, marker=marker, ms=4, color=colour, lw=1.2
             )
-    for k_d, marker in greys.items():
-        right.plot([], [], marker, ms=4, color="black", label=f"K_D {k_d:g} nmol/L")
+    for k_d, marker in markers.items():
+        panel.plot([], [], marker, ms=4, color="black", label=f"K_D {k_d:g} nmol/L")
     for organ in ("spleen", "kidneys"):
         colour, style = bodies.STYLES[organ]
-        right.plot([], [], ls=style, color=colour, label=organ)
+        panel.plot([], [], ls=style, color=colour, label=organ)
     for mass in (DOSIMETRY_UG, THERAPY_UG):
-        right.axvline(mass, color="grey", lw=0.8)
-    right.set_xscale("log")
-    right.set_xticks((10, 20, 75, 250, 500), ("10", "20", "75", "250", "500"))
-    right.minorticks_off()
-    right.set_ylim(50.0, 110.0)
-    right.set_xlabel("mass of pentixather, ug")
-    right.set_ylabel("dose per GBq, % of that of a trace")
-    right.set_title("reference man", fontsize=10)
-    right.legend(frameon=False, fontsize=8, loc="lower left")
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+        panel.axvline(mass, color="grey", lw=0.8)
+    panel.set_xscale("log")
+    panel.set_xticks((10, 20, 75, 250, 500), ("10", "20", "75", "250", "500"))
+    panel.minorticks_off()
+    panel.set_ylim(50.0, 110.0)
+    panel.set_xlabel("mass of pentixather, ug")
+    panel.set_ylabel("dose per GBq, % of that of a trace")
+    panel.set_title("reference man", fontsize=10)
+    panel.legend(frameon=False, fontsize=8, loc="lower left")
 
 
 def main() -> None:
