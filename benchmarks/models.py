@@ -2,8 +2,8 @@
 
     python benchmarks/models.py
 
-As a fit calls it: from JAX, for one label, five scans until 168 h, at the default
-tolerances, with derivatives by the logs of the first 12 parameters that a patient's
+As a fit calls it: from JAX, for one label, five scans until 168 h, at the tolerances
+of fits and at the default ones, with derivatives by the logs of the first 12 parameters that a patient's
 scans inform. SciPy's LSODA has no sensitivities; it solves the same equations at the
 same tolerances, its right-hand side being plain Python.
 """
@@ -24,6 +24,7 @@ from pkmodels.kernels.printing import numpy_function
 from pkmodels.kernels.problem import Controls, Outcome, Problem
 from pkmodels.lowering import lower_course
 from pkmodels.models import library
+from pkmodels.saturable import CONTROLS
 from pkmodels.schedule import Schedule
 from pkmodels.system import System, assemble
 from pkmodels.trajectory import label_of_states
@@ -55,9 +56,11 @@ def case_of(name: str) -> Case:
     )
 
 
-def our_works(case: Case) -> tuple[dict[str, Callable[[], Any]], Any]:
+def our_works(
+    case: Case, controls: Controls
+) -> tuple[dict[str, Callable[[], Any]], Any]:
     """Return a solve, and one with derivatives, as jitted calls; and the report."""
-    compiled = compile_system(case.system)
+    compiled = compile_system(case.system, controls=controls)
     label = label_of_states(case.system, case.schedule.labels[0])
     kept = {n: v for n, v in case.values.items() if n not in case.varied}
 
@@ -131,15 +134,14 @@ def error_of(states: np.ndarray, truth: np.ndarray, scales: np.ndarray) -> float
     return float(np.max(np.abs(states - truth[:, :count]) / size))
 
 
-def time_model(name: str) -> None:
-    """Print the rows of one model."""
+def time_model(name: str, controls: Controls) -> None:
+    """Print the rows of one model at some tolerances."""
     case = case_of(name)
-    works, report = our_works(case)
+    works, report = our_works(case, controls)
     outcome, _, steps = np.asarray(report).tolist()
     if Outcome(int(outcome)) is not Outcome.SOLVED:
         raise ArithmeticError(f"{name}: {Outcome(int(outcome)).name}")
     print(f"{name}: {len(case.system.states)} states, {steps:.0f} steps tried")
-    controls = Controls()
     works[THEIRS] = by_lsoda(case, controls)
     truth = by_lsoda(case, Controls(relative=1e-11, absolute=1e-15))()
     scales = problem_of(case)[0].scales
@@ -171,7 +173,8 @@ def main() -> None:
         if name not in library.MODELS:
             print(f"{name} is not in the library: not timed")
             continue
-        time_model(name)
+        for controls in (CONTROLS, Controls()):
+            time_model(name, controls)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pkmodels.dosimetry.radiobiology import KIDNEY_DOSE_LIMIT
 from pkmodels.models import pentixather
 from pkmodels.nuclides import nuclide
 from pkmodels.populations import gather_sets, simulate_sets
@@ -21,7 +22,7 @@ from pkmodels.values import draw_values, typical
 from studies.pentixather_cohort import study as cohort
 
 ORGANS = ("kidneys", "red_marrow", "spleen", "liver", "tumour")
-KIDNEY_LIMIT_GY = 23.0
+KIDNEY_LIMIT_GY = KIDNEY_DOSE_LIMIT.value
 ENDS = ("median", "low", "high")
 # Doses are per GBq: little, so that a trace of ligand can carry it.
 ACTIVITY_MBQ = 1.0
@@ -178,9 +179,7 @@ class Row:
     def shown(self, digits: int = 0) -> str:
         """Return the median and, where they differ, the ends."""
         middle, low, high = (
-            f"{x + 0.0:.{digits}f}".replace("-0", "0")
-            if abs(x) < 10.0**-digits / 2
-            else f"{x:.{digits}f}"
+            f"{round(x, digits) + 0.0:.{digits}f}"  # no "-0.0"
             for x in (self.median, self.low, self.high)
         )
         return middle if low == high == middle else f"{middle} ({low} to {high})"

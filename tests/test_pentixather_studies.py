@@ -1,7 +1,6 @@
 """Four studies of pentixather: their pages, rows anew, limits and closed forms."""
 
 import sys
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from pkmodels.values import Value
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from studies import pentixather_doses as bodies
-from studies.amino_acids import study as amino_acids
-from studies.mass_effect import study as mass_effect
-from studies.pentixather_cohort import study as cohort
-from studies.receptor_loss import study as receptor_loss
-from studies.which_nuclide import study as which_nuclide
+from studies import pentixather_doses as bodies  # noqa: E402
+from studies.amino_acids import study as amino_acids  # noqa: E402
+from studies.mass_effect import study as mass_effect  # noqa: E402
+from studies.pentixather_cohort import study as cohort  # noqa: E402
+from studies.receptor_loss import study as receptor_loss  # noqa: E402
+from studies.which_nuclide import study as which_nuclide  # noqa: E402
 
 STUDIES = {
     "amino_acids": amino_acids,
@@ -27,8 +26,12 @@ STUDIES = {
     "receptor_loss": receptor_loss,
     "which_nuclide": which_nuclide,
 }
-# Half-life of 90Y, h, and S ratio of the kidneys: ICRP 107; domain of pkmodels.
-HOURS_OF_Y90 = 64.10
+HOURS_OF_Y90 = 64.10  # half-life, ICRP Publication 107
+
+
+def some_patients():
+    """In lanes as wide as the studies': nothing is compiled for another size."""
+    return bodies.drawn(300, seed=4)
 
 
 @cache
@@ -57,7 +60,7 @@ def test_the_page_has_every_line_of_the_table(name):
     assert len(lines) >= 10
     written = (ROOT / "studies" / name / "README.md").read_text("utf-8").splitlines()
     assert [line for line in lines if line not in written] == []
-    assert f"python studies/{name}/study.py" in written
+    assert f"python studies/{name}/study.py" in readme(name)
     figure = ROOT / "studies" / name / "figures" / f"{name}.png"
     assert f"](figures/{name}.png)" in readme(name)
     assert figure.stat().st_size > 10_000
@@ -130,17 +133,15 @@ def test_the_reference_doses_are_those_of_the_cohorts():
 
 
 def with_k_d(k_d, **others):
-    return bodies.changed(
-        bodies.reference_man(), {"dissociation_constant": k_d, **others}
-    )
+    return bodies.changed(some_patients(), {"dissociation_constant": k_d, **others})
 
 
 def test_at_tiny_masses_the_effect_vanishes():
     man = with_k_d(1.0)
     doses = {ug: bodies.doses(man, bodies.bolus("Y-90", ug)) for ug in (0.01, 0.03, 75)}
     for organ in bodies.ORGANS:
-        assert doses[0.03][organ] == pytest.approx(doses[0.01][organ], rel=1e-3)
-    assert doses[75]["spleen"] < 0.9 * doses[0.01]["spleen"]
+        np.testing.assert_allclose(doses[0.03][organ], doses[0.01][organ], rtol=1e-3)
+    assert (doses[75]["spleen"] < 0.97 * doses[0.01]["spleen"]).all()
 
 
 def test_only_the_mass_over_the_k_d_matters():
@@ -154,7 +155,7 @@ def test_only_the_mass_over_the_k_d_matters():
         bodies.bolus("Y-90", 250.0),
     )
     for organ in bodies.ORGANS:
-        assert many[organ] == pytest.approx(few[organ], rel=1e-5), organ
+        np.testing.assert_allclose(many[organ], few[organ], rtol=1e-5, err_msg=organ)
 
 
 def test_linear_scaling_promises_tumours_too_much_and_kidneys_too_little():
@@ -172,7 +173,7 @@ def test_linear_scaling_promises_tumours_too_much_and_kidneys_too_little():
 
 def test_without_receptors_a_tumour_holds_what_its_plasma_and_interstitium_do():
     """Its interstitium is linear: d(s)/dt = CL f_u c - (CL f_i / V_s + lambda) s."""
-    patients = bodies.drawn(20, seed=4)
+    patients = some_patients()
     p = {n: np.asarray(v) for n, v in patients.parameters.items()}
     given = bodies.bolus("Y-90", 250.0)
     bare = receptor_loss.with_receptors(patients, "tumour", 0.0)
@@ -207,36 +208,45 @@ def test_without_receptors_in_the_tumour_its_dose_falls_and_others_gain_a_little
 
 def test_a_block_takes_its_share_of_the_plasma_that_passes_meanwhile():
     """Closed form: what is reabsorbed is in proportion to plasma, block or not."""
-    patients = bodies.drawn(20, seed=4)
+    patients = some_patients()
     # Nothing comes back from the kidneys, so that plasma is the same with a block.
     patients = bodies.changed(patients, {"kidney_returned_fraction": 0.0})
     p = {n: np.asarray(v) for n, v in patients.parameters.items()}
     decay = np.log(2.0) / HOURS_OF_Y90
     times = cohort.TIMES_H
-    blood = bodies.activities(patients, bodies.bolus("Y-90", 250.0))["blood"]
+    curves = bodies.activities(patients, bodies.bolus("Y-90", 250.0))
     end = amino_acids.INFUSION_END_H
     fine = np.unique(np.append(times[times < end], [end]))
-    until = np.array([np.trapezoid(np.interp(fine, times, b), fine) for b in blood])
-    early = until / cohort.areas(blood, decay)
+    until = np.array(
+        [np.trapezoid(np.interp(fine, times, b), fine) for b in curves["blood"]]
+    )
+    in_plasma = cohort.areas(curves["blood"], decay) / (1.0 - p["haematocrit"])
+    early = until / cohort.areas(curves["blood"], decay)
+    # What the kidneys hold in plasma and tubules is not reabsorbed; of what is filtered
+    # odds times (1 - block) are.
+    odds = p["reabsorbed_fraction"] / (1.0 - p["reabsorbed_fraction"])
+    filtered = p["glomerular_filtration_rate"] * p["unbound_fraction"]
+    leaving = p["tubular_flow"] * (1.0 + odds) / p["tubular_volume"] + decay
+    held = p["vascular_fraction_kidneys"] * p["volume_kidneys"] + filtered / leaving
+    reabsorbed = 1.0 - in_plasma * held / cohort.areas(curves["kidneys"], decay)
     for block in (0.5, 1.0):
-        # Of what is filtered, odds times (1 - block) are reabsorbed.
-        odds = p["reabsorbed_fraction"] / (1.0 - p["reabsorbed_fraction"])
         left = (1.0 - block) * odds / (1.0 + (1.0 - block) * odds)
-        less = early * (1.0 - left / p["reabsorbed_fraction"])
+        less = early * (1.0 - left / p["reabsorbed_fraction"]) * reabsorbed
         found = amino_acids.effects(patients, block)[amino_acids.LESS] / 100.0
-        # Of the kidneys' dose a few percent are that of their plasma, not blocked.
-        assert np.all(found < less)
-        np.testing.assert_allclose(found, less, rtol=0.08)
+        np.testing.assert_allclose(found, less, rtol=0.01)
 
 
 def test_a_block_of_nothing_does_nothing_and_the_mismatch_is_its_inverse():
-    man = bodies.reference_man()
-    assert amino_acids.effects(man, 0.0)[amino_acids.LESS] == pytest.approx(0, abs=1e-5)
-    found = amino_acids.effects(man, 0.75)
-    less = found[amino_acids.LESS] / 100.0
-    assert found[amino_acids.EXCESS] == pytest.approx(23.0 / (1.0 - less))
-    assert found[amino_acids.SHORTFALL] == pytest.approx(23.0 * (1.0 - less))
-    assert found[amino_acids.OTHERS] == pytest.approx(0.0, abs=0.5)
+    patients = some_patients()
+    nothing = amino_acids.effects(patients, 0.0)
+    np.testing.assert_allclose(nothing[amino_acids.LESS], 0.0, atol=1e-3)
+    found = amino_acids.effects(patients, 0.75)
+    left = 1.0 - found[amino_acids.LESS] / 100.0
+    assert (left < 0.95).all()
+    np.testing.assert_allclose(found[amino_acids.EXCESS] * left, 23.0)
+    np.testing.assert_allclose(found[amino_acids.SHORTFALL] / left, 23.0)
+    # Of what other organs got, the kidneys return little.
+    assert (found[amino_acids.OTHERS] < 2.0).all()
 
 
 # 5. Which nuclide.
@@ -292,15 +302,18 @@ def test_what_is_left_after_a_day_is_the_rate_over_its_constant():
     np.testing.assert_allclose(day, 16.0, atol=0.26)
 
 
-def test_doses_of_a_drawn_patient_are_of_its_own_masses():
-    """Twice the volume at half the density of receptors: as much held, half a dose."""
-    man = bodies.changed(bodies.reference_man(), {"volume_kidneys": 0.31})
-    heavier = replace(
-        man, parameters={**man.parameters, "volume_kidneys": np.array([0.62])}
-    )
-    one, other = (
-        float(bodies.s_values(m, "Y-90", "kidneys")[0]) for m in (man, heavier)
-    )
-    assert one / other == pytest.approx(2.0, rel=0.02)
+def test_s_values_are_those_of_each_patients_own_masses():
+    """Twice the mass has half the S-value, but for a few photons of 177Lu."""
+    patients = some_patients()
+    heavier = bodies.scaled(patients, {"volume_kidneys": 2.0, "volume_tumour": 2.0})
+    for organ, label, within in (
+        ("kidneys", "Lu-177", 0.02),
+        ("kidneys", "Y-90", 0.02),
+        ("tumour", "Y-90", 0.05),
+    ):
+        one, other = (
+            bodies.s_values(group, label, organ) for group in (patients, heavier)
+        )
+        np.testing.assert_allclose(one / other, 2.0, rtol=within)
     with pytest.raises(KeyError, match="volume_heart"):
-        bodies.changed(man, {"volume_heart": 1.0})
+        bodies.changed(patients, {"volume_heart": 1.0})

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from pkmodels.dosimetry.biological_dose import (
     dose_of_biologically_effective_dose,
 )
-from pkmodels.dosimetry.radiobiology import radiobiology_of
+from pkmodels.dosimetry.radiobiology import KIDNEY_BED_LIMIT, radiobiology_of
 from pkmodels.dosimetry.s_values import (
     KIDNEY_Y90_OVER_LU177,
     require_s_value,
@@ -37,11 +37,12 @@ TUMOURS_ML = (1.0, 50.0, 500.0)
 TUMOUR_ML = 50.0
 # A transplantation is on day 14 after 90Y, and later and less fixed after 177Lu.
 DAYS = {"Y-90": (14,), "Lu-177": (14, 21, 28)}
-BED_LIMIT_GY = 40.0
+BED_LIMIT_GY = KIDNEY_BED_LIMIT.value
 RATIO, BY_HALF_LIVES = "90Y over 177Lu", "by half-lives, over the model's"
 AT_LIMIT = "tumour at the kidney limit, Gy"
 RATE, LATER = "marrow, mGy/h", "marrow from then on, Gy"
 AS_LOW = "day when marrow's rate is that of 90Y on day 14"
+HALF_LIFE, LONGEST_H = "biological half-life, h, at most 1000", 1000.0
 MARROW, ACTIVITY = "marrow at the kidney limit, Gy", "activity, GBq"
 WINS = "better with 90Y, % of patients"
 # After the grid of the cohort, steps of 6 h: the tail is decided there.
@@ -156,6 +157,11 @@ def compute(n_patients: int = PATIENTS) -> list[Row]:
             Row(case, WINS, *[100.0 * float(np.mean(ratio > 1.0))] * 3),
             bodies.row(case, BY_HALF_LIVES, closed / ratio),
         ]
+        if size == TUMOUR_ML:
+            rows += [
+                bodies.row(case, f"{organ}: {HALF_LIFE}", np.minimum(hours, LONGEST_H))
+                for organ, hours in times.items()
+            ]
         for label in LABELS:
             rows.append(
                 bodies.row(f"{case}, {label}", AT_LIMIT, doses[label]["tumour"])
@@ -197,6 +203,10 @@ def lines(rows: list[Row]) -> list[str]:
         found.append(
             f"| {case} | {doses[0]} | {doses[1]} | {ratio} | {wins} | {closed} |"
         )
+    for organ in ("tumour", "kidneys"):
+        name = f"{organ}: {HALF_LIFE}"
+        hours = bodies.find(rows, f"tumour of {TUMOUR_ML:g} mL", name).shown(0)
+        found.append(f"| {name} | {hours} |")
     found += bodies.markdown(rows, LABELS, (ACTIVITY, MARROW), 1)
     found.append(f"| Lu-177 | {bodies.find(rows, 'Lu-177', AS_LOW).shown(0)} |")
     days = [f"{label}, day {day}" for label in DAYS for day in DAYS[label]]
@@ -257,7 +267,7 @@ def _on_plane(
     better = doses["Y-90"]["tumour"] > doses["Lu-177"]["tumour"]
     for label, marker, those in (("Lu-177", "o", ~better), ("Y-90", "^", better)):
         panel.plot(
-            np.minimum(times["tumour"][those], 1000.0),
+            np.minimum(times["tumour"][those], LONGEST_H),
             times["kidneys"][those],
             marker,
             ms=4,
