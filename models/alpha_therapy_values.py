@@ -2,9 +2,9 @@
 
 from pkmodels.models import cxcr4_values as cxcr4
 from pkmodels.models.physiology import plasma_volume, reference_body
+from pkmodels.units import MINUTES_PER_HOUR
 from pkmodels.values import Certainty, ParameterValue, Value, log_normal, logit_normal
 
-MINUTES_PER_HOUR = 60.0
 HOURS_PER_DAY = 24.0
 
 _NEWTON = (

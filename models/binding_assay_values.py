@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from pkmodels.models import cxcr4_values as cxcr4
-from pkmodels.models.physiology import MINUTES_PER_HOUR
-from pkmodels.units import AVOGADRO_PER_MOL
+from pkmodels.units import AVOGADRO_PER_MOL, MINUTES_PER_HOUR
 from pkmodels.values import (
     Certainty,
     ParameterValue,

@@ -7,7 +7,7 @@ patient share one receptor. K_D is the equilibrium dissociation constant, and th
 association rate constant is k_on = k_off / K_D.
 """
 
-from pkmodels.models.physiology import MINUTES_PER_HOUR
+from pkmodels.units import MINUTES_PER_HOUR
 from pkmodels.values import Certainty, Value, log_normal
 
 _SUGGESTED = "the project's wide suggestion for CXCR4 peptides"

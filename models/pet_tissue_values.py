@@ -1,9 +1,8 @@
 """Numbers of `pet_tissue`: what a tissue does with [68Ga]pentixafor, all judgement."""
 
 from pkmodels.models.physiology import plasma_volume, reference_body
+from pkmodels.units import MINUTES_PER_HOUR
 from pkmodels.values import Certainty, Value, log_normal, logit_normal
-
-MINUTES_PER_HOUR = 60.0
 
 _NOBODY = "no rate constants of pentixafor in a human tissue are at hand; wide"
 _BODY = reference_body("male")

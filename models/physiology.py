@@ -33,9 +33,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pkmodels.errors import InputError, suggest
+from pkmodels.units import MINUTES_PER_HOUR
 from pkmodels.values import Certainty, Value, log_normal
 
-MINUTES_PER_HOUR = 60.0
 SEXES = ("male", "female")
 # Weight for which the volumes of organs are stated.
 _STATED_FOR_KG = 71.0

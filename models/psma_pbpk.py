@@ -59,9 +59,10 @@ from pkmodels.models.peptide_regions import (
     share_prior,
     tumours_of,
 )
-from pkmodels.models.physiology import MINUTES_PER_HOUR, Body, organs, reference_body
+from pkmodels.models.physiology import Body, organs, reference_body
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import Parameter
+from pkmodels.units import MINUTES_PER_HOUR
 from pkmodels.values import ParameterValue
 
 NAME = "psma_pbpk"

@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
-from pkmodels.models.physiology import MINUTES_PER_HOUR, Body
+from pkmodels.models.physiology import Body
+from pkmodels.units import MINUTES_PER_HOUR
 from pkmodels.values import Certainty, ParameterValue, Prior, Value, log_normal
 
 _GOLZARYAN = "Golzaryan et al., Sci Rep 2025, doi 10.1038/s41598-025-86159-9"

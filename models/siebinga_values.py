@@ -8,9 +8,9 @@ were read as transcribed in the open model library nlmixr2lib.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pkmodels.units import MINUTES_PER_HOUR
 from pkmodels.values import Certainty, Prior, Value, log_normal, log_sd_of_cv
 
-MINUTES_PER_HOUR = 60.0
 ML_PER_L = 1e3
 
 _HA_DOTATATE = "Siebinga et al., EJNMMI Phys 2023;10:48, table 2"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pkmodels.errors import InputError, suggest
 from pkmodels.models import cxcr4_values as cxcr4
-from pkmodels.models.physiology import MINUTES_PER_HOUR
+from pkmodels.units import MINUTES_PER_HOUR
 from pkmodels.values import (
     Certainty,
     ParameterValue,

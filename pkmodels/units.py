@@ -12,6 +12,7 @@ from typing import Any
 from pkmodels.errors import InputError, ModelError
 
 SECONDS_PER_HOUR = 3600.0
+MINUTES_PER_HOUR = 60.0
 
 # Exact in the SI since 2019 (BIPM, SI Brochure, 9th edition, 2019, section 2.2).
 AVOGADRO_PER_MOL = 6.02214076e23
