@@ -10,14 +10,13 @@ from pkmodels.clinic.exposure import (
     Exposure,
     expose,
     prepare_dosimetry,
-    syringe_given,
-    syringe_of,
     targets_of,
 )
 from pkmodels.clinic.patient import Limit, Patient, Plan
 from pkmodels.clinic.plans import last_scans_h, mass_changes, plans_to_compare
 from pkmodels.clinic.received import Received, dose_limits, receive
 from pkmodels.clinic.responses import draw_responses, organ_of
+from pkmodels.clinic.syringes import syringe_given, syringe_of
 from pkmodels.decision import (
     AnyBurden,
     Burdens,

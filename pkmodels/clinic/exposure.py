@@ -12,9 +12,9 @@ from pkmodels.clinic.dose_weights import (
     irradiation_of,
     weigh,
 )
-from pkmodels.clinic.patient import Patient, Plan
-from pkmodels.clinic.patient_models import given_nmol, planned_nmol
+from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.responses import Response
+from pkmodels.clinic.syringes import Syringe, unit_dose
 from pkmodels.dosimetry.biological_dose import g_factor
 from pkmodels.dosimetry.doses import draw_factors
 from pkmodels.dosimetry.protraction import protract
@@ -22,7 +22,6 @@ from pkmodels.dosimetry.solved_protraction import protraction_of
 from pkmodels.exact import Doses, ExactSystem
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.prediction import Prediction, predict
-from pkmodels.nuclides import nuclide
 from pkmodels.saturable import SaturableSystem
 from pkmodels.schedule import Schedule
 from pkmodels.units import MBQ_PER_GBQ
@@ -163,86 +162,6 @@ def targets_of(
         g.name: g.regions for g in patient.groups if set(g.regions) <= set(measured)
     }
     return {name: (name,) for name in measured} | groups
-
-
-@dataclass(frozen=True)
-class Syringe:
-    """What is given, but for its activity.
-
-    Parameters
-    ----------
-    ligand, label : str
-        Ligand, and the radionuclide that it carries.
-    duration_h : float
-        Length of the infusion, h; 0 is a bolus.
-    ligand_nmol : float or None
-        All ligand, nmol; None where the model does not ask, since nothing saturates.
-    """
-
-    ligand: str
-    label: str
-    duration_h: float
-    ligand_nmol: float | None
-
-
-def syringe_of(patient: Patient, plan: Plan) -> Syringe:
-    """Return what one cycle of a plan gives.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-    plan : Plan
-        One of its plans, or one to compare them with.
-
-    Returns
-    -------
-    Syringe
-    """
-    nmol = planned_nmol(patient, plan)
-    return Syringe(plan.ligand, plan.label, plan.duration_h, nmol)
-
-
-def syringe_given(patient: Patient, label: str, given: Administration) -> Syringe:
-    """Return what an administration of a label gave.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-    label : str
-        Its label.
-    given : Administration
-        One of the patient's.
-
-    Returns
-    -------
-    Syringe
-    """
-    return Syringe(given.ligand, label, given.duration_h, given_nmol(patient))
-
-
-def unit_dose(syringe: Syringe) -> Doses:
-    """Return 1 MBq of a label, as a solution takes it.
-
-    Parameters
-    ----------
-    syringe : Syringe
-        What is given.
-
-    Returns
-    -------
-    Doses
-
-    Examples
-    --------
-    >>> unit_dose(Syringe("pentixather", "Y-90", 0.5, None)).length_h
-    array([0.5])
-    """
-    decay = np.float64(nuclide(syringe.label).decay_constant_per_h)
-    length, nmol = np.array([syringe.duration_h]), syringe.ligand_nmol
-    amount = None if nmol is None else np.array([nmol])
-    return Doses(np.zeros(1), length, np.ones(1), decay, amount)
 
 
 def expose(

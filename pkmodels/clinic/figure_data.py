@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
-from pkmodels.clinic.exposure import syringe_of, unit_dose
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import last_scans_h
 from pkmodels.clinic.report_figures import (
@@ -20,6 +19,7 @@ from pkmodels.clinic.report_figures import (
     ResidualPoint,
 )
 from pkmodels.clinic.scan_series import physical_MBq, scale_of
+from pkmodels.clinic.syringes import syringe_of, unit_dose
 from pkmodels.exact import Doses, doses_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction, quantiles_of

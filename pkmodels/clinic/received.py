@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkmodels.clinic.exposure import Dosimetry, Exposure, Syringe, syringe_given
+from pkmodels.clinic.exposure import Dosimetry, Exposure
 from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.syringes import Syringe, syringe_given
 from pkmodels.decision import DoseLimit, draw_histories
 from pkmodels.dosimetry.biological_dose import biologically_effective_dose
 from pkmodels.units import MBQ_PER_GBQ

@@ -6,11 +6,11 @@ import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice, mass_effects
 from pkmodels.clinic.dose_weights import combine, weigh
-from pkmodels.clinic.exposure import syringe_of, unit_dose
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.result_dosimetry import Residual
 from pkmodels.clinic.result_records import summarize
+from pkmodels.clinic.syringes import syringe_of, unit_dose
 from pkmodels.exact import Doses, doses_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.prediction import predict_curves

@@ -185,8 +185,8 @@ def draw_example() -> Figure:
     import patient_row as study
 
     from pkmodels.clinic.assessment import assess
-    from pkmodels.clinic.exposure import unit_dose
     from pkmodels.clinic.question import build_posterior, draws_per_chain
+    from pkmodels.clinic.syringes import Syringe, unit_dose
     from pkmodels.fitting.fit import fit
     from pkmodels.fitting.prediction import predict_curves
 
@@ -206,7 +206,7 @@ def draw_example() -> Figure:
     kidneys = [names.index(name) for name in study.simulators.KIDNEYS]
     figure, (curves, risk) = plt.subplots(1, 2, figsize=(9.5, 4.4))
     for label, colour in (("Lu-177", GREEN), ("Y-90", BLUE)):
-        unit = unit_dose(label, 0.0)
+        unit = unit_dose(Syringe(measured.ligand, label, 0.0, None))
         drawn = predict_curves(posterior.compiled, fitted.parameters(), unit, times)
         share = 100.0 * drawn[:, :, kidneys].sum(axis=2)
         low, middle, high = np.quantile(share, (0.025, 0.5, 0.975), axis=0)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from pkmodels import Administration, Schedule, assemble, simulate
-from pkmodels.clinic.exposure import syringe_of, unit_dose
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import build_posterior, draws_per_chain
+from pkmodels.clinic.syringes import syringe_of, unit_dose
 from pkmodels.fitting.fit import CompiledFit, compile_fit, fit
 from pkmodels.fitting.prediction import predict
 from pkmodels.models import pentixather
@@ -26,7 +26,16 @@ from pkmodels.values import draw_values
 
 HERE = Path(__file__).parent
 TABLE = HERE / "patients.csv"
-COLUMNS = ("seed", "checks", "region", "truth_h", "linear_h", "low", "median", "high")
+COLUMNS: tuple[str, ...] = (
+    "seed",
+    "checks",
+    "region",
+    "truth_h",
+    "linear_h",
+    "low",
+    "median",
+    "high",
+)
 REGIONS = {
     "kidney_left": "kidney",
     "kidney_right": "kidney",
@@ -156,7 +165,7 @@ def summary(rows: list[dict[str, str]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Fit simulated patients")
     parser.add_argument("--patients", type=int, default=0, help="how many in all")
     wanted = parser.parse_args().patients
     done = {int(row["seed"]) for row in read_table()}
