@@ -11,9 +11,13 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from pkmodels.errors import InputError, SolveError
+from pkmodels.models.assay_checks import check_not_negative, check_positive
 from pkmodels.models.binding_equilibria import equilibrium_with_depletion
 from pkmodels.nuclides import nuclide
 from pkmodels.units import AVOGADRO_PER_MOL, DECAYS_PER_MBQ_H
+
+# Two numbers are fitted, and one more tube shows how far off they are.
+_FEWEST_TUBES = 3
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Saturation:
     sites_nmol_per_L : float
         B_max, nmol of sites per L of the tube.
     log_standard_errors : (float, float)
-        Of ln K_D and ln B_max, by the curvature at the fit; 0 where it is exact.
+        Of ln K_D and ln B_max, by the curvature at the fit and the scatter about it
+        (n - 2 degrees of freedom, n >= 3); 0 where all tubes lie on one curve.
     """
 
     dissociation_constant_nmol_per_L: float
@@ -53,7 +58,7 @@ def activity_of_counts(
     Parameters
     ----------
     counts : float or array
-        Counts of each tube.
+        Counts of each tube, >= 0.
     label : str
         The radionuclide.
     count_time_h : float
@@ -73,7 +78,8 @@ def activity_of_counts(
     Raises
     ------
     InputError
-        When the time or the efficiency is not above 0, or the label is unknown.
+        When the time or the efficiency is not above 0, the background or the delay is
+        below 0, a count is below 0, or the label is unknown.
 
     Examples
     --------
@@ -82,9 +88,11 @@ def activity_of_counts(
     >>> round(float(cpm), 4)  # 28.7 kBq give 1e6 counts per minute
     0.0289
     """
-    for name, value in (("count_time_h", count_time_h), ("efficiency", efficiency)):
-        if not (math.isfinite(value) and value > 0.0):
-            raise InputError(f"{name} is {value}; it must be > 0")
+    check_positive("count_time_h", count_time_h)
+    check_positive("efficiency", efficiency)
+    check_not_negative("background_per_h", background_per_h)
+    check_not_negative("delay_h", delay_h)
+    check_not_negative("counts", counts)
     rate = nuclide(label).decay_constant_per_h
     decays = -math.expm1(-rate * count_time_h) / rate * DECAYS_PER_MBQ_H
     net = np.asarray(counts, np.float64) - background_per_h * count_time_h
@@ -101,7 +109,7 @@ def fit_saturation(free: np.ndarray, bound: np.ndarray) -> Saturation:
     Parameters
     ----------
     free : (n_tubes,) array
-        F, nmol/L, > 0, at least two different.
+        F, nmol/L, > 0; three tubes at least, of two different concentrations.
     bound : (n_tubes,) array
         B, bound specifically, nmol per L of the tube, > 0.
 
@@ -112,7 +120,8 @@ def fit_saturation(free: np.ndarray, bound: np.ndarray) -> Saturation:
     Raises
     ------
     InputError
-        When the arrays differ in size or a number is not above 0.
+        When the arrays differ in size, a number is not above 0, or there are fewer
+        than three tubes: two fix K_D and B_max and tell nothing of their errors.
     SolveError
         When the fit fails, as where the curve is straight up to its last point.
 
@@ -127,11 +136,12 @@ def fit_saturation(free: np.ndarray, bound: np.ndarray) -> Saturation:
     >>> round(fit.dissociation_constant_nmol_per_L, 6), round(fit.sites_nmol_per_L, 6)
     (10.0, 0.12)
     """
-    x, y = _positive("free", free), _positive("bound", bound)
-    if x.shape != y.shape or np.unique(x).size < 2:
+    x, y = check_positive("free", free), check_positive("bound", bound)
+    if x.shape != y.shape or x.size < _FEWEST_TUBES or np.unique(x).size < 2:
         raise InputError(
             f"free has {x.size} tubes and bound {y.size}: give one of each, for two "
-            "different concentrations at least"
+            f"different concentrations and {_FEWEST_TUBES} tubes at least, as two "
+            "tubes tell nothing of the errors of K_D and B_max"
         )
 
     def residuals(p: np.ndarray) -> np.ndarray:
@@ -145,7 +155,7 @@ def fit_saturation(free: np.ndarray, bound: np.ndarray) -> Saturation:
             "the saturation curve does not bend within the data, so that K_D and B_max "
             f"cannot be told apart: go beyond {x.max():g} nmol/L"
         )
-    variance = 2.0 * found.cost / max(x.size - 2, 1)
+    variance = 2.0 * found.cost / (x.size - 2)
     errors = np.sqrt(variance * np.diag(np.linalg.inv(information)))
     constant, sites = np.exp(found.x)
     return Saturation(
@@ -178,7 +188,7 @@ def ic50_of_curve(
     Raises
     ------
     InputError
-        When the curve does not cross one half once.
+        When the curve does not cross one half once, or a number is out of its range.
 
     Examples
     --------
@@ -186,8 +196,8 @@ def ic50_of_curve(
     >>> round(ic50_of_curve(inhibitor, 1.0 / (1.0 + inhibitor / 330.0), 1.0), 1)
     330.0
     """
-    dose = _positive("competitor", competitor)
-    part = np.asarray(bound, np.float64) / uninhibited
+    dose = check_positive("competitor", competitor)
+    part = np.asarray(bound, np.float64) / check_positive("uninhibited", uninhibited)
     crossings = np.flatnonzero((part[:-1] > 0.5) & (part[1:] <= 0.5))
     if part.shape != dose.shape or crossings.size != 1 or np.any(np.diff(dose) <= 0.0):
         raise InputError(
@@ -231,6 +241,11 @@ def cheng_prusoff(
     float
         K_i, nmol/L.
 
+    Raises
+    ------
+    InputError
+        When a number is out of its range.
+
     References
     ----------
     Cheng and Prusoff, Biochem Pharmacol 1973;22:3099-3108.
@@ -240,6 +255,9 @@ def cheng_prusoff(
     >>> round(cheng_prusoff(330.0, 1.0, 10.0), 6)
     300.0
     """
+    check_positive("ic50", ic50)
+    check_not_negative("free_ligand", free_ligand)
+    check_positive("dissociation_constant", dissociation_constant)
     return ic50 / (1.0 + free_ligand / dissociation_constant)
 
 
@@ -270,7 +288,8 @@ def inhibition_constant(
     Raises
     ------
     InputError
-        When so little competitor cannot hold so much receptor.
+        When a number is not above 0, or so little competitor cannot hold so much
+        receptor.
 
     References
     ----------
@@ -281,6 +300,10 @@ def inhibition_constant(
     >>> round(inhibition_constant(330.0, 1.0, 0.12, 10.0), 1)
     297.1
     """
+    check_positive("ic50", ic50)
+    check_positive("ligand", ligand)
+    check_positive("receptor", receptor)
+    check_positive("dissociation_constant", dissociation_constant)
     half = 0.5 * float(
         equilibrium_with_depletion(ligand, receptor, dissociation_constant)
     )
@@ -315,15 +338,16 @@ def receptors_per_cell(sites_nmol_per_L: float, cells: float, volume_L: float) -
     Raises
     ------
     InputError
-        When there are no cells.
+        When there are no cells, or another number is out of its range.
 
     Examples
     --------
     >>> round(receptors_per_cell(0.12, 4e5, 5.5e-4))  # 1e5 receptors are 0.12 nM
     99365
     """
-    if not cells > 0.0:
-        raise InputError(f"cells is {cells}; count them: it must be > 0")
+    check_not_negative("sites_nmol_per_L", sites_nmol_per_L)
+    check_positive("cells", cells)
+    check_positive("volume_L", volume_L)
     return sites_nmol_per_L * 1e-9 * volume_L * AVOGADRO_PER_MOL / cells
 
 
@@ -347,7 +371,7 @@ def internalized_fraction(
     Raises
     ------
     InputError
-        When one is below 0 or both are 0.
+        When one is below 0 or not finite, or both are 0.
 
     Examples
     --------
@@ -355,16 +379,10 @@ def internalized_fraction(
     [0.25 0.5 ]
     """
     outer, inner = np.asarray(acid_wash, float), np.asarray(pellet, float)
-    if np.any(outer < 0.0) or np.any(inner < 0.0) or np.any(outer + inner == 0.0):
+    both = outer + inner
+    if not np.all((outer >= 0.0) & (inner >= 0.0) & (both > 0.0) & np.isfinite(both)):
         raise InputError(
-            f"acid wash {outer} and pellet {inner}: both must be >= 0 and one above 0; "
-            "less than the blocked tubes is no signal"
+            f"acid wash {outer} and pellet {inner}: both must be finite and >= 0, and "
+            "one above 0; less than the blocked tubes is no signal"
         )
-    return inner / (inner + outer)
-
-
-def _positive(name: str, given: np.ndarray) -> np.ndarray:
-    values = np.asarray(given, np.float64)
-    if values.size == 0 or not (np.isfinite(values) & (values > 0.0)).all():
-        raise InputError(f"{name} is {values}; each must be finite and > 0")
-    return values
+    return inner / both

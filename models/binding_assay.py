@@ -47,7 +47,9 @@ import sympy
 
 from pkmodels.administrations import Administration
 from pkmodels.definition import Model
+from pkmodels.errors import InputError
 from pkmodels.models import binding_assay_values as numbers
+from pkmodels.models.assay_checks import check_positive
 from pkmodels.models.blocks import (
     binding,
     internalization_and_release,
@@ -225,7 +227,7 @@ def schedule(
     Raises
     ------
     InputError
-        When an amount is not above 0.
+        When an amount is out of its range, or the volume is not above 0.
 
     Examples
     --------
@@ -235,6 +237,7 @@ def schedule(
     0.0286
     """
     volume = numbers.VOLUME.value if volume_L is None else volume_L
+    check_positive("volume_L", volume)
     nmol = tracer_nmol_per_L * volume
     activity = nmol * numbers.TRACER_MBQ_PER_NMOL.value
 
@@ -309,8 +312,8 @@ def saturation(
     >>> print((tubes.pellet_nmol / 5.5e-4 / tubes.added_nmol_per_L * 100.0).round(2))
     [1.37 0.42]
     """
-    added = np.asarray(tracer_nmol_per_L, np.float64)
-    plans = [schedule(nmol, amd3100_nmol_per_L, parameters["volume"]) for nmol in added]
+    added, volume = _one_row(tracer_nmol_per_L), _volume_of(parameters)
+    plans = [schedule(nmol, amd3100_nmol_per_L, volume) for nmol in added]
     return _incubated(parameters, added, plans, incubation_h)
 
 
@@ -352,9 +355,24 @@ def competition(
     >>> print((tubes.pellet_nmol / 5.5e-4 * 100.0).round(2))
     [1.37 0.3 ]
     """
-    added = np.asarray(amd3100_nmol_per_L, np.float64)
-    plans = [schedule(tracer_nmol_per_L, nmol, parameters["volume"]) for nmol in added]
+    added, volume = _one_row(amd3100_nmol_per_L), _volume_of(parameters)
+    plans = [schedule(tracer_nmol_per_L, nmol, volume) for nmol in added]
     return _incubated(parameters, added, plans, incubation_h)
+
+
+def _one_row(amounts_added: np.ndarray) -> np.ndarray:
+    row = check_positive("what is added, nmol/L", amounts_added)
+    if row.ndim != 1:
+        raise InputError(f"what is added has the shape {row.shape}: give one row")
+    return row
+
+
+def _volume_of(parameters: Mapping[str, float]) -> float:
+    if "volume" not in parameters:
+        raise InputError(
+            "parameter 'volume' has no value: give each that values() names"
+        )
+    return parameters["volume"]
 
 
 def _incubated(

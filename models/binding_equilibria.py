@@ -7,6 +7,7 @@ its volume.
 import numpy as np
 
 from pkmodels.errors import SolveError
+from pkmodels.models.assay_checks import check_not_negative, check_positive
 
 _MOST_STEPS = 200
 
@@ -33,6 +34,11 @@ def equilibrium_with_depletion(
     array
         B, nmol/L.
 
+    Raises
+    ------
+    InputError
+        When a number is out of its range.
+
     References
     ----------
     Hulme and Trevethick, Br J Pharmacol 2010;161:1219-1237.
@@ -42,7 +48,9 @@ def equilibrium_with_depletion(
     >>> print(equilibrium_with_depletion(1.0, 0.12, 10.0).round(5))
     0.0108
     """
-    total = np.asarray(ligand, np.float64)
+    total = check_not_negative("ligand", ligand)
+    check_not_negative("receptor", receptor)
+    check_positive("dissociation_constant", dissociation_constant)
     linear = total + receptor + dissociation_constant
     product = 4.0 * total * receptor
     # The conjugate form: no difference of two nearly equal numbers.
@@ -78,6 +86,8 @@ def competitive_equilibrium(
 
     Raises
     ------
+    InputError
+        When a number is out of its range.
     SolveError
         When Newton's method does not settle.
 
@@ -90,8 +100,11 @@ def competitive_equilibrium(
     >>> print(competitive_equilibrium(1.0, 0.12, 10.0, [0.0, 330.0, 1e5], 300.0))
     [1.08018597e-02 5.42677691e-03 3.58803465e-05]
     """
-    k, ki = dissociation_constant, competitor_constant
-    inhibitor = np.asarray(competitor, np.float64)
+    check_not_negative("ligand", ligand)
+    check_not_negative("receptor", receptor)
+    k = check_positive("dissociation_constant", dissociation_constant)
+    ki = check_positive("competitor_constant", competitor_constant)
+    inhibitor = check_not_negative("competitor", competitor)
     free = np.zeros(inhibitor.shape)
     for _ in range(_MOST_STEPS):
         missing = receptor - free * (
@@ -104,5 +117,5 @@ def competitive_equilibrium(
             return ligand * free / (k + free)
     raise SolveError(
         f"the equilibrium of {ligand:g} nmol/L of ligand with {receptor:g} nmol/L of "
-        "receptor does not settle: check that all are finite and >= 0"
+        f"receptor does not settle within {_MOST_STEPS} steps"
     )

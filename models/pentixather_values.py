@@ -95,16 +95,16 @@ OF_PATIENT: Mapping[str, ParameterValue] = {
     "tubular_flow": Value(
         2.4, "L/h", "a third of what is filtered leaves the proximal tubule", _JUDGED
     ),
-    "reabsorbed_fraction": logit_normal(0.09, 0.55, _TUNED, _JUDGED),
-    "kidney_release": log_normal(0.019, 0.3, "1/h", _TUNED, _JUDGED),
+    "reabsorbed_fraction": logit_normal(0.085, 0.55, _TUNED, _JUDGED),
+    "kidney_release": log_normal(0.0165, 0.3, "1/h", _TUNED, _JUDGED),
     "kidney_returned_fraction": logit_normal(
         0.1, 1.0, "most is degraded and excreted; unknown", _JUDGED
     ),
     "bladder_emptying": Value(
         0.35, "1/h", "a void each 3 h, as a constant rate", _JUDGED
     ),
-    "liver_uptake": log_normal(0.9, 0.15, "L/h", _TUNED, _JUDGED),
-    "liver_release": log_normal(0.0047, 0.3, "1/h", _TUNED, _JUDGED),
+    "liver_uptake": log_normal(0.77, 0.15, "L/h", _TUNED, _JUDGED),
+    "liver_release": log_normal(0.0036, 0.22, "1/h", _TUNED, _JUDGED),
     "biliary_fraction": logit_normal(
         0.7, 1.0, "released into bile, and not back; unknown", _JUDGED
     ),

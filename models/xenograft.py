@@ -27,13 +27,15 @@ beyond the priors.
 
 What is measured and what not: masses, plasma and filtration are published means,
 recalled; receptors, permeability, free fraction, liver, bile and kidney retention are
-tuned to the six uptakes published for OH-1 and Daudi (`xenograft_values`), so that
+tuned to the seven uptakes published for OH-1 and Daudi (`xenograft_values`), so that
 agreement with those is calibration, not evidence. The binding rates are the judgements
-of `cxcr4_values`. Pentixather has no values of its own but f_u: its curves are not
-calibrated at all. For 177Lu-pentixather in Daudi at 7 d, published are tumour over
-blood 499, kidney 4.0, intestine 33 and muscle 116 (Schottelius 2017); at the medians
-this model gives some 560, 1500, 3600 and 11000: it lacks what normal organs retain for
-days, so use it for hours after the injection only.
+of `cxcr4_values`. Pentixafor's f_u here, 0.53, is tuned to the blood of mice and is
+not that of the model of patients (`pentixather`), 0.14 at its medians: neither was read
+in a source, and neither may be carried over to the other. Pentixather has no values of
+its own but f_u: its curves are not calibrated at all. For 177Lu-pentixather in Daudi at
+7 d, published are tumour over blood 499, kidney 4.0, intestine 33 and muscle 116
+(Schottelius 2017); at the medians this model gives some 560, 1500, 3600 and 11000: it
+lacks what normal organs retain for days, so use it for hours after the injection only.
 
 References
 ----------
@@ -56,25 +58,28 @@ from pkmodels.models.blocks import (
     exchange,
     excretion,
     filtration,
-    first_order_absorption,
     internalization_and_release,
+)
+from pkmodels.models.xenograft_amd3100 import (
+    BLOCKER,
+    SUBCUTANEOUS,
+    amd3100_given,
+    amd3100_reactions,
 )
 from pkmodels.models.xenograft_readings import per_gram_readings
 from pkmodels.observables import ratio
-from pkmodels.reactions import Reaction, flow
+from pkmodels.reactions import Reaction
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import Amount, amounts, parameters, receptors
-from pkmodels.units import NMOL_PER_UMOL
 from pkmodels.values import ParameterValue
 
 NAME = "xenograft"
 TESTED_AGAINST = (
     "68Ga-pentixafor uptakes in OH-1 and Daudi (calibration); equations solved anew"
 )
-FDG, BLOCKER = "fdg", "AMD3100"
+FDG = "fdg"
 PEPTIDES = ("pentixafor", "pentixather")
 TRACERS = (*PEPTIDES, FDG)
-SUBCUTANEOUS = "subcutaneous"
 
 
 def model(
@@ -153,7 +158,7 @@ plasma*tumour_mass*tumour_permeability*unbound_fraction/(plasma_volume*tissue_de
             *_organ("liver", plasma, liver),
             *_organ("intestine", plasma, wall),
             *_excretion(plasma, kidneys, bladder, liver, content),
-            *_amd3100(skin, blocker, spread, reached, blocking, receptor),
+            *amd3100_reactions(skin, blocker, spread, reached, blocking, receptor),
         ),
         routes={INTRAVENOUS: (plasma, blocker), SUBCUTANEOUS: skin},
         start={receptor: density * _volume("tumour")},
@@ -253,57 +258,6 @@ def _excretion(
     )
 
 
-def _amd3100(
-    skin: Amount,
-    plasma: Amount,
-    tissue: Amount,
-    tumour: Amount,
-    bound: Amount,
-    receptor: Amount,
-) -> tuple[Reaction, ...]:
-    volume, tissue_volume = parameters("plasma_volume amd3100_tissue_volume", unit="L")
-    (filtered,) = parameters("glomerular_filtration", unit="L/h")
-    unbound, space, times = parameters(
-        "amd3100_unbound_fraction tumour_space amd3100_permeability_ratio", unit="1"
-    )
-    (constant,) = parameters("amd3100_dissociation_constant", unit="nmol/L")
-    absorption, off, spreading, permeability = parameters(
-        "amd3100_absorption amd3100_dissociation amd3100_spreading tumour_permeability",
-        unit="1/h",
-    )
-    interstitium = space * _volume("tumour")
-    cleared = filtered * unbound * plasma / volume
-    return (
-        *first_order_absorption("amd3100", skin, plasma, absorption=absorption),
-        *exchange(
-            "amd3100_tissue",
-            plasma,
-            tissue,
-            first_volume=volume,
-            second_volume=tissue_volume,
-            clearance=spreading * tissue_volume,
-        ),
-        *exchange(
-            "amd3100_tumour",
-            plasma,
-            tumour,
-            first_volume=volume / unbound,
-            second_volume=interstitium,
-            clearance=times * permeability * _volume("tumour"),
-        ),
-        *binding(
-            "amd3100",
-            tumour,
-            receptor,
-            bound,
-            volume=interstitium,
-            k_on=off / constant,
-            k_off=off,
-        ),
-        flow("amd3100_filtration", plasma, None, cleared),
-    )
-
-
 def values(
     tracer: str = "pentixafor", tumour: str = "OH-1", animal: str = "mouse"
 ) -> dict[str, ParameterValue]:
@@ -354,8 +308,8 @@ def schedule(
         before), ``"co-injected"``; None for no block. Times count from the first of
         the two: `tracer_time` says when the tracer is given.
     amd3100_mg_per_kg : float or None
-        Dose of AMD3100, free base, mg/kg, > 0; None is the customary one, 2 in mice and
-        30 in rats.
+        Dose of AMD3100, free base, mg/kg, > 0, of a block that is named; None is the
+        customary one, 2 in mice and 30 in rats.
     tracer : str
         As of `model`: 2.5 MBq of [68Ga]pentixafor or [177Lu]pentixather, or about 9 MBq
         of [18F]FDG.
@@ -369,7 +323,8 @@ def schedule(
     Raises
     ------
     InputError
-        When a name is unknown, or FDG is to be blocked.
+        When a name is unknown, FDG is to be blocked, or AMD3100 has a dose and no
+        block.
 
     Examples
     --------
@@ -377,7 +332,7 @@ def schedule(
     >>> first.route, round(first.ligand_nmol, 1), then.time_h
     ('subcutaneous', 79.6, 0.5)
     """
-    given = numbers.animal_named(animal)
+    numbers.animal_named(animal)
     known = [*numbers.BEFORE_H]
     if block is not None and block not in known:
         raise InputError(f"no block {block!r}: {suggest(block, known)}")
@@ -386,6 +341,11 @@ def schedule(
     time = 0.0 if block is None else numbers.BEFORE_H[block].value
     if tracer == FDG and block is not None:
         raise InputError("FDG has no receptor to block: leave block out")
+    if block is None and amd3100_mg_per_kg is not None:
+        raise InputError(
+            f"amd3100_mg_per_kg is {amd3100_mg_per_kg:g}, but no block says how it is "
+            f"given: name the block, one of {', '.join(known)}, or leave the dose out"
+        )
     injected = numbers.INJECTIONS[tracer]
     scan = Administration(
         time,
@@ -397,17 +357,7 @@ def schedule(
     )
     if block is None:
         return Schedule((scan,))
-    dose = given.amd3100_mg_per_kg if amd3100_mg_per_kg is None else amd3100_mg_per_kg
-    # 1 mg/kg is 1 ug/g, and 1 ug over 1 g/mol is 1 umol.
-    nmol_blocker = dose * given.body_mass_g / numbers.AMD3100_MOLAR_MASS.value
-    blocker = Administration(
-        0.0,
-        0.0,
-        BLOCKER,
-        ligand_nmol=nmol_blocker * NMOL_PER_UMOL,
-        route=SUBCUTANEOUS if block == SUBCUTANEOUS else INTRAVENOUS,
-    )
-    return Schedule((blocker, scan))
+    return Schedule((amd3100_given(block, animal, amd3100_mg_per_kg), scan))
 
 
 def tracer_time(given: Schedule) -> float:
