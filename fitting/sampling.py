@@ -102,7 +102,9 @@ class Problem:
         Value of each ``pm.Data`` of the model, in the shapes that it was built with.
     coordinates : pytree of arrays
         Second argument of the sampler's coordinates.
-    centre, spread : (n,) arrays
+    centre : (n,) or (n_chains, n) array
+        Of all chains, or of each.
+    spread : (n,) array
         The chains start at centre +- spread, in the sampler's coordinates.
     """
 
@@ -369,7 +371,7 @@ def _first_state(
 ) -> Any:
     """Return the chains' first states, dispersed around the problem's centre."""
     key, start_key = jax.random.split(jax.random.PRNGKey(seed))
-    shape = (CHAINS, problem.centre.size)
+    shape = (CHAINS, problem.spread.size)
     offset = np.asarray(jax.random.uniform(start_key, shape, minval=-1.0, maxval=1.0))
-    positions = problem.centre[None, :] + problem.spread[None, :] * offset
+    positions = problem.centre + problem.spread[None, :] * offset
     return sampler.start(positions, jax.random.split(key, CHAINS), arguments)

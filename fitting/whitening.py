@@ -14,10 +14,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from pkmodels.errors import SolveError
-from pkmodels.fitting.sampling import Problem, Sampler
+from pkmodels.fitting.sampling import CHAINS, Problem, Sampler
 
 # The first starts at the prior's medians, the others about them.
-_STARTS = 4
+_STARTS = CHAINS
 _MOST_ITERATIONS = 200
 # In prior sd: far above the error of a gradient, far below the posterior's width.
 _STEP = 0.02
@@ -25,8 +25,10 @@ _STEP = 0.02
 _LEAST_CURVATURE = 0.25
 # What stands for the energy of what cannot be solved; an optimizer turns back there.
 _FAILED = 1e10
-# The chains start so far from the mode, in posterior sd.
+# The chains start so far from where their optimization ended, in posterior sd.
 _DISPERSION = 2.0
+# An end whose density is exp(-10) of the highest is no mode that a chain could weigh.
+_FAR_BELOW = 10.0
 
 
 def whitened(position: Any, arrays: Any) -> tuple[Any, Any]:
@@ -58,7 +60,9 @@ def whiten(sampler: Sampler, problem: Problem, *, seed: int) -> Problem:
     """Return what one run of a whitened sampler is given.
 
     The mode is the highest of several optimizations' (L-BFGS) from within a prior sd of
-    the medians; the curvature is by differences of gradients.
+    the medians; the curvature is by differences of gradients. Each chain starts about
+    the end of its own optimization, so that several modes show in R-hat; about the
+    highest where its own ended far below.
 
     Parameters
     ----------
@@ -72,7 +76,7 @@ def whiten(sampler: Sampler, problem: Problem, *, seed: int) -> Problem:
     Returns
     -------
     Problem
-        The chains start within two posterior sd of the mode.
+        The chains start within two posterior sd of a mode.
 
     Raises
     ------
@@ -115,10 +119,12 @@ def whiten(sampler: Sampler, problem: Problem, *, seed: int) -> Problem:
         )
     mode = problem.centre + problem.spread * best.x
     factor = problem.spread[:, None] * _factor(slope, best.x)
+    ends = [r.x if r.fun < best.fun + _FAR_BELOW else best.x for r in found]
+    away = problem.spread * (np.array(ends) - best.x)
     return replace(
         problem,
         coordinates=(mode, factor),
-        centre=np.zeros(size),
+        centre=np.linalg.solve(factor, away.T).T,
         spread=np.full(size, _DISPERSION),
     )
 

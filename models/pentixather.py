@@ -38,14 +38,20 @@ Assumptions: what cells of receptor organs release is metabolized and appears in
 bladder at once; protein binding is instantaneous and does not saturate; bound ligand
 does not leave the vessels; both kidneys are one compartment, of which one holds a
 constant share; the bladder empties at a constant rate; blood in the marrow's cavities
-is that of its vascular share; no free label.
+is that of its vascular share; no free label. Interstitium of liver and kidneys is in
+no pool: theirs take up from plasma, and the rest's interstitium is without it.
 
 It cannot describe: receptors that change (study each occasion with its own binding
-potential), radiation that ends uptake, kidney receptors, recirculating metabolites, a
-bladder's content at one moment, daughters. Limits: adults; 10 to 500 ug.
+potential), normal organs that release at different rates (all share one), radiation
+that ends uptake, kidney receptors, recirculating metabolites, a bladder's content at
+one moment, daughters. Limits: adults; 10 to 500 ug.
 
 [68Ga]Pentixafor is `model(ligand="pentixafor")`: the same parameters, so that one
-patient has one set, and five ratios between the ligands besides. A PET and a therapy
+patient has one set, and five ratios between the ligands besides. **It is not
+calibrated.** At the medians, 150 MBq give 6.9 mGy to kidneys, 2.3 to the liver, 9.4 to
+the spleen and 6.5 to the marrow; recalled are 5.3, 2.7, 8.1 and 2.1 (Herrmann 2015):
+the marrow does not fit. Its free fraction, 14 % at the medians, is that of a ratio that
+was chosen; `pkmodels.models.xenograft`, tuned to mice, has 53 %. A PET and a therapy
 days apart are simulated each with its own model and the shared values; given together,
 `both()` lets them compete for the same receptors.
 
@@ -53,7 +59,8 @@ References
 ----------
 Structure after Kletting et al., J Nucl Med 2016;57:503-508. Biokinetics: Haenscheid et
 al., J Nucl Med 2022 (177Lu-pentixather). Protein binding: Schottelius et al.,
-Theranostics 2017;7:2350-2362 (above 96 %).
+Theranostics 2017;7:2350-2362 (above 96 %). Doses of [68Ga]pentixafor: Herrmann et al.
+2015, recalled, not read again.
 """
 
 from collections.abc import Mapping
@@ -101,7 +108,8 @@ __all__ = [
 NAME = "pentixather"
 TESTED_AGAINST = (
     "its equations typed anew; closed forms; doses, half-lives and uptakes of 19 "
-    "patients, to which it is tuned (Haenscheid 2022)"
+    "patients, to which it is tuned (Haenscheid 2022); pentixafor is not calibrated: "
+    "its marrow gets three times the recalled dose (Herrmann 2015)"
 )
 LIGANDS = ("pentixather", "pentixafor")
 # What is measured of a patient, by the name of the region; several may be tumours.

@@ -2,7 +2,8 @@
 
 What is tuned says "tuned to Haenscheid 2022: calibration, not evidence": its median or
 spread was chosen so that virtual patients get the published doses of 19 patients
-(`studies/pentixather_cohort`).
+(`studies/pentixather_cohort`). Half-lives were met as slopes of scans from 24 to 96 h
+and from 24 to 168 h: washout alone is faster, 33 h in kidneys and 87 h in the liver.
 """
 
 from collections.abc import Mapping
@@ -53,7 +54,8 @@ RATIOS: Mapping[str, Prior] = {
         4.0,
         0.7,
         "1",
-        "not read; without the iodine it is bound less, and cleared faster",
+        "chosen, not read: without the iodine it is bound less, and cleared faster; "
+        "14 % unbound. The model of mice, tuned to their blood, has 53 %",
         _JUDGED,
     ),
     "pentixafor_reabsorption_odds_ratio": log_normal(
@@ -69,8 +71,9 @@ OF_PATIENT: Mapping[str, ParameterValue] = {
     "unbound_fraction": logit_normal(
         0.04,
         0.25,
-        "more than 96 % is bound in plasma (Schottelius et al., Theranostics 2017, "
-        "abstract); 0.02 to 0.06",
+        "published: more than 96 % is bound in plasma (Schottelius et al., "
+        "Theranostics 2017, abstract), of which this median is the edge; 0.02 to 0.06 "
+        "between patients is this project's judgement, half of it beyond that edge",
         _JUDGED,
     ),
     "interstitial_protein_ratio": logit_normal(
@@ -85,8 +88,8 @@ OF_PATIENT: Mapping[str, ParameterValue] = {
         0.1 * physiology.MINUTES_PER_HOUR,
         0.25,
         "L/h",
-        "100 mL/min: candidates for the therapy have kidneys that work, unlike some of "
-        f"Kletting 2016; spread {_TUNED}",
+        "100 mL/min, chosen: candidates for the therapy have kidneys that work, unlike "
+        f"some of Kletting 2016; spread {_TUNED}",
         _JUDGED,
     ),
     "tubular_volume": Value(
@@ -131,6 +134,7 @@ SHARE_OF_ONE_KIDNEY = logit_normal(
 )
 
 # ---- a tumour ----
+_TUMOUR_PLASMA = 0.10
 _TUMOUR_PERMEABILITY = 0.2
 _TUMOUR_FLOW = 1.0
 TUMOUR_VOLUME = Value(0.05, "L", "a lesion of 50 mL; put a patient's own in", _JUDGED)
@@ -224,7 +228,7 @@ def of_tumours(body: Body, names: tuple[str, ...]) -> dict[str, ParameterValue]:
     permeability = _TUMOUR_PERMEABILITY * physiology.MINUTES_PER_HOUR
     found: dict[str, ParameterValue] = {
         "vascular_fraction_tumour": Value(
-            0.1 * (1.0 - body.haematocrit), "1", f"plasma, {source}", _JUDGED
+            _TUMOUR_PLASMA, "1", f"plasma in a tumour's volume, {source}", _JUDGED
         ),
         "interstitial_fraction_tumour": Value(0.3, "1", source, _JUDGED),
         "flow_tumour": physiology.tumour_flow_density(body, _TUMOUR_FLOW, source),

@@ -233,7 +233,10 @@ _PEPTIDE: Mapping[str, ParameterValue] = {
         0.1, 0.5, f"{TUNED}: kidneys 1.7 %ID/g, {_POSCHENRIEDER}", Certainty.JUDGEMENT
     ),
     "kidney_washout": _guess(
-        3.0, 0.5, "1/h", "PET shows pentixafor leave the kidneys within the hour"
+        3.0,
+        0.5,
+        "1/h",
+        "set by eye: PET shows pentixafor leave the kidneys within the hour",
     ),
     "voiding": _VOIDING,
     "dissociation": cxcr4.PEPTIDE_DISSOCIATION,

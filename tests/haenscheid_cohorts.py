@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import reference_tables
+from scipy.optimize import least_squares
 
 from pkmodels.nuclides import nuclide
 
@@ -120,7 +121,7 @@ def missed(verdicts: Iterable[Verdict], rows: Iterable[Row] = ASKED) -> list[Ver
 
 
 def effective_half_life(times_h: np.ndarray, activity: np.ndarray) -> np.ndarray:
-    """Return each patient's late half-life of 177Lu, h, as scans at these times show it.
+    """Return each patient's late half-life of 177Lu, h, as scans at times show it.
 
     From the least-squares line through ln(activity); `activity` is physical, not
     decay-corrected, (n_times, n_pool). No washout is negative: where scans, during a
@@ -129,3 +130,23 @@ def effective_half_life(times_h: np.ndarray, activity: np.ndarray) -> np.ndarray
     centred = times_h - times_h.mean()
     slope = centred @ np.log(activity) / (centred @ centred)
     return np.log(2.0) / np.maximum(-slope, nuclide("Lu-177").decay_constant_per_h)
+
+
+def two_phase_half_life(times_h: np.ndarray, corrected: np.ndarray) -> np.ndarray:
+    """Return each patient's late half-life of 177Lu, h, by an uptake and a washout.
+
+    That of A exp(-w t) (1 - exp(-u t)), w and u > 0, fitted by least relative squares
+    to the decay-corrected activity, (n_times, n_pool).
+    """
+    found = []
+    for one in (corrected / corrected.max(axis=0)).T:
+
+        def misfit(logs: np.ndarray, one: np.ndarray = one) -> np.ndarray:
+            size, washout, uptake = np.exp(logs)
+            rise = 1.0 - np.exp(-uptake * times_h)
+            return size * np.exp(-washout * times_h) * rise / one - 1.0
+
+        fits = [least_squares(misfit, np.log([1.0, 0.01, u])) for u in (0.05, 0.2)]
+        best = min(fits, key=lambda fit: fit.cost)
+        found.append(np.exp(best.x[1]) + nuclide("Lu-177").decay_constant_per_h)
+    return np.log(2.0) / np.array(found)

@@ -165,10 +165,8 @@ def solved(
 PROBABILITIES = {"Fr-221": (1.0, 0.0), "Bi-213": (0.0, 1.0), None: (0.0, 0.0)}
 
 
-@pytest.mark.parametrize(
-    "fate",
-    ["Fr-221", *(pytest.param(f, marks=pytest.mark.slow) for f in ("Bi-213", None))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("fate", FATES)
 def test_curves_and_doses_are_those_of_another_integrator(fate: str | None) -> None:
     values = patient()
     times = np.array([0.02, 0.2, 2.0, 20.0, 200.0])

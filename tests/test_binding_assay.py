@@ -401,7 +401,9 @@ def test_prior_of_a_receptor_ratio_has_the_interval_of_the_replicates() -> None:
             "two replicates at least",
         ),
         (
-            lambda: fit_saturation(np.array([0.1, 0.2]), np.array([1e-4, 2e-4])),
+            lambda: fit_saturation(
+                np.array([0.1, 0.2, 0.3]), np.array([1e-4, 2e-4, 3e-4])
+            ),
             SolveError,
             "does not bend",
         ),
@@ -420,7 +422,7 @@ def test_prior_of_a_receptor_ratio_has_the_interval_of_the_replicates() -> None:
             InputError,
             "less than the blocked",
         ),
-        (lambda: receptors_per_cell(0.1, 0.0, TUBE_L), InputError, "count them"),
+        (lambda: receptors_per_cell(0.1, 0.0, TUBE_L), InputError, r"cells is 0\.0"),
         (
             lambda: activity_of_counts(
                 1.0, "Ga-68", count_time_h=0.0, efficiency=0.5, background_per_h=0.0
@@ -435,3 +437,96 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         wrong()
+
+
+# For each calculation, arguments that are sound, and those that may be 0.
+SOUND: dict[Callable[..., object], tuple[dict[str, float], set[str]]] = {
+    cheng_prusoff: (
+        {"ic50": 330.0, "free_ligand": 1.0, "dissociation_constant": K_D},
+        {"free_ligand"},
+    ),
+    inhibition_constant: (
+        {"ic50": 330.0, "ligand": 1.0, "receptor": 0.12, "dissociation_constant": K_D},
+        set(),
+    ),
+    receptors_per_cell: (
+        {"sites_nmol_per_L": 0.12, "cells": 4e5, "volume_L": TUBE_L},
+        {"sites_nmol_per_L"},
+    ),
+    equilibrium_with_depletion: (
+        {"ligand": 1.0, "receptor": 0.12, "dissociation_constant": K_D},
+        {"ligand", "receptor"},
+    ),
+    competitive_equilibrium: (
+        {
+            "ligand": 1.0,
+            "receptor": 0.12,
+            "dissociation_constant": K_D,
+            "competitor": 100.0,
+            "competitor_constant": K_I,
+        },
+        {"ligand", "receptor", "competitor"},
+    ),
+}
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, math.nan, math.inf])
+@pytest.mark.parametrize("calculate", SOUND, ids=lambda f: f.__name__)
+def test_each_number_out_of_its_range_is_refused_by_name(
+    calculate: Callable[..., object], value: float
+) -> None:
+    sound, may_be_0 = SOUND[calculate]
+    calculate(**sound)
+    for name in sound:
+        given = {**sound, name: value}
+        if value == 0.0 and name in may_be_0:
+            assert np.isfinite(np.asarray(calculate(**given), float)).all()
+            continue
+        with pytest.raises(InputError, match=f"^{name} is "):
+            calculate(**given)
+
+
+def test_two_tubes_tell_nothing_of_errors_and_are_refused() -> None:
+    free = np.array([5.0, 50.0])
+    with pytest.raises(InputError, match="3 tubes at least"):
+        fit_saturation(free, 0.12 * free / (K_D + free))
+
+
+def test_errors_of_a_saturation_fit_are_those_of_linear_regression() -> None:
+    """For small errors, ln B is linear in ln K and in ln B_max.
+
+    ln B = b - ln(1 + K / F): its slope by ln K is -K / (K + F), that by b is 1.
+    """
+    free = np.array([1.0, 3.0, 10.0, 30.0, 100.0])
+    off = 1e-4 * np.array([1.0, -2.0, 0.5, 1.5, -1.0])
+    fit = fit_saturation(free, 0.12 * free / (K_D + free) * np.exp(off))
+    x = -K_D / (K_D + free)
+    spread = ((x - x.mean()) ** 2).sum()
+    slope = ((x - x.mean()) * off).sum() / spread
+    left = off - off.mean() - slope * (x - x.mean())
+    variance = (left**2).sum() / 3.0
+    expected = np.sqrt(variance * np.array([1.0 / spread, (x**2).mean() / spread]))
+    np.testing.assert_allclose(fit.log_standard_errors, expected, rtol=1e-3)
+    moved = math.log(fit.dissociation_constant_nmol_per_L / K_D)
+    assert moved == pytest.approx(slope, rel=1e-3)
+
+
+@pytest.mark.parametrize("experiment", ["saturation", "competition"])
+def test_a_tube_without_a_parameter_is_refused_by_its_name(experiment: str) -> None:
+    tubes, added = getattr(binding_assay, experiment), np.array([1.0])
+    known = typical(binding_assay.values())
+    for name in ("volume", "cells"):
+        left = {n: value for n, value in known.items() if n != name}
+        with pytest.raises(InputError, match=f"'{name}' has no value"):
+            tubes(left, added, incubation_h=1.0)
+    with pytest.raises(InputError, match="'volume' has no value"):
+        tubes({}, added, incubation_h=1.0)
+    with pytest.raises(InputError, match="give one row"):
+        tubes(known, np.array([[1.0]]), incubation_h=1.0)
+    with pytest.raises(InputError, match="volume_L is -1"):
+        tubes({**known, "volume": -1.0}, added, incubation_h=1.0)
+
+
+def test_a_volume_and_a_concentration_below_0_make_no_amount() -> None:
+    with pytest.raises(InputError, match="volume_L is -1"):
+        binding_assay.schedule(-1.0, volume_L=-1.0)

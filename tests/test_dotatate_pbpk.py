@@ -24,6 +24,7 @@ from pkmodels.models.dotatate_values import meningioma, neuroendocrine_tumour
 from pkmodels.models.physiology import Body, reference_body
 from pkmodels.schedule import Schedule
 from pkmodels.system import System, assemble
+from pkmodels.trajectory import simulate
 from pkmodels.values import Prior, typical
 
 REGIONS = dotatate_pbpk.SHOWN_REGIONS
@@ -45,20 +46,24 @@ def delivered_as(delivered: Delivery) -> Schedule:
 
 def carrier(patient: Mapping[str, str]) -> dict[sympy.Basic, np.ndarray]:
     """All peptide in each amount at MINUTES, nmol, by the equations of it alone."""
-    female = patient["female"] == "1"
-    _, system, solve = model_of(female, Delivery.DECAYING)
-    course = course_of(system, delivered_as(Delivery.DECAYING))
-    states = np.asarray(solve(parameters_of(patient), course))
-    return {a: states[:, n] for n, a in enumerate(system.amounts)}
+    _, system = model_of(patient["female"] == "1", Delivery.DECAYING)
+    given, own = delivered_as(Delivery.DECAYING), parameters_of(patient)
+    found = simulate(system, own, given, MINUTES / 60.0, label="ligand").amounts
+    return {a: found[str(a)] for a in system.amounts}
 
 
 @cache
-def model_of(female: bool, delivered: Delivery) -> tuple[Model, System, Any]:
-    """The model, its system, and the jitted solve at MINUTES of values and a course."""
+def model_of(female: bool, delivered: Delivery) -> tuple[Model, System]:
+    """The model, and its system."""
     model = dotatate_pbpk.model(body=reference_body("female" if female else "male"))
-    system = assemble(model, delivered_as(delivered).form)
-    compiled = compile_system(system)
-    return model, system, jax.jit(lambda v, c: compiled.solve(v, c, MINUTES / 60.0))
+    return model, assemble(model, delivered_as(delivered).form)
+
+
+@cache
+def solver_of(female: bool) -> Any:
+    """The jitted solve at MINUTES of values and a course at a constant rate."""
+    compiled = compile_system(model_of(female, Delivery.CONSTANT)[1])
+    return jax.jit(lambda v, c: compiled.solve(v, c, MINUTES / 60.0))
 
 
 def parameters_of(patient: Mapping[str, str]) -> dict[str, float]:
@@ -78,7 +83,8 @@ def parameters_of(patient: Mapping[str, str]) -> dict[str, float]:
 
 def labelled(patient: Mapping[str, str], label: str) -> dict[str, np.ndarray]:
     """What one label shows, as fractions of what was given, at MINUTES."""
-    model, system, solve = model_of(patient["female"] == "1", Delivery.CONSTANT)
+    model, system = model_of(patient["female"] == "1", Delivery.CONSTANT)
+    solve = solver_of(patient["female"] == "1")
     parameters = parameters_of(patient)
     course = replace(
         course_of(system, delivered_as(Delivery.CONSTANT)),
@@ -129,14 +135,11 @@ def patients_outside(repository: Path) -> dict[str, dict[str, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.parametrize(
     "row",
-    [
-        # Men are another system, which takes seconds to compile.
-        pytest.param(row, marks=() if row["female"] == "1" else pytest.mark.slow)
-        for row in rows("dotatate_pbpk")
-    ],
+    rows("dotatate_pbpk"),
     ids=lambda row: f"{row['patient']}-{row['nuclide']}",
 )
 def test_time_integrals_are_those_of_the_published_parameters(
@@ -185,26 +188,28 @@ def test_amounts_are_those_of_the_equations_written_anew() -> None:
     )
     places = [40, 119, 280]  # of MINUTES: 80 min, 6.1 and 22 h
     expected = body.read(body.solve(75.0, 51.0, MINUTES[places]))
-    model, _, _ = model_of(female, Delivery.DECAYING)
+    model, _ = model_of(female, Delivery.DECAYING)
+    curves, own = carrier(row), parameters_of(row)
     for organ in (*ORGANS, "red_marrow"):
-        found = read(model, organ, carrier(row), parameters_of(row))[places]
+        found = read(model, organ, curves, own)[places]
         np.testing.assert_allclose(found, expected[organ], rtol=1e-5, err_msg=organ)
 
 
 def test_a_label_from_the_same_syringe_has_no_states_of_its_own() -> None:
-    _, system, _ = model_of(True, Delivery.DECAYING)
+    _, system = model_of(True, Delivery.DECAYING)
     assert not system.tracers
     # 55 of the peptide, and the free receptors of ten organs.
     receptors = [a for a in system.amounts if a.ligand == ""]
     assert (len(system.amounts), len(receptors)) == (65, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_a_decaying_syringe_gives_0_4_percent_less_than_a_constant_rate() -> None:
     """As the reference says of every integral; lambda x 51 min / 2 = 0.44 %."""
     row = rows("dotatate_pbpk")[2]
     constant = labelled(row, "In-111")
-    model, _, _ = model_of(row["female"] == "1", Delivery.DECAYING)
+    model, _ = model_of(row["female"] == "1", Delivery.DECAYING)
     decay = np.exp(-DECAY_PER_MIN["In-111"] * MINUTES) / 75.0
     curves = {a: decay * curve for a, curve in carrier(row).items()}
     for organ in ORGANS:

@@ -145,8 +145,14 @@ def test_published_fits_of_patient_4_are_one_phase_with_uptake(
     assert tiac == pytest.approx(float(row["TIAC_h"]), rel=1e-6)
 
 
-@pytest.mark.parametrize("uptake", [False, True])
-@pytest.mark.parametrize("phases", [1, 2, 3])
+# Each size of a linear model takes seconds to compile.
+@pytest.mark.parametrize(
+    ("phases", "uptake"),
+    [
+        *((n, False) for n in (1, 2, 3)),
+        *(pytest.param(n, True, marks=pytest.mark.slow) for n in (1, 2, 3)),
+    ],
+)
 def test_curves_are_sums_of_exponentials(phases: int, uptake: bool) -> None:
     """Shares of the dose that wash out side by side, each convolved with the uptake."""
     regions = ("organ", "other") if uptake else ("organ",)

@@ -30,6 +30,12 @@ _BORROWED = re.compile(r"equations\s+(?:are\s+those\s+)?of\s+`pkmodels\.models\.
 HEAVY = ("jax", "sympy", "numpy", "scipy")
 
 every_model = pytest.mark.parametrize("name", MODELS)
+# The bodies of ten organs take seconds to analyse and print.
+LARGE = ("dotatate_pbpk", "psma_pbpk")
+every_model_shown = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in MODELS],
+)
 
 
 def test_the_list_holds_every_module_that_has_a_model() -> None:
@@ -75,7 +81,7 @@ def test_each_says_what_it_assumes_cannot_do_and_rests_on(name: str) -> None:
     assert library.checked_against(name) == find(name).TESTED_AGAINST
 
 
-@every_model
+@every_model_shown
 def test_each_shows_a_value_and_its_source_for_every_parameter(name: str) -> None:
     model = find(name).model()
     table = show(name, "table")
@@ -100,7 +106,7 @@ def copied(name: str, folder: Path, *changes: tuple[str, str]) -> Path:
     return path
 
 
-@every_model
+@every_model_shown
 def test_a_copy_under_another_name_is_the_same_model(name: str, tmp_path: Path) -> None:
     copy = str(copied(name, tmp_path))
     found, original = (show(x, "chemistry").splitlines() for x in (copy, name))

@@ -56,6 +56,7 @@ def test_values_cover_the_parameters_in_their_units(bladder, rest):
     check_values(model.parameters, organ_exchange.values(bladder=bladder, rest=rest))
 
 
+@pytest.mark.slow
 def test_grown_it_follows_its_equations_and_keeps_every_molecule():
     regions = ("kidney_left", "kidney_right", "spleen")
     model = organ_exchange.model(regions, bladder=True, rest=True)

@@ -149,7 +149,14 @@ def test_the_compiled_model_takes_a_sampled_curve_without_error(
     assert set(known) == set(values)
 
 
-@pytest.mark.parametrize(("tissues", "reversible"), FORMS)
+# Each form takes seconds to compile; with a sampled curve all forms are always run.
+@pytest.mark.parametrize(
+    ("tissues", "reversible"),
+    [
+        form if form == (1, True) else pytest.param(*form, marks=pytest.mark.slow)
+        for form in FORMS
+    ],
+)
 def test_an_exponential_input_has_the_response_on_paper(
     tissues: int, reversible: bool
 ) -> None:

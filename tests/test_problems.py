@@ -40,12 +40,22 @@ UNBALANCED: dict[str, str] = {}
 RESTLESS: dict[str, str] = {}
 
 each = pytest.mark.parametrize("name", EVERY)
-# Each kernel takes seconds to compile: those of further forms are compiled when slow
-# tests are asked for.
-each_compiled = pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n in FORMS else n for n in EVERY],
-)
+
+
+def each_but(*slow: str) -> pytest.MarkDecorator:
+    """Return the mark of a test that runs over some when slow tests are asked for."""
+    names = (pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in EVERY)
+    return pytest.mark.parametrize("name", list(names))
+
+
+# Bodies of ten organs of the same blocks; one of them is simulated in every run.
+LARGE = ("dotatate_pbpk", "psma_pbpk")
+# Linear, and compared with closed forms in a test of their own.
+ON_PAPER = ("organ_exchange", "pet_tissue", "exponentials")
+# Each takes seconds to compile or to integrate, and so do further forms of a model.
+each_solved = each_but("psma_pbpk", "pentixather, pentixafor")
+each_simulated = each_but(*FORMS, *ON_PAPER, "psma_pbpk")
+each_kernel = each_but(*FORMS, *LARGE)
 
 
 @each
@@ -126,7 +136,7 @@ def counted_curves(name: str) -> tuple[Model, np.ndarray]:
     return problem.model, padded[:, order]
 
 
-@each
+@each_solved
 def test_what_is_given_is_inside_or_has_left(name: str) -> None:
     problem, counters = counted(problem_of(name).of_ligand())
     values, times = problem.sets[0], problem.times_h
@@ -150,7 +160,7 @@ def test_what_is_given_is_inside_or_has_left(name: str) -> None:
         )
 
 
-@each
+@each_solved
 def test_totals_that_no_reaction_changes_change_by_doses_only(name: str) -> None:
     problem = problem_of(name).of_ligand()
     values, times = problem.sets[0], problem.times_h
@@ -166,7 +176,7 @@ def test_totals_that_no_reaction_changes_change_by_doses_only(name: str) -> None
         np.testing.assert_allclose(curves @ weights, expected, rtol=1e-8)
 
 
-@each_compiled
+@each_simulated
 def test_simulated_ligand_is_that_of_lsoda_and_never_negative(name: str) -> None:
     """And at draws it is solved, and not negative."""
     problem = problem_of(name).of_ligand()
@@ -201,7 +211,7 @@ def test_nothing_moves_before_the_first_dose(name: str) -> None:
         assert at_rest.all() or name in RESTLESS, slopes
 
 
-@each_compiled
+@each_simulated
 def test_traces_and_linear_models_follow_matrix_exponentials(name: str) -> None:
     """A linear model at its doses; any other at two traces, in proportion to them."""
     whole = problem_of(name).of_ligand()
@@ -255,7 +265,7 @@ def worst(found: np.ndarray, expected: np.ndarray, scales: np.ndarray) -> float:
     return float(np.max(np.abs(found[..., :count] - expected) / size))
 
 
-@each_compiled
+@each_kernel
 def test_the_native_kernel_agrees_with_lsoda(name: str) -> None:
     """All sets in lanes, at tolerances fine and usual."""
     equations, arrays, rows, expected = lowered(problem_of(name))

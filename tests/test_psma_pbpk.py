@@ -1,9 +1,7 @@
 """PSMA I&T in the whole body against what is published of five patients."""
 
 from functools import cache
-from typing import Any
 
-import jax
 import numpy as np
 import peptide_rewrite
 import pytest
@@ -11,8 +9,6 @@ import sympy
 from reference_tables import rows
 
 from pkmodels.administrations import Administration
-from pkmodels.compiled import compile_system
-from pkmodels.courses import course_of
 from pkmodels.definition import Model
 from pkmodels.errors import ModelError
 from pkmodels.models import psma_pbpk
@@ -21,6 +17,7 @@ from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import Amount
 from pkmodels.system import System, assemble
+from pkmodels.trajectory import simulate
 from pkmodels.values import Prior, typical
 
 LESIONS = ("tumour_1", "tumour_2", "tumour_rest")
@@ -30,7 +27,6 @@ REGIONS = {
     **dict.fromkeys(LESIONS, "tumour"),
 }
 PATIENTS = rows("psma_it_patients")
-MOST_TIMES = 500
 # Of all that the paper's body differs in from the shared one, its own number.
 PAPERS_BODY = {
     "volume_liver": 1.91,
@@ -95,29 +91,26 @@ def injections(
 
 
 @cache
-def compiled() -> tuple[Model, System, Any]:
-    """The model, the system of all peptide, and its jitted solve."""
+def assembled() -> tuple[Model, System]:
+    """The model, and the system of all peptide."""
     model = psma_pbpk.model(REGIONS)
-    system = assemble(model, injections(PATIENTS[0], 1, 0.0).form)
-    return model, system, jax.jit(compile_system(system).solve)
+    return model, assemble(model, injections(PATIENTS[0], 1, 0.0).form)
 
 
 def amounts_at(
     own: dict[str, float], schedule: Schedule, times_h: np.ndarray
 ) -> dict[sympy.Basic, np.ndarray]:
     """All peptide in each amount, nmol."""
-    _, system, solve = compiled()
-    # As many times whatever is asked, so that one compilation serves all.
-    padded = np.pad(times_h, (0, MOST_TIMES - len(times_h)), mode="edge")
-    states = np.asarray(solve(own, course_of(system, schedule), padded))
-    return {a: states[: len(times_h), n] for n, a in enumerate(system.amounts)}
+    _, system = assembled()
+    found = simulate(system, own, schedule, times_h, label="ligand").amounts
+    return {a: found[str(a)] for a in system.amounts}
 
 
 def read(
     name: str, amounts: dict[sympy.Basic, np.ndarray], own: dict[str, float]
 ) -> np.ndarray:
     """An observable, in nmol."""
-    expression = compiled()[0].observables[name]
+    expression = assembled()[0].observables[name]
     symbols = tuple(expression.free_symbols)
     known = (amounts[s] if s in amounts else own[str(s)] for s in symbols)
     return sympy.lambdify(symbols, expression, "math")(*known)

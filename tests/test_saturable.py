@@ -18,9 +18,11 @@ from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.assessment import assess
 from pkmodels.clinic.assumptions import assumptions
 from pkmodels.clinic.cautions import warnings
+from pkmodels.clinic.model_checks import model_problems
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
-from pkmodels.clinic.patient_models import patient_model
+from pkmodels.clinic.patient_models import body_of, own_volumes_L, patient_model
+from pkmodels.clinic.patient_summary import summarize
 from pkmodels.clinic.question import build_posterior
 from pkmodels.definition import Model
 from pkmodels.dosimetry.biological_dose import g_factor
@@ -145,6 +147,7 @@ liver,Lu-177,SPECT,96,,10.0,MBq,,
 """
 SATURABLE = PATIENT
 for old, new in (
+    ("body_mass_kg = 70", "body_mass_kg = 70\nheight_cm = 165"),
     ('"dotatate"', '"pentixather"'),
     ("activity_MBq = 7400.0", "activity_MBq = 200.0"),
     ("ligand_mass_ug = 200.0", "ligand_mass_ug = 75.0"),
@@ -296,6 +299,77 @@ def test_what_the_model_cannot_answer_is_refused(
         return
     with pytest.raises(InputError, match=message):
         check_answerable(patient)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("= 250.0", "= 250000.0", r"\[\[plan\]\] number 1 ligand_mass_ug = 250000"),
+        (
+            "= 75.0",
+            "= 7500.0",
+            r"\[\[administration\]\] number 1 ligand_mass_ug = 7500",
+        ),
+        ("height_cm = 165\n", "", "height_cm is missing"),
+        ("height_cm = 165", "height_cm = 165\nhaematocrit = 0.9", "0.9: .* adults"),
+        ("body_mass_kg = 70", "body_mass_kg = 5", "body_mass_kg = 5: .* adults"),
+        (
+            'organ = "liver"',
+            'organ = "liver"\nmass_g = 400\nmass_cv = 0.05',
+            "the regions of liver are 0.4 L, which is not all of it",
+        ),
+    ],
+)
+def test_a_number_that_the_model_is_not_written_for_is_refused(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        check_answerable(read(tmp_path, replaced(SATURABLE, old, new)))
+
+
+def test_one_kidney_and_a_tumour_without_size_are_refused(patient: Patient) -> None:
+    left, right, liver = patient.regions
+    scans = [m for m in patient.measurements if m.region != right.name]
+    scans += [replace(m, region="iliac") for m in scans if m.region == liver.name]
+    lesion = replace(liver, name="iliac", organ="tumour")
+    spoilt = replace(patient, measurements=tuple(scans), regions=(left, liver, lesion))
+    found = "\n".join(model_problems(spoilt))
+    assert f"[regions.{left.name}] is one kidney" in found
+    assert "[regions.iliac]: mass_g is missing" in found
+
+
+def test_kidneys_of_which_one_has_no_mass_keep_the_reference_volume(
+    patient: Patient,
+) -> None:
+    left, right, liver = patient.regions
+    assert own_volumes_L(patient)["kidneys"] == pytest.approx(0.31)
+    bare = replace(patient, regions=(left, replace(right, mass_g=None), liver))
+    assert "kidneys" not in own_volumes_L(bare)
+
+
+def test_the_body_is_stated_and_covariates_count(tmp_path: Path) -> None:
+    sized = SATURABLE.replace(
+        "body_mass_kg = 70\nheight_cm = 165",
+        "body_mass_kg = 80\nheight_cm = 180\nhaematocrit = 0.4",
+    )
+    patient = read(tmp_path, sized)
+    assert body_of(patient).bsa_m2 == pytest.approx(2.0)  # sqrt(180 x 80 / 3600)
+    assert "of no effect" not in summarize(patient)
+
+
+def test_too_little_ligand_for_the_activity_names_the_files_keys(
+    tmp_path: Path,
+) -> None:
+    scarce = replaced(SATURABLE, "ligand_mass_ug = 75.0", "ligand_mass_ug = 0.01")
+    with pytest.raises(InputError, match=r"activity_MBq \(MBq\) or ligand_mass_ug"):
+        read(tmp_path, scarce)
+
+
+def test_a_mass_far_from_the_measured_one_is_a_warning(
+    tmp_path: Path, fit: Fit
+) -> None:
+    far = read(tmp_path, replaced(SATURABLE, "= 250.0", "= 450.0"))
+    assert any("6 times the ligand" in text for text in warnings(far, fit, None))
 
 
 def test_a_second_administration_is_refused(tmp_path: Path) -> None:

@@ -137,7 +137,9 @@ def slopes(tracer, name, place):
     return np.log(ends[1] / ends[0]) / np.log(1.01 / 0.99)
 
 
-@pytest.mark.parametrize("place", ["kidneys", "receptor_organs"])
+@pytest.mark.parametrize(
+    "place", ["kidneys", pytest.param("receptor_organs", marks=pytest.mark.slow)]
+)
 def test_what_patients_differ_in_moves_from_uptake_rates_to_capacities(place):
     rates = [slopes(tracer, f"uptake_{place}", place) for tracer in TRACERS]
     capacities = [slopes(tracer, f"capacity_{place}", place) for tracer in TRACERS]

@@ -327,3 +327,12 @@ def test_fdg_is_not_blocked() -> None:
         xenograft.schedule("intravenous", tracer="fdg")
     with pytest.raises(InputError, match="no block 'sub'"):
         xenograft.schedule("sub")
+
+
+@pytest.mark.parametrize("tracer", xenograft.TRACERS)
+def test_a_dose_of_amd3100_without_a_block_is_refused(tracer: str) -> None:
+    with pytest.raises(InputError, match=r"name the block, .* or leave the dose out"):
+        xenograft.schedule(None, amd3100_mg_per_kg=5.0, tracer=tracer)
+    blocked = xenograft.schedule("intravenous", amd3100_mg_per_kg=5.0)
+    given = blocked.administrations[0].ligand_nmol
+    assert given == pytest.approx(5.0 * 20.0 / 502.8 * 1e3)

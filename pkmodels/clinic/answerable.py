@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from statistics import NormalDist
 
 from pkmodels.clinic.dose_weights import irradiation_of, labels_of, self_value
+from pkmodels.clinic.model_checks import model_problems
 from pkmodels.clinic.own_s_values import own_row_problems
 from pkmodels.clinic.patient import Limit, Patient, Region
-from pkmodels.clinic.patient_models import model_problems, saturates
+from pkmodels.clinic.patient_models import saturates
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.clinic.responses import organ_of, radiobiologies, responding_organ
 from pkmodels.decision import MINIMUM_TAIL_DRAWS

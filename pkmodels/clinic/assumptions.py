@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.exposure import UPTAKE_OVER_H
 from pkmodels.clinic.patient import Patient
-from pkmodels.clinic.patient_models import patient_model, saturates
+from pkmodels.clinic.patient_models import (
+    HAEMATOCRIT,
+    WEIGHT,
+    body_of,
+    own_volumes_L,
+    patient_model,
+    saturates,
+)
 from pkmodels.clinic.question import outlines_of
 from pkmodels.clinic.responses import radiobiologies
 from pkmodels.fitting.fit import Fit
@@ -60,6 +67,21 @@ def _saturable_assumptions(patient: Patient) -> Iterator[str]:
         "body, and what is given besides, such as amino acids, are the same at every "
         "administration"
     )
+    body, stated = body_of(patient), WEIGHT in patient.covariates
+    yield (
+        f"body: {body.sex}, {body.weight_kg:g} kg, {body.bsa_m2:.2f} m2 "
+        f"({'stated' if stated else 'the reference person'}), haematocrit "
+        f"{body.haematocrit:g} "
+        f"({'stated' if HAEMATOCRIT in patient.covariates else 'reference'})"
+    )
+    volumes = ", ".join(f"{n} {v:.3g} L" for n, v in own_volumes_L(patient).items())
+    yield (
+        f"volumes by the file: {volumes or 'none'}; of all else the reference's; "
+        "lesions that were not measured take nothing up"
+    )
+    judged = ", ".join(f"{n} {v.value:.4g} {v.unit}" for n, v in chosen.judged.items())
+    if judged:
+        yield f"held at numbers that are judgements: {judged}"
     for name, prior in chosen.uncertain.items():
         yield f"{name} is held at the median of its prior: {prior}"
     yield "the priors are listed in result.json and in report.html"

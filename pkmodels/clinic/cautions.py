@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice
+from pkmodels.clinic.model_checks import model_warnings
 from pkmodels.clinic.patient import Patient, Plan, Treatment
 from pkmodels.clinic.patient_models import name_of, patient_model, saturates
 from pkmodels.clinic.question import MONTE_CARLO_LIMIT
@@ -74,6 +75,7 @@ def _group_warnings(patient: Patient) -> Iterator[str]:
 
 def _mass_warnings(patient: Patient) -> Iterator[str]:
     if saturates(patient):
+        yield from model_warnings(patient)
         yield from _held_warnings(patient)
         return
     given = {a.ligand_mass_ug for a in patient.schedule.administrations}

@@ -7,6 +7,7 @@ import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.patient_models import saturates
 from pkmodels.clinic.result_dosimetry import ClassicalEstimate
 from pkmodels.clinic.scan_series import Series, label_to_use, series_of
 from pkmodels.dosimetry.exponential_curves import Form, Weights
@@ -75,8 +76,26 @@ def classical_estimates(
                 estimates = [
                     *_of_region(patient, scans, given[0], sd, posterior, half_life)
                 ]
+            estimates = [_of_another_mass(patient, x, label) for x in estimates]
             found.setdefault(label, {})[region] = estimates
     return found
+
+
+def _of_another_mass(
+    patient: Patient, estimate: ClassicalEstimate, label: str
+) -> ClassicalEstimate:
+    """Say where the posterior alone knows of another ligand mass."""
+    if not saturates(patient) or estimate.missing is not None:
+        return estimate
+    [given] = patient.schedule.administrations
+    planned = {p.ligand_mass_ug for p in patient.plans if p.label == label}
+    if not planned and label not in patient.schedule.labels:  # only compared
+        planned = {patient.plans[0].ligand_mass_ug}
+    if planned <= {given.ligand_mass_ug}:
+        return estimate
+    masses = ", ".join(f"{mass:g}" for mass in planned if mass is not None)
+    note = f"for {given.ligand_mass_ug:g} ug; the fit is for {masses} ug"
+    return estimate.model_copy(update={"note": _joined(note, estimate.note or "")})
 
 
 def _of_region(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pkmodels.administrations import Administration
 from pkmodels.clinic.patient import Group, Patient
+from pkmodels.clinic.patient_models import saturates
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.errors import suggest
 from pkmodels.models.values import LIGANDS
@@ -238,7 +239,7 @@ def table_warnings(patient: Patient) -> Iterator[str]:
                 f"{suggest(ligand, LIGANDS)}"
             )
     kidneys = [region for region in patient.regions if region.organ == "kidney"]
-    if len(kidneys) == 1:
+    if len(kidneys) == 1 and not saturates(patient):
         yield (
             f"{kidneys[0].name} is the only kidney region: it is taken as one kidney, "
             "or as all kidney tissue where its activity and mass are the sum of both"

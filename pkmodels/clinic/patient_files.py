@@ -29,7 +29,7 @@ from pkmodels.clinic.patient import (
 )
 from pkmodels.clinic.patient_checks import table_problems, table_warnings
 from pkmodels.clinic.patient_format import HistoryTable, PatientFile
-from pkmodels.clinic.patient_models import SATURABLE
+from pkmodels.clinic.patient_models import with_amounts
 from pkmodels.clinic.patient_tables import RegionTable
 from pkmodels.clinic.patient_toml import parse_patient_toml
 from pkmodels.decision import History
@@ -37,7 +37,6 @@ from pkmodels.dosimetry.outlines import sphere_diameter, volume_uncertainty
 from pkmodels.dosimetry.s_table_files import read_s_table
 from pkmodels.dosimetry.s_tables import STable
 from pkmodels.errors import InputError
-from pkmodels.models.values import LIGANDS
 from pkmodels.schedule import Schedule
 
 
@@ -123,7 +122,7 @@ def _with_measurements(
         *measurement_warnings(patient),
         *own_row_warnings(patient),
     )
-    return replace(patient, warnings=warnings)
+    return with_amounts(replace(patient, warnings=warnings))
 
 
 def _refusal(folder: Path, problems: Iterable[str]) -> InputError:
@@ -252,16 +251,7 @@ def _history(table: HistoryTable) -> History:
 
 
 def _schedule(tables: PatientFile) -> Schedule:
-    molar_masses = {}
-    if tables.decision.model in SATURABLE:
-        # Only there amounts matter; elsewhere they are another form of schedule.
-        molar_masses = {n: x.molar_mass_g_per_mol.value for n, x in LIGANDS.items()}
-    given = (
-        Administration(
-            **table.model_dump(), molar_mass_g_per_mol=molar_masses.get(table.ligand)
-        )
-        for table in tables.administration
-    )
+    given = (Administration(**table.model_dump()) for table in tables.administration)
     return Schedule(tuple(sorted(given, key=lambda a: a.time_h)))
 
 

@@ -1,15 +1,13 @@
 """The models that a patient's file may name, for its regions, masses and body."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pkmodels.clinic.patient import Patient, Plan, Region
-from pkmodels.clinic.patient_toml import FILE_NAME
-from pkmodels.errors import ModelError, suggest
 from pkmodels.models.physiology import Body, reference_body
-from pkmodels.models.values import EXCHANGING_ORGANS, LIGANDS
+from pkmodels.models.values import LIGANDS
 from pkmodels.units import NMOL_PER_UMOL
 from pkmodels.values import Certainty, ParameterValue, Prior, Value, typical
 
@@ -20,10 +18,12 @@ DEFAULT = "organ_exchange"
 SATURABLE = ("pentixather", "dotatate_pbpk")
 MODELS = (DEFAULT, *SATURABLE)
 
-# What patient.toml calls one organ or several, and the models' volume parameters.
-_VOLUME_OF = {"kidney": "kidneys", "adrenal": "adrenals"}
+# What patient.toml calls one organ or several, and the models' name of all of it.
+_OWN_NAMES = {"kidney": "kidneys", "adrenal": "adrenals"}
+WEIGHT, HEIGHT, HAEMATOCRIT = "body_mass_kg", "height_cm", "haematocrit"
 _ML_PER_L = 1e3
-_CM2_KG_PER_M4 = 3600.0
+_G_PER_L = 1e3  # 1 kg of tissue is 1 L, as in pkmodels.models.physiology
+_CM_KG_PER_M4 = 3600.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,15 @@ class PatientModel:
     def uncertain(self) -> dict[str, Prior]:
         """What is held although it is not known, or differs between patients."""
         return {n: known for n, known in self.held.items() if isinstance(known, Prior)}
+
+    @property
+    def judged(self) -> dict[str, Value]:
+        """What is held at a number that is a judgement."""
+        return {
+            name: known
+            for name, known in self.held.items()
+            if isinstance(known, Value) and known.certainty is Certainty.JUDGEMENT
+        }
 
 
 def name_of(patient: Patient) -> str:
@@ -84,6 +93,31 @@ def saturates(patient: Patient) -> bool:
     bool
     """
     return name_of(patient) in SATURABLE
+
+
+def with_amounts(patient: Patient) -> Patient:
+    """Return a patient whose administrations know how many molecules they are.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+
+    Returns
+    -------
+    Patient
+        The same one where nothing saturates, so that amounts do not matter.
+    """
+    if not saturates(patient):
+        return patient
+    molar = {
+        name: ligand.molar_mass_g_per_mol.value for name, ligand in LIGANDS.items()
+    }
+    given = tuple(
+        replace(a, molar_mass_g_per_mol=molar.get(a.ligand))
+        for a in patient.schedule.administrations
+    )
+    return replace(patient, schedule=replace(patient.schedule, administrations=given))
 
 
 def planned_nmol(patient: Patient, plan: Plan) -> float | None:
@@ -167,7 +201,11 @@ def patient_model(patient: Patient) -> PatientModel:
     model, values, fitted = _of_library(patient, regions)
     observables = {name: model.observables[name] for name in regions}
     model = replace(model, observables=observables)
-    known = values | _own_volumes(patient, values)
+    own = {
+        f"volume_{name}": Value(v, "L", "by the patient's file", Certainty.STATED)
+        for name, v in own_volumes_L(patient).items()
+    }
+    known = values | {name: value for name, value in own.items() if name in values}
     used = {str(parameter) for parameter in model.parameters}
     priors: dict[str, Prior] = {}
     for name in fitted:
@@ -183,7 +221,7 @@ def _of_library(
 ) -> "tuple[Model, dict[str, ParameterValue], tuple[str, ...]]":
     from pkmodels.models import dotatate_pbpk, pentixather
 
-    body = _body(patient)
+    body = body_of(patient)
     if name_of(patient) == dotatate_pbpk.NAME:
         return (
             dotatate_pbpk.model(regions, body),
@@ -198,117 +236,60 @@ def _of_library(
     )
 
 
-def _body(patient: Patient) -> Body:
-    """Return sex and size: the file's, else those of the reference person."""
+def body_of(patient: Patient) -> Body:
+    """Return sex and size: the file's, else those of the reference person.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient; weight and height come together.
+
+    Returns
+    -------
+    Body
+        Its surface is sqrt(height weight / 3600) (Mosteller, N Engl J Med
+        1987;317:1098).
+    """
     reference = reference_body(patient.sex)
     stated = patient.covariates
-    weight, height = stated.get("body_mass_kg"), stated.get("height_cm")
-    surface = reference.bsa_m2
+    weight, height = stated.get(WEIGHT), stated.get(HEIGHT)
+    share = stated.get(HAEMATOCRIT)
+    haematocrit = share if isinstance(share, float) else reference.haematocrit
     if isinstance(weight, float) and isinstance(height, float):
-        # Mosteller, N Engl J Med 1987;317:1098.
-        surface = math.sqrt(weight * height / _CM2_KG_PER_M4)
-    share = stated.get("haematocrit")
-    return Body(
-        patient.sex,
-        weight if isinstance(weight, float) else reference.weight_kg,
-        surface,
-        share if isinstance(share, float) else reference.haematocrit,
-    )
+        surface = math.sqrt(weight * height / _CM_KG_PER_M4)
+        return Body(patient.sex, weight, surface, haematocrit)
+    return Body(patient.sex, reference.weight_kg, reference.bsa_m2, haematocrit)
 
 
-def _own_volumes(
-    patient: Patient, values: Mapping[str, ParameterValue]
-) -> dict[str, Value]:
-    """Return the volumes that follow from the file, as far as the model has them."""
-    found: dict[str, float] = {}
-    for region in patient.regions:
-        name = region.name if region.organ == "tumour" else _VOLUME_OF.get(region.organ)
-        key = f"volume_{name or region.organ}"
-        volume = _volume_L(region)
-        if key in values and volume is not None:
-            found[key] = found.get(key, 0.0) + volume
-    singles = [r for r in patient.regions if r.organ == "kidney"]
-    if len(singles) == 1:  # one kidney of two says nothing of both
-        found.pop("volume_kidneys", None)
-    source = "by the patient's file"
-    return {key: Value(v, "L", source, Certainty.STATED) for key, v in found.items()}
-
-
-def _volume_L(region: Region) -> float | None:
-    """Return a region's volume: as outlined, or 1 L for each kg."""
-    if region.outlined_volume_mL is not None:
-        return region.outlined_volume_mL / _ML_PER_L
-    return None if region.mass_g is None else region.mass_g / _ML_PER_L
-
-
-def model_problems(patient: Patient) -> Iterator[str]:
-    """Say what of a patient's file its model cannot answer.
+def own_volumes_L(patient: Patient) -> dict[str, float]:
+    """Return the volumes that a file states of what was measured or outlined.
 
     Parameters
     ----------
     patient : Patient
         The patient.
 
-    Yields
-    ------
-    str
-        One obstacle with its remedy.
+    Returns
+    -------
+    dict of str to float
+        L, by what the models call it: a tumour's own name, ``kidneys`` where every one
+        is known, ``liver`` and so on.
     """
-    if name_of(patient) not in MODELS:
-        yield (
-            f"{FILE_NAME}: [decision] model: no model {patient.model!r}; "
-            f"{suggest(name_of(patient), MODELS)}"
-        )
-    elif not saturates(patient):
-        yield from _exchange_problems(patient)
-    else:
-        yield from _saturable_problems(patient)
+    found: dict[str, float] = {}
+    unknown: set[str] = set()
+    for region in patient.regions:
+        name = region.name if region.organ == "tumour" else region.organ
+        name = _OWN_NAMES.get(name, name)
+        volume = _volume_L(region)
+        if volume is None:
+            unknown.add(name)
+        else:
+            found[name] = found.get(name, 0.0) + volume
+    return {name: volume for name, volume in found.items() if name not in unknown}
 
 
-def _exchange_problems(patient: Patient) -> Iterator[str]:
-    for region, organ in measured_organs(patient).items():
-        if organ not in EXCHANGING_ORGANS:
-            yield (
-                f"{FILE_NAME}: [regions.{region}] organ {organ!r} does "
-                "not take up from blood and release out of the body, as the model "
-                "organ_exchange assumes: leave its measurements out. It describes: "
-                f"{', '.join(EXCHANGING_ORGANS)}"
-            )
-
-
-def _saturable_problems(patient: Patient) -> Iterator[str]:
-    name = name_of(patient)
-    where = f'{FILE_NAME}: [decision] model = "{name}"'
-    ligands = ("dotatate",) if name == "dotatate_pbpk" else ("pentixather",)
-    for ligand in patient.schedule.ligands:
-        if ligand not in ligands:
-            yield f"{where} describes {', '.join(ligands)}, not {ligand}"
-    given = patient.schedule.administrations
-    if len(given) != 1:
-        yield (
-            f"{where} is fitted to one administration in this version; the file has "
-            f"{len(given)}: keep one with its measurements, or leave model out"
-        )
-    for number, each in enumerate(given, start=1):
-        if each.ligand_nmol is None:
-            yield (
-                f"{FILE_NAME}: [[administration]] number {number}: in the model {name} "
-                "what a ligand does depends on its mass: state ligand_mass_ug"
-            )
-    for number, plan in enumerate(patient.plans, start=1):
-        if plan.ligand_mass_ug is None:
-            yield (
-                f"{FILE_NAME}: [[plan]] number {number}: in the model {name} what a "
-                "ligand does depends on its mass: state ligand_mass_ug of one cycle"
-            )
-    if patient.ligand_mass_cv is not None:
-        yield (
-            f"{FILE_NAME}: [uncertainty] ligand_mass_cv: the model {name} simulates "
-            "what another mass changes: leave it out"
-        )
-    if not set(patient.schedule.ligands) <= set(ligands):
-        return
-    try:
-        patient_model(patient)
-    except ModelError as error:
-        yield f"{FILE_NAME}: {error}; rename it in both files, or leave it out"
+def _volume_L(region: Region) -> float | None:
+    """Return a region's volume: as outlined, or 1 L for each kg."""
+    if region.outlined_volume_mL is not None:
+        return region.outlined_volume_mL / _ML_PER_L
+    return None if region.mass_g is None else region.mass_g / _G_PER_L

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from pkmodels.administrations import Administration
 from pkmodels.clinic.own_s_values import unused_rows
 from pkmodels.clinic.patient import Calibration, Limit, Patient, Plan, Recovery, Region
+from pkmodels.clinic.patient_models import HAEMATOCRIT, HEIGHT, WEIGHT, saturates
 from pkmodels.decision import History
 
-# The one covariate that changes a number: whose S-values are scaled.
+# The covariate that changes a number in every model: whose S-values are scaled.
 _USED = ("sex",)
 
 
@@ -125,7 +126,8 @@ def _left_out(patient: Patient) -> Iterator[str]:
 
 
 def _covariates(patient: Patient) -> Iterator[str]:
-    given = {k: v for k, v in patient.covariates.items() if k not in _USED}
+    used = (*_USED, WEIGHT, HEIGHT, HAEMATOCRIT) if saturates(patient) else _USED
+    given = {k: v for k, v in patient.covariates.items() if k not in used}
     if given:
         yield ", ".join(f"{key} {value}" for key, value in given.items())
 

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pkmodels.clinic.report_figures import ReportFigures
     from pkmodels.fitting.fit import CompiledFit, Fit
     from pkmodels.fitting.posterior import Posterior
+
+_SECONDS_BETWEEN_LINES = 20.0
 
 EXIT_DONE = 0
 EXIT_REFUSED = 3
@@ -156,6 +158,14 @@ def _sample(
 ) -> "Fit":
     from pkmodels.fitting.fit import fit
 
+    if not console.is_terminal:
+        return fit(
+            posterior,
+            seed=seed,
+            draws_per_chain=draws,
+            compiled=compiled,
+            progress=_lines(console),
+        )
     columns = (TextColumn("Sampling"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
@@ -166,6 +176,22 @@ def _sample(
             compiled=compiled,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+
+
+def _lines(console: Console) -> Callable[[int, int], None]:
+    """Return what tells of progress in lines, where there is no terminal to draw on."""
+    began = time.perf_counter()
+    told = began
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        now = time.perf_counter()
+        if now - told >= _SECONDS_BETWEEN_LINES and done < total:
+            left = (now - began) * (total - done) / done
+            console.print(f"Sampling: {done / total:.0%}, about {left:.0f} s left")
+            told = now
+
+    return tell
 
 
 def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> None:

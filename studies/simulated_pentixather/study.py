@@ -15,6 +15,7 @@ import numpy as np
 
 from pkmodels import Administration, Schedule, assemble, simulate
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.patient_models import own_volumes_L
 from pkmodels.clinic.question import build_posterior, draws_per_chain
 from pkmodels.clinic.syringes import syringe_of, unit_dose
 from pkmodels.fitting.fit import CompiledFit, compile_fit, fit
@@ -57,10 +58,9 @@ def truth_of(seed: int) -> dict[str, float]:
     drawn = {name: float(x[0]) for name, x in draw_values(known, 1, seed).items()}
     # What the file states of this body.
     patient = read_patient(HERE)
-    for region in patient.regions:
-        name = f"volume_{region.name if region.organ == 'tumour' else region.organ}"
-        if name in drawn and region.mass_g is not None:
-            drawn[name] = region.mass_g / 1e3
+    for name, volume_L in own_volumes_L(patient).items():
+        if f"volume_{name}" in drawn:
+            drawn[f"volume_{name}"] = volume_L
     return drawn
 
 
