@@ -28,7 +28,8 @@ that for any probabilities they are the mean of the three with the weights of
 Doses are `pkmodels.models.chain_doses`: alphas and electrons absorbed where they are
 emitted, with an RBE of alphas that the caller states.
 
-Assumptions: one tumour, kidneys as one retaining space; constant kinetics of free
+Assumptions: unlike in `pentixather`, CXCL12 is part of K_D and ligand in interstitium
+is all free; one tumour, kidneys as one retaining space; constant kinetics of free
 elements, the same in each patient's tissue whatever set them free; receptors that are
 replaced at the surface at once. Ligand that lost its label in a recoil still counts as
 ligand (a mass fraction of 1e-3 at most).

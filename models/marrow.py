@@ -24,8 +24,9 @@ receptors R:
     marrow = (V_p,marrow / V_P) P + I + C + N
 
 Assumptions: only unbound ligand leaves plasma; a receptor that goes in is replaced at
-the surface at once; endogenous CXCL12 is part of K_D; marrow is one well-mixed region;
-all that plasma loses otherwise is one rate.
+the surface at once; marrow is one well-mixed region; all that plasma loses otherwise is
+one rate. Unlike `pentixather`, endogenous CXCL12 is part of K_D, and ligand in the
+interstitium is all free.
 
 Limits: none of the binding rates has been measured (`pkmodels.models.cxcr4_values`),
 and the number of receptors and the rate of release are tuned to a published median dose

@@ -28,7 +28,8 @@ Limits: 10 men with lesions of 0.27-78 mL, 3 and 6 GBq, scans to 168 h. Kidney s
 the first hour were left out by the paper (urine). It cannot describe a tumour that
 saturates, or an effect of large tumours on other organs. Blood read from SPECT is 0.828
 of blood samples plus 6.27 MBq/L; residual errors are in
-`pkmodels.models.siebinga_values.PSMA617_RESIDUAL_CV`. Every rate is the paper's.
+`pkmodels.models.siebinga_values.PSMA617_RESIDUAL_CV` (proportional; the paper adds 0.25
+MBq/L to blood samples, and 56 % to blood read from SPECT). Every rate is the paper's.
 
 References
 ----------
