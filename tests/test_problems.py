@@ -261,7 +261,7 @@ def lowered(problem: Problem) -> tuple[Equations, Arrays, np.ndarray, np.ndarray
 def worst(found: np.ndarray, expected: np.ndarray, scales: np.ndarray) -> float:
     """Return the largest error, relative, with 1e-6 of what is given added."""
     # Steps tolerate errors by what is given of a ligand, not by its receptors: with
-    # much AMD3100, what is bound of it is off the most, 3.7e-6 in "xenograft, rat".
+    # much AMD3100, the few that stay free are off the most, 3.7e-6 in "xenograft, rat".
     count = expected.shape[-1]
     size = np.abs(expected) + 1e-6 * scales[..., None, :count]
     return float(np.max(np.abs(found[..., :count] - expected) / size))
