@@ -3,9 +3,9 @@
     python benchmarks/models.py
 
 As a fit calls it: from JAX, for one label, five scans until 168 h, at the tolerances
-of fits and at the default ones, with derivatives by the logs of the first 12 parameters that a patient's
-scans inform. SciPy's LSODA has no sensitivities; it solves the same equations at the
-same tolerances, its right-hand side being plain Python.
+of fits and at the default ones, with derivatives by the logs of the first 12 parameters
+that a patient's scans inform. SciPy's LSODA has no sensitivities; it solves the same
+equations at the same tolerances, its right-hand side being plain Python.
 """
 
 from collections.abc import Callable

@@ -279,6 +279,8 @@ def compile_exactly(system: System) -> ExactSystem:
     matrix = jax_matrix(system.parameters, system.matrix)
     kernel, response = _kernel(system, root)
 
+    # As one program each: by itself, every operation would be compiled on its own.
+    @jax.jit
     def solve(parameters: Any, doses: Doses, times: Any) -> Any:
         starts, lengths = jnp.asarray(doses.start_h), _lengths(system, doses)
         times = jnp.asarray(times)[:, None]
@@ -295,11 +297,13 @@ def compile_exactly(system: System) -> ExactSystem:
         decay = doses.decay_constant_per_h * jnp.eye(size)
         return jnp.linalg.solve(decay - matrix(parameters), state)
 
+    @jax.jit
     def integrate(parameters: Any, doses: Doses) -> Any:
         decayed = doses.decay_constant_per_h * _lengths(system, doses)
         delivered = jnp.sum(jnp.asarray(doses.activity) * linear.phi(decayed))
         return resolve(parameters, doses, jnp.zeros(size).at[root].set(delivered))
 
+    @jax.jit
     def integrate_after(parameters: Any, doses: Doses, time: Any) -> Any:
         state = solve(parameters, doses, jnp.reshape(time, (1,)))[0]
         return resolve(parameters, doses, state)
