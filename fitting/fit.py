@@ -177,6 +177,7 @@ def compile_fit(
             target_acceptance=target_acceptance,
             coordinates=whitened,
             warmup=_WHITENED_WARMUP,
+            in_threads=True,
         )
     else:
         sampler = compile_sampler(

@@ -1,8 +1,8 @@
 """Sampling a PyMC model: NUTS in JAX, in chunks that report progress."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -14,6 +14,8 @@ from pymc.sampling.jax import get_jaxified_graph
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
+
+from pkmodels.kernels.native import available_threads
 
 CHAINS = 4
 WARMUP = 800
@@ -142,6 +144,7 @@ def compile_sampler(
     target_acceptance: float,
     coordinates: Coordinates = own_coordinates,
     warmup: int = WARMUP,
+    in_threads: bool = False,
 ) -> Sampler:
     """Compile a PyMC model for sampling.
 
@@ -158,6 +161,9 @@ def compile_sampler(
     warmup : int
         Iterations of each chain before the first draw that is kept, a multiple of
         `CHUNK`.
+    in_threads : bool
+        Whether each chain runs by itself, in threads; else all move in step, which is
+        faster where a density costs less than the bookkeeping.
 
     Returns
     -------
@@ -189,27 +195,27 @@ def compile_sampler(
 
     tree_depths: Any = (_WARMUP_TREE_DEPTH, _TREE_DEPTH)
 
-    @jax.jit
-    def start(positions: Any, keys: Any, arguments: tuple[Any, ...]) -> Any:
-        begin = partial(
-            initialize,
+    def start_one(position: Any, key: Any, arguments: tuple[Any, ...]) -> Any:
+        return initialize(
+            position,
             num_warmup=warmup,
             step_size=_FIRST_STEP_SIZE,
             max_tree_depth=tree_depths,
             dense_mass=True,
             target_accept_prob=target_acceptance,
             model_args=arguments,
+            rng_key=key,
         )
-        return jax.vmap(lambda x, key: begin(x, rng_key=key))(positions, keys)
 
-    @jax.jit
-    def advance(state: Any, arguments: tuple[Any, ...]) -> Any:
+    def advance_one(state: Any, arguments: tuple[Any, ...]) -> Any:
         def move(state: Any, _: Any) -> Any:
-            state = jax.vmap(lambda one: step(one, arguments))(state)
+            state = step(state, arguments)
             return state, (state.z, state.diverging)
 
         state, (positions, diverging) = jax.lax.scan(move, state, None, length=CHUNK)
-        return state, jnp.swapaxes(positions, 0, 1), jnp.swapaxes(diverging, 0, 1)
+        return state, positions, diverging
+
+    start, advance = (_threaded if in_threads else _in_step)(start_one, advance_one)
 
     @jax.jit
     def to_model(positions: Any, arguments: tuple[Any, ...]) -> Any:
@@ -242,6 +248,40 @@ def compile_sampler(
         names,
         data_names,
     )
+
+
+def _in_step(
+    start_one: Callable[..., Any], advance_one: Callable[..., Any]
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return what starts and advances all chains as one program."""
+    start = jax.jit(jax.vmap(start_one, in_axes=(0, 0, None)))
+    return start, jax.jit(jax.vmap(advance_one, in_axes=(0, None)))
+
+
+def _threaded(
+    start_one: Callable[..., Any], advance_one: Callable[..., Any]
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return what starts and advances each chain by itself, several at a time.
+
+    No chain then waits for the longest trajectory of the others.
+    """
+    begin, move = jax.jit(start_one), jax.jit(advance_one)
+
+    def start(positions: Any, keys: Any, arguments: tuple[Any, ...]) -> Any:
+        return [
+            begin(x, key, arguments) for x, key in zip(positions, keys, strict=True)
+        ]
+
+    def advance(states: Any, arguments: tuple[Any, ...]) -> Any:
+        def one(state: Any) -> Any:
+            return jax.block_until_ready(move(state, arguments))
+
+        with ThreadPoolExecutor(available_threads()) as pool:
+            found = list(pool.map(one, states))
+        moved, positions, diverging = zip(*found, strict=True)
+        return list(moved), jnp.stack(positions), jnp.stack(diverging)
+
+    return start, advance
 
 
 def _splitter(model: pm.Model) -> Callable[[Any], list[Any]]:

@@ -61,7 +61,7 @@ def whiten(sampler: Sampler, problem: Problem, *, seed: int) -> Problem:
 
     The mode is the highest of several optimizations' (L-BFGS) from within a prior sd of
     the medians; the curvature is by differences of gradients. Each chain starts about
-    the end of its own optimization, so that several modes show in R-hat; about the
+    the end of its own optimization, so that several modes may show in R-hat; about the
     highest where its own ended far below.
 
     Parameters

@@ -425,7 +425,7 @@ def _check(regions: Mapping[str, str], ligand: str) -> None:
         if _TAKEN.get(name, organ) != organ:
             raise ModelError(
                 f"{what} has the name of something else in the model, but is the organ "
-                f"{organ!r}: give it another name"
+                f"{organ!r}: give it another name in both files"
             )
     organs = list(regions.values())
     for organ in sorted(set(organs) - {"tumour"}):

@@ -338,6 +338,20 @@ def test_one_kidney_and_a_tumour_without_size_are_refused(patient: Patient) -> N
     assert "[regions.iliac] mass_g is missing" in found
 
 
+def test_a_tumour_may_be_called_as_an_organ_is(patient: Patient) -> None:
+    left, right, liver = patient.regions
+    lesion = replace(liver, name="adrenal", organ="tumour", mass_g=20.0)
+    found = own_volumes_L(replace(patient, regions=(left, right, lesion)))
+    assert found["adrenal"] == pytest.approx(0.02)
+    assert "adrenals" not in found
+
+
+def test_one_adrenal_is_not_taken_for_both(patient: Patient) -> None:
+    one = replace(patient.regions[2], name="adrenal", organ="adrenal", mass_g=7.0)
+    spoilt = replace(patient, regions=(*patient.regions, one))
+    assert "the regions of adrenals are 0.007 L" in "\n".join(model_problems(spoilt))
+
+
 def test_kidneys_of_which_one_has_no_mass_keep_the_reference_volume(
     patient: Patient,
 ) -> None:

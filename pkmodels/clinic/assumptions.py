@@ -82,6 +82,11 @@ def _saturable_assumptions(patient: Patient) -> Iterator[str]:
     judged = ", ".join(f"{n} {v.value:.4g} {v.unit}" for n, v in chosen.judged.items())
     if judged:
         yield f"held at numbers that are judgements: {judged}"
+    yield (
+        "all normal organs release what their receptors took in at one rate, and all "
+        "tumours at one of their own: an organ that differs from the others is not "
+        "described"
+    )
     for name, prior in chosen.uncertain.items():
         yield f"{name} is held at the median of its prior: {prior}"
     yield "the priors are listed in result.json and in report.html"

@@ -278,8 +278,8 @@ def own_volumes_L(patient: Patient) -> dict[str, float]:
     found: dict[str, float] = {}
     unknown: set[str] = set()
     for region in patient.regions:
-        name = region.name if region.organ == "tumour" else region.organ
-        name = _OWN_NAMES.get(name, name)
+        organ = _OWN_NAMES.get(region.organ, region.organ)
+        name = region.name if region.organ == "tumour" else organ
         volume = _volume_L(region)
         if volume is None:
             unknown.add(name)
