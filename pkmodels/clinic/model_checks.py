@@ -169,8 +169,8 @@ def _region_problems(patient: Patient) -> Iterator[str]:
             yield (
                 f"{FILE_NAME}: the regions of {name} are {volume:.3g} L, which is not "
                 f"all of it (reference {usual:.3g} L), and the model "
-                f"{name_of(patient)} describes the whole organ: outline all of it as one, "
-                "leave its mass out, or leave model out"
+                f"{name_of(patient)} describes the whole organ: outline all of it as "
+                "one, leave its mass out, or leave model out"
             )
 
 
