@@ -17,7 +17,8 @@ from pkmodels.system import assemble
 from pkmodels.trajectory import simulate
 from pkmodels.values import draw_values, typical
 
-pytestmark = pytest.mark.reference
+# With `make test` they would take it beyond ten minutes.
+pytestmark = [pytest.mark.reference, pytest.mark.slow]
 
 LN2 = math.log(2.0)
 FATES = ("Fr-221", "Bi-213", None)

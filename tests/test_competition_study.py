@@ -12,6 +12,9 @@ import pytest
 from pkmodels.models import binding_assay, xenograft
 from pkmodels.values import draw_values
 
+# With `make test` they would take it beyond ten minutes.
+pytestmark = pytest.mark.slow
+
 STUDY = Path(__file__).resolve().parents[1] / "studies" / "competition"
 # Of each line of the README's table, the rows of the CSV.
 LINES = {

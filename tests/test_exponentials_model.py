@@ -19,6 +19,9 @@ from pkmodels.system import System, assemble
 from pkmodels.trajectory import simulate
 from pkmodels.values import draw_values
 
+# With `make test` they would take it beyond ten minutes.
+pytestmark = pytest.mark.slow
+
 LN2 = math.log(2.0)
 LU = LN2 / 159.528  # ICRP 107, 6.647 d
 GIVEN = 100.0

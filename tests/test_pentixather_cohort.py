@@ -15,6 +15,9 @@ from pkmodels.populations import gather_sets, simulate_sets
 from pkmodels.system import assemble
 from pkmodels.time_integrals import integrate_observables
 
+# With `make test` they would take it beyond ten minutes.
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[1] / "studies" / "pentixather_cohort"
 HOURS_OF_LU177 = 6.647 * 24.0  # half-life, ICRP Publication 107
 

@@ -20,6 +20,9 @@ from studies.pentixather_cohort import study as cohort  # noqa: E402
 from studies.receptor_loss import study as receptor_loss  # noqa: E402
 from studies.which_nuclide import study as which_nuclide  # noqa: E402
 
+# With `make test` they would take it beyond ten minutes.
+pytestmark = pytest.mark.slow
+
 STUDIES = {
     "amino_acids": amino_acids,
     "mass_effect": mass_effect,

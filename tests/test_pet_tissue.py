@@ -25,6 +25,9 @@ from pkmodels.system import assemble
 from pkmodels.trajectory import simulate
 from pkmodels.values import draw_values, typical
 
+# With `make test` they would take it beyond ten minutes.
+pytestmark = pytest.mark.slow
+
 LN2 = math.log(2.0)
 FORMS = [(1, True), (2, True), (2, False)]
 # A bolus that arrives after half a minute, in h and kBq/mL: made up, with noise.

@@ -20,6 +20,9 @@ from pkmodels.system import System, assemble
 from pkmodels.trajectory import simulate
 from pkmodels.values import Prior, typical
 
+# With `make test` they would take it beyond ten minutes.
+pytestmark = pytest.mark.slow
+
 LESIONS = ("tumour_1", "tumour_2", "tumour_rest")
 REGIONS = {
     "kidneys": "kidneys",

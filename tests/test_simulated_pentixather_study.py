@@ -1,6 +1,6 @@
 """The study of simulated pentixather patients: its folder, its table, one anew."""
 
-import sys
+import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -12,13 +12,13 @@ from pkmodels.clinic.patient_files import read_patient
 
 @pytest.fixture(scope="module")
 def study(repository: Path) -> ModuleType:
-    folder = str(repository / "studies" / "simulated_pentixather")
-    sys.path.insert(0, folder)
-    try:
-        import study as module  # pyright: ignore[reportMissingImports]
-    finally:
-        sys.path.remove(folder)
-        sys.modules.pop("study", None)
+    # Other studies are called study.py, too.
+    path = repository / "studies" / "simulated_pentixather" / "study.py"
+    spec = importlib.util.spec_from_file_location("simulated_pentixather", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 

@@ -14,6 +14,9 @@ from pkmodels.system import assemble
 from pkmodels.trajectory import simulate
 from pkmodels.values import Prior, typical
 
+# With `make test` they would take it beyond ten minutes.
+pytestmark = pytest.mark.slow
+
 TRACERS = ("Ga-68", "Lu-177")
 MOLAR_MASS = 1628.5
 MASSES_UG = {"Ga-68": 5.23, "Lu-177": 151.0}
