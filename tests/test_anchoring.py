@@ -49,6 +49,7 @@ def test_log_determinant_is_that_of_the_jacobian(hybrid):
         assert float(log_determinant) == pytest.approx(float(expected), abs=1e-8)
 
 
+@pytest.mark.slow
 def test_the_posterior_is_that_of_plain_coordinates(repository):
     """Patient 4 sampled in the model's own coordinates gives the same answer."""
     patient = read_patient(repository / "studies/lu177_patient4")
@@ -72,6 +73,7 @@ def test_the_posterior_is_that_of_plain_coordinates(repository):
     assert np.allclose(ours.std(axis=0), theirs.std(axis=0), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_one_scan_gives_a_wide_answer(tmp_path):
     from pkmodels.clinic.assessment import assess
 

@@ -1,6 +1,7 @@
 """Random reaction networks: what is conserved on paper is conserved in time."""
 
 import numpy as np
+import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +58,7 @@ def networks(draw: st.DrawFn) -> tuple[Model, dict[str, float]]:
     return Model("net", tuple(reactions), {"intravenous": route}, {}, start), values
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(networks())
 def test_ligand_is_neither_made_nor_lost(drawn: tuple[Model, dict[str, float]]) -> None:

@@ -289,6 +289,7 @@ def assert_like_radau(network: Network) -> None:
     np.testing.assert_allclose(found.sensitivities, slopes, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @given(networks(most=5, all_there=True))
 @settings(max_examples=5)
 def test_random_networks(network: Network) -> None:
@@ -302,6 +303,7 @@ def test_many_random_networks(network: Network) -> None:
     assert_like_radau(network)
 
 
+@pytest.mark.slow
 @given(networks(most=4))
 @settings(max_examples=4)
 def test_random_networks_half_of_which_is_empty(network: Network) -> None:

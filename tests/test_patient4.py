@@ -130,6 +130,7 @@ def test_same_seed_gives_the_same_bytes(folder, output, tmp_path):
         assert (tmp_path / name).read_bytes() == (folder / "out" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_kidneys_do_not_hang_on_the_uptake_prior(folder, organs):
     from pkmodels.clinic.assessment import assess
     from pkmodels.clinic.question import build_posterior
@@ -151,6 +152,7 @@ def test_kidneys_do_not_hang_on_the_uptake_prior(folder, organs):
     assert tiac == pytest.approx(organs["kidneys"]["Lu-177"].tiac_h.median, rel=0.02)
 
 
+@pytest.mark.slow
 def test_contradictory_data_give_no_activity(folder, tmp_path):
     """Values that no release can give: the fit is refused, and only that is written."""
     text = (folder / "measurements.csv").read_text("utf-8")

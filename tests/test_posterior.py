@@ -170,6 +170,7 @@ def test_anchored_coordinates_carry_the_determinant_of_their_derivative(
     assert float(log_determinant) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_an_uncertain_mass_cancels_in_the_dose_from_concentrations() -> None:
     """Dose is activity per mass: measured, where concentrations are. Mass +-30 %."""
     k, w, fraction, mass = LN2 / 1.0, LN2 / 60.0, 0.015, 150.0

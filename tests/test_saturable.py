@@ -185,6 +185,7 @@ def fit(patient: Patient) -> Fit:
     return Fit(posterior, draws, PASSED, seed=0)
 
 
+@pytest.mark.slow
 def test_a_planned_dose_is_simulated_with_the_planned_mass(
     patient: Patient, fit: Fit
 ) -> None:

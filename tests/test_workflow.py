@@ -84,6 +84,7 @@ def test_command_gives_pure_json_and_what_does_not_count(tmp_path, capsys):
     assert result["safe_activity"]["Y-90"]["activity_GBq"] > 0.0
 
 
+@pytest.mark.slow
 def test_nothing_is_safe_above_the_limit(tmp_path, capsys):
     text = replaced(PATIENT, "absorbed_dose_Gy = 23.0", "absorbed_dose_Gy = 1.0")
     folder = write_patient(tmp_path / "p", text, HEADER + SCANS)
