@@ -43,11 +43,10 @@ from pkmodels.models.peptide_regions import (
     density_name,
     observables,
     ratio_name,
-    share_name,
-    share_prior,
-    tumours_of,
 )
 from pkmodels.models.physiology import Body, organs, reference_body
+from pkmodels.models.regions import share_name, tumours_of
+from pkmodels.models.values import SHARE_OF_ONE_KIDNEY
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import Parameter
 from pkmodels.units import MINUTES_PER_HOUR
@@ -111,7 +110,7 @@ def model(regions: Mapping[str, str] = SHOWN_REGIONS, body: Body = _REFERENCE) -
     """
     tumours = tumours_of(regions)
     frame = whole_body(organs(body), tumours, _sites(body, tumours))
-    shown = observables(frame, regions, _OWN_NAMES)
+    shown = observables(NAME, frame, regions, _OWN_NAMES)
     return Model(NAME, frame.reactions, {INTRAVENOUS: frame.venous}, shown, frame.start)
 
 
@@ -156,7 +155,7 @@ spleen, CV 52 % between 8 patients, Budiansah et al., EJNMMI Phys 2025;12:26)
         known[density_name(tumour)] = numbers.DENSITY_TUMOUR
     share = share_name(regions)
     if share is not None:
-        known[share] = share_prior()
+        known[share] = SHARE_OF_ONE_KIDNEY
     return known
 
 

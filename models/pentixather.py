@@ -83,7 +83,14 @@ from pkmodels.models.pentixather_organs import (
     rest,
 )
 from pkmodels.models.physiology import Body, reference_body
+from pkmodels.models.regions import (
+    check_regions,
+    observe_regions,
+    share_name,
+    tumours_of,
+)
 from pkmodels.models.values import LIGANDS as MOLECULES
+from pkmodels.models.values import SHARE_OF_ONE_KIDNEY
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import Amount, parameters
 from pkmodels.values import ParameterValue, Prior, Value, typical
@@ -199,13 +206,13 @@ reabsorption_half_saturation*tubular_volume))
     reactions = [*renal, *hepatic, *rest(shared)]
     organs = {"kidneys": in_kidneys, "liver": in_liver}
     start: dict[Amount, sympy.Expr] = {}
-    for name in (*NORMAL, *_tumours(regions)):
+    for name in (*NORMAL, *tumours_of(regions)):
         organ = receptor_organ(shared, name)
         reactions.extend(organ.reactions)
         organs[name], start[organ.receptor] = organ.held, organ.sites
     organs |= {"bladder": shared.bladder, "intestine": intestine}
-    held = dict.fromkeys(a for r in reactions for a, _ in (*r.reactants, *r.products))
-    whole = sum((a for a in held if a not in start), sympy.S.Zero)
+    inside = dict.fromkeys(a for r in reactions for a, _ in (*r.reactants, *r.products))
+    whole = sum((a for a in inside if a not in start), sympy.S.Zero)
     (haematocrit,) = parameters("haematocrit", unit="1")
     shown: dict[str, sympy.Expr] = {
         "blood": shared.plasma * (1 - haematocrit) / shared.volume,
@@ -216,7 +223,8 @@ reabsorption_half_saturation*tubular_volume))
         ),
         "whole_body": whole,
     }
-    shown |= _observed(regions, {**organs, "whole_body": whole})
+    held = {**organs, "whole_body": whole}
+    shown |= observe_regions(regions, held, {"adrenal": "adrenals"})
     return Model(NAME, tuple(reactions), {INTRAVENOUS: shared.plasma}, shown, start)
 
 
@@ -252,13 +260,14 @@ def values(
     logit-normal, median 0.04, sd of logit 0.25 (judgement: ...)
     """
     _check(regions, ligand)
-    tumours = _tumours(regions)
+    tumours = tumours_of(regions)
     body = reference_body("male") if body is None else body
     known = table.of_body(body) | dict(table.OF_LIGAND) | dict(table.OF_PATIENT)
     if tumours:
         known |= table.of_tumours(body, tumours)
-    for name in _single_kidneys(regions)[:1]:
-        known[f"share_{name}"] = table.SHARE_OF_ONE_KIDNEY
+    share = share_name(regions)
+    if share is not None:
+        known[share] = SHARE_OF_ONE_KIDNEY
     if ligand == "pentixafor":
         known |= table.RATIOS
     return known
@@ -297,10 +306,14 @@ def fitted(regions: Mapping[str, str] = SHOWN_REGIONS) -> tuple[str, ...]:
     organs = set(regions.values())
     if organs & {"kidney", "kidneys"}:
         found += ["reabsorbed_fraction", "kidney_release"]
-    found += [f"share_{name}" for name in _single_kidneys(regions)[:1]]
+    share = share_name(regions)
+    found += [] if share is None else [share]
     if "liver" in organs:
         found += ["liver_uptake", "liver_release"]
-    receptor_organs = [*(n for n in NORMAL if _TAKEN[n] in organs), *_tumours(regions)]
+    receptor_organs = [
+        *(n for n in NORMAL if _TAKEN[n] in organs),
+        *tumours_of(regions),
+    ]
     found += [f"binding_potential_{name}" for name in receptor_organs]
     if "red_marrow" in receptor_organs:
         found.append("permeability_red_marrow")
@@ -418,48 +431,4 @@ def one_molecule(known: Mapping[str, ParameterValue]) -> dict[str, ParameterValu
 def _check(regions: Mapping[str, str], ligand: str) -> None:
     if ligand not in LIGANDS:
         raise ModelError(f"{NAME} has no ligand {ligand!r}: {suggest(ligand, LIGANDS)}")
-    for name, organ in regions.items():
-        what = f"{NAME}: region {name!r}"
-        if organ not in ORGANS:
-            raise ModelError(f"{what}: no organ {organ!r}: {suggest(organ, ORGANS)}")
-        if _TAKEN.get(name, organ) != organ:
-            raise ModelError(
-                f"{what} has the name of something else in the model, but is the organ "
-                f"{organ!r}: give it another name in both files"
-            )
-    organs = list(regions.values())
-    for organ in sorted(set(organs) - {"tumour"}):
-        most = 2 if organ == "kidney" else 1
-        if organs.count(organ) > most:
-            raise ModelError(
-                f"{NAME}: {organs.count(organ)} regions are {organ}, but there can be "
-                f"{most}: leave the others out"
-            )
-    if {"kidney", "kidneys"} <= set(organs):
-        raise ModelError(
-            f"{NAME}: regions are kidney and kidneys: give each kidney, or both as one"
-        )
-
-
-def _single_kidneys(regions: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(name for name, organ in regions.items() if organ == "kidney")
-
-
-def _tumours(regions: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(name for name, organ in regions.items() if organ == "tumour")
-
-
-def _observed(
-    regions: Mapping[str, str], held: Mapping[str, sympy.Expr]
-) -> dict[str, sympy.Expr]:
-    """Return what each region shows of what the organs hold."""
-    found: dict[str, sympy.Expr] = {}
-    for name, organ in regions.items():
-        where = {"tumour": name, "adrenal": "adrenals", "kidney": "kidneys"}
-        found[name] = held[where.get(organ, organ)]
-    singles = _single_kidneys(regions)
-    if singles:
-        (share,) = parameters(f"share_{singles[0]}", unit="1")
-        for name, part in zip(singles, (share, 1 - share), strict=False):
-            found[name] = part * held["kidneys"]
-    return found
+    check_regions(NAME, regions, ORGANS, _TAKEN)

@@ -129,9 +129,6 @@ OF_PATIENT: Mapping[str, ParameterValue] = {
         4.0, 0.7, "1", "as the spleen; no dose is published", _JUDGED
     ),
 }
-SHARE_OF_ONE_KIDNEY = logit_normal(
-    0.5, 0.15, "the larger kidney rarely does more than 57 % of the work", _JUDGED
-)
 
 # ---- a tumour ----
 _TUMOUR_PLASMA = 0.10

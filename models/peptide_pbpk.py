@@ -34,10 +34,11 @@ import sympy
 
 from pkmodels.errors import ModelError
 from pkmodels.models.blocks import binding, internalization_and_release, perfused_organ
+from pkmodels.models.regions import KIDNEYS, TUMOUR
 from pkmodels.reactions import Reaction, flow
 from pkmodels.symbols import Amount, Parameter
 
-KIDNEYS, REST, TUMOUR = "kidneys", "rest", "tumour"
+REST = "rest"
 # Share of the kidney that neither plasma nor interstitium fills which is tubular cells.
 _TUBULAR_SHARE = sympy.Rational(2, 3)
 _DRAINS_INTO_LIVER = ("spleen", "gut")

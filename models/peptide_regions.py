@@ -8,12 +8,19 @@ from collections.abc import Mapping, Sequence
 
 import sympy
 
-from pkmodels.errors import ModelError, suggest
 from pkmodels.models import physiology
-from pkmodels.models.peptide_pbpk import KIDNEYS, TUMOUR, WholeBody
+from pkmodels.models.peptide_pbpk import WholeBody
 from pkmodels.models.physiology import Body
-from pkmodels.symbols import Parameter
-from pkmodels.values import Certainty, ParameterValue, Prior, Value, logit_normal
+from pkmodels.models.regions import (
+    KIDNEY,
+    KIDNEYS,
+    TUMOUR,
+    check_regions,
+    observe_regions,
+)
+from pkmodels.values import Certainty, ParameterValue, Value
+
+WHOLE_BODY = "whole_body"
 
 
 def body_values(body: Body, organs: Sequence[str]) -> dict[str, ParameterValue]:
@@ -72,26 +79,6 @@ def _per_volume(organ: physiology.Organ, value: Value, unit: str) -> Value:
     return Value(share, unit, source, Certainty.DERIVED)
 
 
-def tumours_of(regions: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the regions that are tumours.
-
-    Parameters
-    ----------
-    regions : mapping of str to str
-        Organ of each region.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> tumours_of({"liver": "liver", "segment_6": "tumour"})
-    ('segment_6',)
-    """
-    return tuple(region for region, organ in regions.items() if organ == TUMOUR)
-
-
 def density_name(organ: str) -> str:
     """Return the name of the density of an organ's or a lesion's receptors.
 
@@ -132,51 +119,15 @@ def ratio_name(organ: str) -> str:
     return f"receptor_ratio_{organ}"
 
 
-def share_name(regions: Mapping[str, str]) -> str | None:
-    """Return the name of the parameter that tells one kidney from the other.
-
-    Parameters
-    ----------
-    regions : mapping of str to str
-        Organ of each region.
-
-    Returns
-    -------
-    str or None
-        ``share_<region>`` of the first region that is a ``kidney``; None where none is.
-
-    Examples
-    --------
-    >>> share_name({"left": "kidney", "right": "kidney", "liver": "liver"})
-    'share_left'
-    """
-    single = [region for region, organ in regions.items() if organ == "kidney"]
-    return f"share_{single[0]}" if single else None
-
-
-def share_prior() -> Prior:
-    """Return the prior of one kidney's share of both kidneys' activity.
-
-    Returns
-    -------
-    Prior
-
-    Examples
-    --------
-    >>> share_prior().parameters["median"]
-    0.5
-    """
-    source = "two kidneys alike; 5 % of either way at 1 sd"
-    return logit_normal(0.5, 0.2, source, Certainty.JUDGEMENT)
-
-
 def observables(
-    body: WholeBody, regions: Mapping[str, str], organs: Mapping[str, str]
+    model: str, body: WholeBody, regions: Mapping[str, str], organs: Mapping[str, str]
 ) -> dict[str, sympy.Expr]:
     """Return what is observed: each region, the serum and the whole body.
 
     Parameters
     ----------
+    model : str
+        Name of the model.
     body : WholeBody
         The body.
     regions : mapping of str to str
@@ -193,53 +144,21 @@ def observables(
     Raises
     ------
     ModelError
-        When an organ is unknown or described by two regions, or a name is taken.
+        When an organ is unknown or described more than once, or a name is taken.
 
     Examples
     --------
     >>> from pkmodels.models.peptide_pbpk import whole_body
     >>> body = whole_body(("lungs", "liver", "spleen", "kidneys", "gut"), (), {})
-    >>> observables(body, {"left": "kidney"}, {})["left"].has(
-    ...     Parameter("share_left", "1"))
+    >>> shown = observables("body", body, {"left": "kidney"}, {})
+    >>> "share_left" in map(str, shown["left"].free_symbols)
     True
     """
-    found: dict[str, sympy.Expr] = {}
-    owners: dict[str, str] = {}
-    for region, organ in regions.items():
-        known = ("kidney", "kidneys", TUMOUR, "whole_body", *organs)
-        if organ not in known:
-            raise ModelError(
-                f"region {region!r} is the organ {organ!r}, which the model does not "
-                f"describe: {suggest(organ, known)}"
-            )
-        if region in ("serum", "whole_body") and region != organ:
-            raise ModelError(
-                f"a region is called {region!r}, which is taken: rename it"
-            )
-        if organ in owners and organ not in ("kidney", TUMOUR):
-            raise ModelError(
-                f"regions {owners[organ]!r} and {region!r} are both the organ {organ}: "
-                "give it as one region"
-            )
-        owners[organ] = region
-        if organ == "kidney":
-            found[region] = _one_kidney(body, regions, region)
-        elif organ == "whole_body":
-            found[region] = body.whole_body
-        else:
-            name = region if organ == TUMOUR else organs.get(organ, organ)
-            found[region] = body.contents[name]
-    return {**found, "serum": body.serum, "whole_body": body.whole_body}
-
-
-def _one_kidney(body: WholeBody, regions: Mapping[str, str], region: str) -> sympy.Expr:
-    single = [r for r, organ in regions.items() if organ == "kidney"]
-    if len(single) > 2:
-        raise ModelError(
-            f"{len(single)} regions are a kidney ({', '.join(single)}): give two, or "
-            "both as one region, 'kidneys'"
-        )
-    share = Parameter(str(share_name(regions)), "1")
-    if region != single[0]:
-        return (1 - share) * body.contents[KIDNEYS]
-    return share * body.contents[KIDNEYS]
+    known = (KIDNEY, KIDNEYS, TUMOUR, WHOLE_BODY, *organs)
+    # Whatever has a compartment is the name of that organ alone.
+    taken = {name: organ for organ, name in organs.items()}
+    taken |= {KIDNEYS: KIDNEYS, WHOLE_BODY: WHOLE_BODY, "serum": ""}
+    check_regions(model, regions, known, taken)
+    held = {**body.contents, WHOLE_BODY: body.whole_body}
+    shown = observe_regions(regions, held, organs)
+    return {**shown, "serum": body.serum, WHOLE_BODY: body.whole_body}

@@ -55,11 +55,10 @@ from pkmodels.models.peptide_regions import (
     density_name,
     observables,
     ratio_name,
-    share_name,
-    share_prior,
-    tumours_of,
 )
 from pkmodels.models.physiology import Body, organs, reference_body
+from pkmodels.models.regions import share_name, tumours_of
+from pkmodels.models.values import SHARE_OF_ONE_KIDNEY
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import Parameter
 from pkmodels.units import MINUTES_PER_HOUR
@@ -131,7 +130,7 @@ salivary_glands_interstitium + salivary_glands_vascular
         _sites(tumours),
         by_volume=(_SALIVARY_GLANDS,),
     )
-    shown = observables(frame, regions, _OWN_NAMES)
+    shown = observables(NAME, frame, regions, _OWN_NAMES)
     return Model(NAME, frame.reactions, {INTRAVENOUS: frame.venous}, shown, frame.start)
 
 
@@ -177,7 +176,7 @@ def values(
         known[density_name(tumour)] = numbers.DENSITY_TUMOUR
     share = share_name(regions)
     if share is not None:
-        known[share] = share_prior()
+        known[share] = SHARE_OF_ONE_KIDNEY
     return known
 
 

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pkmodels.values import Certainty, Prior, Value, half_normal, log_normal
+from pkmodels.values import (
+    Certainty,
+    Prior,
+    Value,
+    half_normal,
+    log_normal,
+    logit_normal,
+)
 
 _HAENSCHEID = "Haenscheid et al., J Nucl Med 2022 (177Lu-pentixather, 19 patients)"
 _BUDIANSAH = "Budiansah et al., EJNMMI Phys 2025;12:26 (DOTATATE)"
@@ -151,6 +158,14 @@ _EFFECTIVE_HALF_LIFE: Mapping[tuple[str, str, str], Prior] = {
     )
     for organ in ("kidney", "kidneys")
 }
+
+# Of both kidneys' activity.
+SHARE_OF_ONE_KIDNEY = logit_normal(
+    0.5,
+    0.15,
+    "the larger kidney rarely does more than 57 % of the work",
+    Certainty.JUDGEMENT,
+)
 
 RELATIVE_NOISE = half_normal(
     0.1,

@@ -12,7 +12,7 @@ import pytest
 import simulators
 from scipy.stats import binomtest, kstest
 
-from pkmodels.clinic import exposure
+from pkmodels.clinic import syringes
 from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.assessment import assess
 from pkmodels.clinic.patient_files import read_patient
@@ -57,7 +57,7 @@ def found_in(patient, fitted, simulated):
         found[f"TIAC {label}"] = kidneys.tiac_h, truth
         found[f"dose {label}"] = kidneys.dose_Gy_per_GBq, dose
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exposure, "nuclide", faster_decay)
+        patch.setattr(syringes, "nuclide", faster_decay)
         spoiled = assess(patient, fitted).exposures["Y-90"]["kidneys"].tiac_h
     found["TIAC Y-90, decay 5 % off"] = spoiled, simulated.kidney_tiac_h["Y-90"]
     return found

@@ -275,10 +275,11 @@ def test_values_are_those_of_the_parameters_whatever_is_measured(
 @pytest.mark.parametrize(
     ("regions", "message"),
     [
-        ({"brain": "brain"}, "'brain', which the model does not describe"),
-        ({"a": "liver", "b": "liver"}, "'a' and 'b' are both the organ liver"),
-        ({"a": "kidney", "b": "kidney", "c": "kidney"}, "3 regions are a kidney"),
-        ({"serum": "liver"}, "called 'serum', which is taken"),
+        ({"brain": "brain"}, "no organ 'brain'"),
+        ({"a": "liver", "b": "liver"}, "2 regions are liver"),
+        ({"a": "kidney", "b": "kidney", "c": "kidney"}, "3 regions are kidney"),
+        ({"serum": "liver"}, "'serum' has the name of something else"),
+        ({"left": "kidney", "both": "kidneys"}, "give each kidney, or both as one"),
         ({"liver": "tumour"}, "a tumour is called 'liver'"),
     ],
 )
