@@ -13,6 +13,7 @@ from pytensor.link.jax.ops import wrap_jax
 
 from pkmodels.errors import ModelError
 from pkmodels.exact import ExactSystem
+from pkmodels.fitting.likelihood import LOG_VALUE, SD, VALUE, add_likelihood
 from pkmodels.fitting.observations import Observations
 from pkmodels.fitting.priors import (
     half_normal_scales,
@@ -27,7 +28,6 @@ KINETICS, ODDS, CALIBRATION = "kinetics", "uptake_odds", "calibration"
 # Kinetic parameters that are fractions, each by itself.
 PROPORTION = "proportion"
 FRACTION, EXPECTED = "fraction", "expected"
-LOG_VALUE, VALUE, SD = "log_value_measured", "value_measured", "sd_stated"
 FLOOR_SCALE = "noise_floor_scale"
 MASS, NOISE, FLOOR = "mass", "relative_noise", "noise_floor"
 RECOVERY = "recovery"
@@ -162,7 +162,15 @@ def build_model(posterior: Posterior) -> pm.Model:
         predicted = pm.Deterministic(
             EXPECTED, _predictions(posterior, parameters, drawn), dims="row"
         )
-        _likelihood(posterior, predicted, drawn)
+        least = posterior.minimum_noise
+        add_likelihood(
+            posterior.observations,
+            posterior.additive,
+            measured_data(posterior),
+            predicted,
+            pt.sqrt(drawn[NOISE] ** 2 + least**2),
+            drawn.get(FLOOR),
+        )
     return model
 
 
@@ -294,30 +302,3 @@ def _scale(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
         masses: Any = pt.stack([1.0, *(by_region[region] for region in seen.weighed)])
         scale = scale * masses[seen.mass] ** -seen.mass_exponent
     return scale
-
-
-def _likelihood(posterior: Posterior, predicted: Any, drawn: Mapping[str, Any]) -> None:
-    seen, data = posterior.observations, measured_data(posterior)
-    additive = np.flatnonzero(posterior.additive)
-    relative = np.flatnonzero(~posterior.additive)
-    by_modality: Any = pt.sqrt(drawn[NOISE] ** 2 + posterior.minimum_noise**2)
-    noise = by_modality[seen.modality]
-    if relative.size:
-        pm.Normal(
-            "log_value",
-            mu=pt.log(predicted[relative]),
-            sigma=noise[relative],
-            observed=pm.Data(LOG_VALUE, data[LOG_VALUE]),
-        )
-    if additive.size:
-        expected = predicted[additive]
-        used = np.unique(seen.floor[additive])
-        floor = drawn[FLOOR][np.searchsorted(used, seen.floor[additive])]
-        stated: Any = pm.Data(SD, data[SD])
-        variance = floor**2 + (noise[additive] * expected) ** 2 + stated**2
-        pm.Normal(
-            "value",
-            mu=expected,
-            sigma=pt.sqrt(variance),
-            observed=pm.Data(VALUE, data[VALUE]),
-        )

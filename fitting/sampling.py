@@ -10,11 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pymc as pm
 from numpyro.infer.hmc import hmc
-from pymc.sampling.jax import get_jaxified_graph
-from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.replace import clone_replace
-from pytensor.graph.traversal import ancestors
 
+from pkmodels.fitting.densities import compile_density, slope_of
 from pkmodels.kernels.native import available_threads
 
 CHAINS = 4
@@ -181,13 +178,12 @@ def compile_sampler(
     >>> compile_sampler(model, target_acceptance=0.9).names
     ('x',)
     """
-    split = _splitter(model)
-    log_density = _log_density(model, split)
+    density = compile_density(model)
 
     def potential(data: Any, arrays: Any) -> Callable[[Any], Any]:
         def at(position: Any) -> Any:
             unconstrained, log_determinant = coordinates(position, arrays)
-            return -log_density(unconstrained, *data) - log_determinant
+            return -density.log_density(unconstrained, *data) - log_determinant
 
         return at
 
@@ -222,20 +218,10 @@ def compile_sampler(
         _, arrays = arguments
         return jax.vmap(jax.vmap(lambda x: coordinates(x, arrays)[0]))(positions)
 
-    wanted = {v.name for v in (*model.free_RVs, *model.deterministics)}
-    outputs = [v for v in model.unobserved_value_vars if v.name in wanted]
-    graph = get_jaxified_graph(inputs=model.value_vars, outputs=outputs)
-
-    @jax.jit
-    def slope(unconstrained: Any, data: tuple[Any, ...]) -> Any:
-        return jax.value_and_grad(log_density)(unconstrained, *data)
-
     @jax.jit
     def constrain(positions: Any) -> Any:
-        return jax.vmap(jax.vmap(lambda x: graph(*split(x))))(positions)
+        return jax.vmap(jax.vmap(density.constrain))(positions)
 
-    names = tuple(str(output.name) for output in outputs)
-    data_names = tuple(str(v.name) for v in _data_variables(model))
     return Sampler(
         model,
         target_acceptance,
@@ -244,9 +230,9 @@ def compile_sampler(
         advance,
         to_model,
         constrain,
-        slope,
-        names,
-        data_names,
+        slope_of(density),
+        density.names,
+        density.data_names,
     )
 
 
@@ -282,38 +268,6 @@ def _threaded(
         return list(moved), jnp.stack(positions), jnp.stack(diverging)
 
     return start, advance
-
-
-def _splitter(model: pm.Model) -> Callable[[Any], list[Any]]:
-    """Return what cuts the flat unconstrained vector into the model's variables."""
-    point = model.initial_point()
-    shapes = [np.shape(point[str(v.name)]) for v in model.value_vars]
-    cuts = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1]
-
-    def split(x: Any) -> list[Any]:
-        parts = jnp.split(x, cuts)
-        return [part.reshape(s) for part, s in zip(parts, shapes, strict=True)]
-
-    return split
-
-
-def _log_density(
-    model: pm.Model, split: Callable[[Any], list[Any]]
-) -> Callable[..., Any]:
-    """Return log p(x, data) of the flat unconstrained vector."""
-    density: Any = model.logp()
-    replaced: Any = {v: v.type(name=v.name) for v in _data_variables(model)}
-    outputs: Any = clone_replace([density], replace=replaced)
-    inputs = [*model.value_vars, *replaced.values()]
-    function = get_jaxified_graph(inputs=inputs, outputs=outputs)
-    return lambda x, *data: function(*split(x), *data)[0]
-
-
-def _data_variables(model: pm.Model) -> list[Any]:
-    """Return what of the log-density is ``pm.Data``, in the model's own order."""
-    density: Any = model.logp()
-    used = {v for v in ancestors([density]) if isinstance(v, SharedVariable)}
-    return [v for v in model.named_vars.values() if v in used]
 
 
 def draw_posterior(
