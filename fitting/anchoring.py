@@ -77,7 +77,11 @@ def choose_anchors(posterior: Posterior) -> tuple[dict[int, int], dict[int, int]
     ({}, {})
     """
     seen = posterior.observations
-    free = {j for j, (_, sd) in enumerate(seen.calibrations) if sd >= _FREE_LOG_SD}
+    free = {
+        j
+        for j, (_, prior) in enumerate(seen.calibrations)
+        if prior.parameters["log_sd"] >= _FREE_LOG_SD
+    }
     factor_of = seen.calibration - 1
     scaled = np.array([factor not in free for factor in factor_of])
     factors = {j: _middle(np.flatnonzero(factor_of == j), seen.value) for j in free}

@@ -13,14 +13,13 @@ from pkmodels.fitting.checks import Checks, check
 from pkmodels.fitting.posterior import (
     EXPECTED,
     FRACTION,
-    KINETICS,
     MASS,
     NOISE,
     ODDS,
-    PROPORTION,
     Posterior,
     build_model,
     form_of,
+    parameter_draws,
 )
 from pkmodels.fitting.prediction import predict_curves
 from pkmodels.fitting.sampling import (
@@ -70,8 +69,13 @@ class Fit:
             return f"<fit of {name}: passed its checks>"
         return f"<fit of {name}: NOT to be trusted: {'; '.join(self.checks.reasons)}>"
 
-    def parameters(self) -> np.ndarray:
-        """Return draws of the model's parameters, (n_draws, n_parameters), its order.
+    def parameters(self, experiment: str | None = None) -> np.ndarray:
+        """Return draws of an experiment's parameters, (n_draws, n_parameters).
+
+        Parameters
+        ----------
+        experiment : str, optional
+            Which; the first one by default.
 
         Raises
         ------
@@ -80,7 +84,7 @@ class Fit:
         """
         if not self.checks.passed:
             raise FitRefusedError("; ".join(self.checks.reasons))
-        return parameter_draws(self.posterior, self.draws)
+        return parameter_draws(self.posterior, self.draws, experiment)
 
     def masses(self) -> dict[str, np.ndarray]:
         """Return draws of each region's mass, (n_draws,), g."""
@@ -91,43 +95,6 @@ class Fit:
             drawn = self.draws.variables[MASS].reshape(n_draws, -1)
             masses |= dict(zip(self.posterior.masses, drawn.T, strict=True))
         return masses
-
-
-def parameter_draws(posterior: Posterior, draws: Draws) -> np.ndarray:
-    """Return draws of the model's parameters in the model's order.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        What was fitted.
-    draws : Draws
-        From the sampler.
-
-    Returns
-    -------
-    (n_draws, n_parameters) array
-
-    Examples
-    --------
-    >>> from pkmodels.fitting import worked_example
-    >>> variables = {"kinetics": np.full((4, 100, 1), 60.0)}
-    >>> draws = Draws(variables, np.zeros((4, 100, 2)), np.zeros((4, 100), bool), 0.9)
-    >>> parameter_draws(worked_example.posterior(), draws).shape
-    (400, 1)
-    """
-    n_draws = draws.diverging.size
-    by_name: dict[str, np.ndarray] = {}
-    groups = posterior.all_priors
-    for variable, names in (
-        (KINETICS, groups.get(KINETICS)),
-        (PROPORTION, groups.get(PROPORTION)),
-        (FRACTION, posterior.priors.odds),
-    ):
-        if names:
-            columns = draws.variables[variable].reshape(n_draws, -1).T
-            by_name |= dict(zip(names, columns, strict=True))
-    ordered = [by_name[name] for name in posterior.compiled.parameters]
-    return np.stack(ordered, axis=1)
 
 
 @dataclass(frozen=True)
@@ -300,18 +267,18 @@ def _sample_and_check(
         draws_per_chain=draws_per_chain,
         progress=progress,
     )
-    failed = _count_failed_solves(posterior, parameter_draws(posterior, draws))
+    failed = _count_failed_solves(posterior, draws)
     noise_prior = posterior.all_priors[NOISE]
     return Fit(posterior, draws, check(draws, failed, noise_prior, attempt), seed)
 
 
-def _count_failed_solves(posterior: Posterior, parameters: np.ndarray) -> int:
+def _count_failed_solves(posterior: Posterior, draws: Draws) -> int:
     """Count the draws that give no finite activity at some measured time."""
-    finite = np.ones(len(parameters), dtype=bool)
-    for wanted in posterior.observations.labels.values():
-        curves = predict_curves(
-            posterior.compiled, parameters, wanted.doses, wanted.times_h
-        )
+    finite = np.ones(draws.diverging.size, dtype=bool)
+    for course in posterior.observations.courses:
+        compiled = posterior.experiment(course.experiment).compiled
+        parameters = parameter_draws(posterior, draws, course.experiment)
+        curves = predict_curves(compiled, parameters, course.doses, course.times_h)
         finite &= np.isfinite(curves).all(axis=(1, 2))
     return int((~finite).sum())
 

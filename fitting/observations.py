@@ -8,9 +8,11 @@ import numpy as np
 
 from pkmodels.errors import InputError, suggest
 from pkmodels.exact import Doses, doses_of
+from pkmodels.fitting.experiments import Experiment
 from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
 from pkmodels.nuclides import nuclide
 from pkmodels.schedule import Schedule
+from pkmodels.values import Certainty, Prior, log_normal
 
 _FRAME_NODES = 8
 
@@ -28,11 +30,25 @@ class Calibration:
         factor for each region, shared by its scans.
     log_sd : float
         Standard deviation of its logarithm, > 0.
+    median : float
+        Its median, > 0.
+    source : str
+        Where both come from.
+    certainty : Certainty
+        How sure they are.
     """
 
     modality: str
     per_region: bool
     log_sd: float
+    median: float = 1.0
+    source: str = "by the patient's file"
+    certainty: Certainty = Certainty.STATED
+
+    @property
+    def prior(self) -> Prior:
+        """Its log-normal prior."""
+        return log_normal(self.median, self.log_sd, "", self.source, self.certainty)
 
 
 @dataclass(frozen=True)
@@ -61,9 +77,21 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class LabelTimes:
-    """The doses of one label and every time at which its activity is needed."""
+class LabelCourse:
+    """One label of one experiment: its doses, and when its activity is needed.
 
+    Parameters
+    ----------
+    experiment, label : str
+        Which.
+    doses : Doses
+        All doses of the label.
+    times_h : (n_times,) array
+        Times, ascending, h.
+    """
+
+    experiment: str
+    label: str
     doses: Doses
     times_h: np.ndarray
 
@@ -73,24 +101,24 @@ class Observations:
     """Measurements in array form.
 
     The prediction of row i is factor_i c_i m_i^(-k_i) prod_j x_j^(l_ij) sum_q weight_iq
-    activity_iq, with the activities at the times of one label, its calibration factor
+    activity_iq, with activities of any observable at any time, its calibration factor
     c_i (1 where there is none), the region's mass m_i and the recovery factors x_j. The
     power k is 1 for a concentration and 0 for a total, unless an `Outline` says more.
 
     Parameters
     ----------
-    labels : mapping of str to LabelTimes
-        For each label, its doses and times; times of all labels are stacked in order.
-    observables : tuple of str
-        Names of the model's observables that the columns of activities stand for.
-    column : (n,) array of int
-        Observable of each row.
+    measurements : tuple of Measurement
+        What the rows are, experiment after experiment.
+    courses : tuple of LabelCourse
+        Every label of every experiment that was measured. Their activities, each
+        (n_times, n_observables of the experiment) row by row, follow one another in one
+        vector: the stack.
     node, weight : (n, n_nodes) arrays
-        Rows of the stacked times, and weights that average a frame.
+        Places in the stack, and the weight of each: of a frame, its quadrature.
     factor : (n,) array
         Decay correction, and the mass as outlined to the power that makes up the unit.
-    calibrations : tuple of (str, float)
-        Name and sd of ln of each calibration factor.
+    calibrations : tuple of (str, Prior)
+        Name and prior of each calibration factor.
     calibration : (n,) array of int
         Its index plus 1; 0 is a factor of 1.
     weighed : tuple of str
@@ -114,13 +142,12 @@ class Observations:
         Values, and stated sd (NaN where it is to be estimated).
     """
 
-    labels: Mapping[str, LabelTimes]
-    observables: tuple[str, ...]
-    column: np.ndarray
+    measurements: tuple[Measurement, ...]
+    courses: tuple[LabelCourse, ...]
     node: np.ndarray
     weight: np.ndarray
     factor: np.ndarray
-    calibrations: tuple[tuple[str, float], ...]
+    calibrations: tuple[tuple[str, Prior], ...]
     calibration: np.ndarray
     weighed: tuple[str, ...]
     mass: np.ndarray
@@ -138,23 +165,20 @@ class Observations:
 
 
 def arrange(
-    measurements: Sequence[Measurement],
-    schedule: Schedule,
-    observables: tuple[str, ...],
+    experiments: Sequence[Experiment],
     calibrations: Sequence[Calibration],
     outlines: Sequence[Outline] = (),
     recoveries: Sequence[tuple[str, float]] = (),
 ) -> Observations:
-    """Turn measurements into arrays.
+    """Turn the measurements of experiments into arrays.
+
+    Calibration, recovery, masses and noise go by name of modality and region, so that
+    experiments share them.
 
     Parameters
     ----------
-    measurements : sequence of Measurement
-        What was measured; each region is an observable of the model.
-    schedule : Schedule
-        All administrations.
-    observables : tuple of str
-        Observables of the model, in its order.
+    experiments : sequence of Experiment
+        What was given and measured; each region is an observable of its model.
     calibrations : sequence of Calibration
         Unknown factors; a modality without one is taken as exact.
     outlines : sequence of Outline
@@ -169,22 +193,22 @@ def arrange(
     Raises
     ------
     InputError
-        When a region is no observable, or a label was not administered.
+        When a region is no observable, a label was not administered, or two experiments
+        have one name.
 
     Examples
     --------
-    >>> from pkmodels.administrations import Administration
-    >>> given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", 7400.0),))
-    >>> scan = Measurement("kidney", "Lu-177", "SPECT", 24.0, 24.0, 70.0,
-    ...                    Quantity.ACTIVITY, None, None, "line 2")
-    >>> arrange([scan], given, ("kidney",), []).labels["Lu-177"].times_h.tolist()
-    [24.0]
+    >>> from pkmodels.fitting import worked_example
+    >>> arrange([worked_example.experiment()], []).courses[0].times_h.tolist()
+    [24.0, 72.0, 120.0]
     """
-    _check_known(measurements, schedule, observables)
-    frames = [_nodes(item, schedule) for item in measurements]
-    labels, node = _stack_times(measurements, frames, schedule)
+    for experiment in experiments:
+        _check_known(experiment)
+    _check_names(experiments)
+    measurements = tuple(m for each in experiments for m in each.measurements)
+    courses, node, weight = _stack(experiments)
     factors = [_factor(item, calibrations) for item in measurements]
-    log_sds = dict(factor for factor in factors if factor is not None)
+    known = dict(factor for factor in factors if factor is not None)
     drawn = {(o.modality, o.region): o for o in outlines}
     exponent, unit = _exponents(measurements, drawn)
     weighed = tuple(
@@ -196,15 +220,14 @@ def arrange(
     regions = tuple(dict.fromkeys(m.region for m in measurements))
     floors = tuple(dict.fromkeys(floor_name(m) for m in measurements))
     return Observations(
-        labels=labels,
-        observables=observables,
-        column=np.array([observables.index(m.region) for m in measurements]),
+        measurements=measurements,
+        courses=courses,
         node=node,
-        weight=np.array([np.pad(w, (0, node.shape[1] - len(w))) for _, w in frames]),
+        weight=weight,
         factor=np.array([_correction(item) for item in measurements]) * unit,
-        calibrations=tuple(log_sds.items()),
+        calibrations=tuple(known.items()),
         calibration=np.array(
-            [list(log_sds).index(f[0]) + 1 if f else 0 for f in factors]
+            [list(known).index(f[0]) + 1 if f else 0 for f in factors]
         ),
         weighed=weighed,
         mass=np.array(
@@ -280,14 +303,20 @@ def floor_name(item: Measurement) -> str:
     return f"{item.region}, {item.modality}{per_gram}"
 
 
-def _check_known(
-    measurements: Sequence[Measurement],
-    schedule: Schedule,
-    observables: tuple[str, ...],
-) -> None:
+def _check_names(experiments: Sequence[Experiment]) -> None:
+    names = [experiment.name for experiment in experiments]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"{names.count(name)} experiments are called {name!r}: name each"
+            )
+
+
+def _check_known(experiment: Experiment) -> None:
     """Refuse a region that the model lacks and a label that was not administered."""
-    given = schedule.labels
-    for item in measurements:
+    given = experiment.schedule.labels
+    observables = experiment.compiled.system.observables
+    for item in experiment.measurements:
         if item.region not in observables:
             raise InputError(
                 f"{item.source}: the model has no observable {item.region!r}: "
@@ -320,32 +349,45 @@ def _nodes(item: Measurement, schedule: Schedule) -> tuple[np.ndarray, np.ndarra
     return np.concatenate(times), np.concatenate(share) / (item.end_h - item.start_h)
 
 
-def _stack_times(
-    measurements: Sequence[Measurement],
-    frames: Sequence[tuple[np.ndarray, np.ndarray]],
-    schedule: Schedule,
-) -> tuple[dict[str, LabelTimes], np.ndarray]:
-    width = max(len(times) for times, _ in frames)
-    node = np.zeros((len(measurements), width), dtype=int)
-    labels: dict[str, LabelTimes] = {}
+def _stack(
+    experiments: Sequence[Experiment],
+) -> tuple[tuple[LabelCourse, ...], np.ndarray, np.ndarray]:
+    """Return courses, nodes and weights of all rows; see `Observations`."""
+    courses: list[LabelCourse] = []
+    nodes: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
     offset = 0
-    for label in dict.fromkeys(item.label for item in measurements):
-        rows = [i for i, item in enumerate(measurements) if item.label == label]
-        times = np.unique(np.concatenate([frames[i][0] for i in rows]))
-        for i in rows:
-            found = np.searchsorted(times, frames[i][0]) + offset
-            node[i] = np.pad(found, (0, width - len(found)), mode="edge")
-        labels[label] = LabelTimes(doses_of(schedule.of_label(label)), times)
-        offset += len(times)
-    return labels, node
+    for experiment in experiments:
+        items = experiment.measurements
+        observables = experiment.compiled.system.observables
+        frames = [_nodes(item, experiment.schedule) for item in items]
+        found: dict[int, np.ndarray] = {}
+        for label in dict.fromkeys(item.label for item in items):
+            rows = [i for i, item in enumerate(items) if item.label == label]
+            times = np.unique(np.concatenate([frames[i][0] for i in rows]))
+            for i in rows:
+                column = observables.index(items[i].region)
+                at = np.searchsorted(times, frames[i][0])
+                found[i] = offset + at * len(observables) + column
+            doses = doses_of(experiment.schedule.of_label(label))
+            courses.append(LabelCourse(experiment.name, label, doses, times))
+            offset += len(times) * len(observables)
+        nodes += [found[i] for i in range(len(items))]
+        weights += [weight for _, weight in frames]
+    width = max(len(each) for each in nodes)
+    return (
+        tuple(courses),
+        np.array([np.pad(each, (0, width - len(each)), mode="edge") for each in nodes]),
+        np.array([np.pad(each, (0, width - len(each))) for each in weights]),
+    )
 
 
 def _factor(
     item: Measurement, calibrations: Sequence[Calibration]
-) -> tuple[str, float] | None:
-    """Return name and sd of ln of the calibration factor of a measurement, if any."""
+) -> tuple[str, Prior] | None:
+    """Return name and prior of the calibration factor of a measurement, if any."""
     for calibration in calibrations:
         if calibration.modality == item.modality:
             per_region = f", {item.region}" if calibration.per_region else ""
-            return f"{item.modality}{per_region}", calibration.log_sd
+            return f"{item.modality}{per_region}", calibration.prior
     return None

@@ -1,7 +1,7 @@
 """The posterior: a PyMC model of one patient's measurements."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,18 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor.link.jax.ops import wrap_jax
 
-from pkmodels.errors import ModelError
+from pkmodels.errors import InputError, ModelError, suggest
 from pkmodels.exact import ExactSystem
+from pkmodels.fitting.experiments import (
+    Experiment,
+    ParameterTable,
+    experiment_parameters,
+)
 from pkmodels.fitting.likelihood import LOG_VALUE, SD, VALUE, add_likelihood
 from pkmodels.fitting.observations import Observations
+from pkmodels.fitting.operations import solved_rows
 from pkmodels.fitting.priors import (
     half_normal_scales,
     half_normals,
     log_normals,
     logit_normals,
 )
+from pkmodels.fitting.sampling import Draws
 from pkmodels.saturable import SaturableSystem
 from pkmodels.values import Certainty, Family, Prior, PriorSet, log_normal
 
@@ -35,16 +41,17 @@ RECOVERY = "recovery"
 
 @dataclass(frozen=True)
 class Posterior:
-    """A model, its priors and the measurements that it is fitted to.
+    """Experiments, the priors of what is unknown, and how values scatter.
 
     Parameters
     ----------
-    compiled : ExactSystem or SaturableSystem
-        The kinetics.
+    experiments : tuple of Experiment
+        Kinetics, doses and measurements of each occasion. The first one is what
+        predictions start from unless another is named.
+    table : ParameterTable
+        The unknowns, their priors, and what each experiment makes of them.
     observations : Observations
-        The measurements.
-    priors : PriorSet
-        Priors of the kinetic parameters.
+        The measurements as arrays.
     masses : mapping of str to Prior
         Log-normal prior of the mass (g) of each region whose mass is uncertain.
     exact_masses : mapping of str to float
@@ -63,12 +70,12 @@ class Posterior:
     Raises
     ------
     ModelError
-        When priors and parameters do not match.
+        When the table is not of these experiments' parameters.
     """
 
-    compiled: ExactSystem | SaturableSystem
+    experiments: tuple[Experiment, ...]
+    table: ParameterTable
     observations: Observations
-    priors: PriorSet
     masses: Mapping[str, Prior]
     exact_masses: Mapping[str, float]
     relative_noise: Prior
@@ -77,14 +84,41 @@ class Posterior:
     minimum_noise: float
 
     def __post_init__(self) -> None:
-        """Match priors with parameters, and concentrations with masses."""
-        self.priors.check(self.compiled.parameters)
+        """Match the table with parameters, and concentrations with masses."""
+        for experiment in self.experiments:
+            needed = experiment.compiled.parameters
+            found = tuple(use.parameter for use in self.table.of(experiment.name))
+            if found != needed:
+                raise ModelError(
+                    f"the table has {', '.join(found) or 'nothing'} for experiment "
+                    f"{experiment.name!r}, whose parameters are {', '.join(needed)}: "
+                    "make it with share_parameters"
+                )
         for region in self.observations.weighed:
             if region not in self.masses and region not in self.exact_masses:
                 raise ModelError(
                     f"values of region {region!r} hang on its mass, which is missing: "
                     "give one"
                 )
+
+    @property
+    def priors(self) -> PriorSet:
+        """The priors of every unknown of the kinetics."""
+        return self.table.priors
+
+    @property
+    def compiled(self) -> ExactSystem | SaturableSystem:
+        """The kinetics of the first experiment."""
+        return self.experiments[0].compiled
+
+    def experiment(self, name: str | None = None) -> Experiment:
+        """Return an experiment by name, the first one by default."""
+        if name is None:
+            return self.experiments[0]
+        names = [experiment.name for experiment in self.experiments]
+        if name not in names:
+            raise InputError(f"no experiment {name!r}: {suggest(name, names)}")
+        return self.experiments[names.index(name)]
 
     @property
     def additive(self) -> np.ndarray:
@@ -96,17 +130,13 @@ class Posterior:
     def all_priors(self) -> dict[str, dict[str, Prior]]:
         """Every prior by PyMC variable and coordinate."""
         seen = self.observations
-        factors = {
-            name: log_normal(1.0, sd, "", "by the patient's file", Certainty.STATED)
-            for name, sd in seen.calibrations
-        }
         used = {seen.floors[i] for i in seen.floor[self.additive]}
         floors = {n: self.noise_floor[n] for n in seen.floors if n in used}
         groups: dict[str, dict[str, Prior]] = {
             KINETICS: self._independent(Family.LOG_NORMAL),
             PROPORTION: self._independent(Family.LOGIT_NORMAL),
             ODDS: dict(self.priors.odds),
-            CALIBRATION: factors,
+            CALIBRATION: dict(seen.calibrations),
             RECOVERY: {
                 name: log_normal(1.0, sd, "", "by the patient's file", Certainty.STATED)
                 for name, sd in seen.recoveries
@@ -158,9 +188,13 @@ def build_model(posterior: Posterior) -> pm.Model:
     coords["row"] = list(range(len(posterior.observations.value)))
     with pm.Model(coords=coords) as model:
         drawn = {n: _variable(n, group) for n, group in groups.items()}
-        parameters = _parameter_vector(posterior, drawn)
+        unknowns = _unknowns(posterior, drawn)
+        if ODDS in groups:
+            odds = drawn[ODDS]
+            fractions: Any = odds / (1.0 + odds.sum())
+            pm.Deterministic(FRACTION, fractions, dims=f"{ODDS}_of")
         predicted = pm.Deterministic(
-            EXPECTED, _predictions(posterior, parameters, drawn), dims="row"
+            EXPECTED, _predictions(posterior, unknowns, drawn), dims="row"
         )
         least = posterior.minimum_noise
         add_likelihood(
@@ -238,52 +272,124 @@ def form_of(posterior: Posterior) -> str:
     seen = posterior.observations
     groups = posterior.all_priors
     floors = list(groups.pop(FLOOR, {}))
-    parts = [repr(posterior.compiled.system), repr(groups), repr(floors)]
+    parts = [repr(posterior.table.uses), repr(groups), repr(floors)]
     parts += [repr(dict(posterior.exact_masses)), repr(seen.weighed)]
-    if isinstance(posterior.compiled, SaturableSystem):
-        parts.append(repr((posterior.compiled.parameters, posterior.compiled.fixed)))
+    for experiment in posterior.experiments:
+        compiled = experiment.compiled
+        parts += [experiment.name, repr(compiled.system), repr(compiled.parameters)]
+        if isinstance(compiled, SaturableSystem):
+            parts.append(repr(compiled.fixed))
     parts.append(repr(posterior.minimum_noise))
-    arrays = [seen.column, seen.node, seen.weight, seen.factor, seen.calibration]
+    arrays = [seen.node, seen.weight, seen.factor, seen.calibration]
     arrays += [seen.mass, seen.mass_exponent, seen.recovery]
     arrays += [seen.modality, seen.floor, posterior.additive]
-    for wanted in seen.labels.values():
-        doses = [field for field in wanted.doses if field is not None]
-        arrays += [*doses, wanted.times_h]
+    for course in seen.courses:
+        parts.append(f"{course.label} of {course.experiment}")
+        doses = [field for field in course.doses if field is not None]
+        arrays += [*doses, course.times_h]
     parts += [repr(np.asarray(array).tolist()) for array in arrays]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _parameter_vector(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
-    by_name: dict[str, Any] = {}
-    for variable in (KINETICS, PROPORTION):
-        for i, name in enumerate(posterior.all_priors.get(variable, {})):
-            by_name[name] = drawn[variable][i]
-    if posterior.priors.odds:
-        odds = drawn[ODDS]
-        fractions: Any = pm.Deterministic(
-            FRACTION, odds / (1.0 + odds.sum()), dims=f"{ODDS}_of"
-        )
-        for i, name in enumerate(posterior.priors.odds):
-            by_name[name] = fractions[i]
-    return pt.stack([by_name[name] for name in posterior.compiled.parameters])
+def _unknowns(posterior: Posterior, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every unknown of the kinetics, of PyMC variables or of their draws."""
+    groups = posterior.all_priors
+    found: dict[str, Any] = {}
+    for variable in (KINETICS, PROPORTION, ODDS):
+        for i, name in enumerate(groups.get(variable, {})):
+            found[name] = drawn[variable][..., i]
+    return found
+
+
+def parameter_draws(
+    posterior: Posterior, draws: Draws, experiment: str | None = None
+) -> np.ndarray:
+    """Return draws of an experiment's parameters, in the order of its vector.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What was fitted.
+    draws : Draws
+        From the sampler.
+    experiment : str, optional
+        Which; the first one by default.
+
+    Returns
+    -------
+    (n_draws, n_parameters) array
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> variables = {"kinetics": np.full((4, 100, 1), 60.0)}
+    >>> draws = Draws(variables, np.zeros((4, 100, 2)), np.zeros((4, 100), bool), 0.9)
+    >>> parameter_draws(worked_example.posterior(), draws).shape
+    (400, 1)
+    """
+    count = draws.diverging.size
+    flat = {
+        name: draws.variables[name].reshape(count, -1)
+        for name in (KINETICS, PROPORTION, ODDS)
+        if name in draws.variables
+    }
+    name = posterior.experiment(experiment).name
+    unknowns = _unknowns(posterior, flat)
+    return np.stack(experiment_parameters(posterior.table, name, unknowns), axis=1)
 
 
 def _predictions(
-    posterior: Posterior, parameters: Any, drawn: Mapping[str, Any]
+    posterior: Posterior, unknowns: Mapping[str, Any], drawn: Mapping[str, Any]
 ) -> Any:
     """Return c f for each row; see `Observations`."""
-    seen, compiled = posterior.observations, posterior.compiled
-
-    def average(values: Any) -> Any:
-        """Return the mean activity of each row's observable over its frame, MBq."""
-        parts = [
-            compiled.solve(values, w.doses, w.times_h) for w in seen.labels.values()
-        ]
-        observed = jnp.concatenate(parts) @ compiled.observe(values).T
-        return jnp.sum(seen.weight * observed[seen.node, seen.column[:, None]], axis=1)
-
-    mean = wrap_jax(average)(parameters)
+    seen = posterior.observations
+    compiled = {e.name: e.compiled for e in posterior.experiments}
+    vectors = [
+        pt.stack(experiment_parameters(posterior.table, name, unknowns))
+        for name in compiled
+    ]
+    mean = solved_rows(row_means, (compiled, seen))(*vectors)
     return mean * seen.factor * _scale(posterior, drawn)
+
+
+def row_means(
+    compiled: Mapping[str, ExactSystem | SaturableSystem], seen: Observations
+) -> Callable[..., Any]:
+    """Return what gives each row's mean over its frame, of parameters.
+
+    Parameters
+    ----------
+    compiled : mapping of str to ExactSystem or SaturableSystem
+        The kinetics of each experiment.
+    seen : Observations
+        The rows.
+
+    Returns
+    -------
+    callable
+        ``means(*vectors) -> (n,)`` of one parameter vector for each experiment, in
+        their order: the mean of each row's activity (MBq), without calibration, mass
+        and recovery; traceable.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> posterior = worked_example.posterior()
+    >>> means = row_means({"dosimetry": posterior.compiled}, posterior.observations)
+    >>> print(means(np.array([60.0])).round(2))
+    [68.28 31.83 14.84]
+    """
+
+    def means(*vectors: Any) -> Any:
+        own = dict(zip(compiled, vectors, strict=True))
+        stack = []
+        for course in seen.courses:
+            system, values = compiled[course.experiment], own[course.experiment]
+            activities = system.solve(values, course.doses, course.times_h)
+            stack.append((activities @ system.observe(values).T).ravel())
+        return jnp.sum(seen.weight * jnp.concatenate(stack)[seen.node], axis=1)
+
+    return means
 
 
 def _scale(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:

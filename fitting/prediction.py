@@ -176,7 +176,7 @@ def predict_curves(
     --------
     >>> from pkmodels.fitting import worked_example
     >>> example = worked_example.posterior()
-    >>> [measured] = example.observations.labels.values()
+    >>> [measured] = example.observations.courses
     >>> draws = np.array([[50.0], [60.0]])  # biological half-life, h
     >>> times = np.array([24.0, 72.0])
     >>> curves = predict_curves(example.compiled, draws, measured.doses, times)

@@ -54,6 +54,10 @@ class CompiledSystem:
     controls: Controls
     solve_with_report: Callable[..., tuple[Any, Any]]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the system, which another process compiles by the same kernel."""
+        return _compiled, (self.system, self.kernel, self.controls)
+
     def __repr__(self) -> str:
         """Say what it is, without the equations."""
         states = len(self.system.states)

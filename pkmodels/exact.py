@@ -79,6 +79,10 @@ class ExactSystem:
     integrate: Callable[[Any, Doses], Any]
     integrate_after: Callable[[Any, Doses, Any], Any]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the system, from which another process compiles it anew."""
+        return compile_exactly, (self.system,)
+
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of what the vectors of parameters hold."""

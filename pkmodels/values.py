@@ -113,7 +113,8 @@ class Prior:
         """Print the prior as a reader would write it."""
         if self.family is Family.LOG_NORMAL:
             median, log_sd = self.parameters["median"], self.parameters["log_sd"]
-            text = f"log-normal, median {median:.6g} {self.unit}".rstrip()
+            unit = "" if self.unit == "1" else f" {self.unit}".rstrip()
+            text = f"log-normal, median {median:.6g}{unit}"
             text = f"{text}, sd of ln {log_sd:.3g}"
         elif self.family is Family.LOGIT_NORMAL:
             median, logit_sd = self.parameters["median"], self.parameters["logit_sd"]

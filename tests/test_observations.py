@@ -10,7 +10,13 @@ import pytest
 from pkmodels.administrations import Administration
 from pkmodels.errors import InputError
 from pkmodels.exact import compile_exactly
-from pkmodels.fitting.observations import Calibration, Observations, arrange
+from pkmodels.fitting.experiments import Experiment
+from pkmodels.fitting.observations import (
+    Calibration,
+    LabelCourse,
+    Observations,
+    arrange,
+)
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.models import organ_exchange
 from pkmodels.nuclides import nuclide
@@ -47,14 +53,24 @@ def arranged(
     schedule: Schedule = LUTETIUM,
     calibrations: tuple[Calibration, ...] = (),
 ) -> Observations:
-    return arrange(scans, schedule, OBSERVABLES, calibrations)
+    model = organ_exchange.model(OBSERVABLES)
+    compiled = compile_exactly(assemble(model, schedule.form))
+    return arrange([Experiment("first", compiled, schedule, scans)], calibrations)
+
+
+def times_of(seen: Observations, label: str) -> LabelCourse:
+    (found,) = (course for course in seen.courses if course.label == label)
+    return found
 
 
 def predicted(
     seen: Observations, curves: dict[str, Callable[[np.ndarray], np.ndarray]]
 ) -> np.ndarray:
     """Return each row's prediction from the true curve of its label."""
-    stacked = [curves[label](times.times_h) for label, times in seen.labels.items()]
+    stacked = [
+        np.repeat(curves[course.label](course.times_h), len(OBSERVABLES))
+        for course in seen.courses
+    ]
     activities = np.concatenate(stacked)[seen.node]
     return seen.factor * np.sum(seen.weight * activities, axis=1)
 
@@ -67,8 +83,9 @@ def mean_decay(rate: float, start_h: float, end_h: float) -> float:
 
 def test_an_instant_is_one_time_of_weight_one() -> None:
     seen = arranged(SCAN, replace(SCAN, start_h=3.7, end_h=3.7))
-    assert seen.labels["Lu-177"].times_h.tolist() == [3.7, 24.0]
-    assert seen.labels["Lu-177"].times_h[seen.node[:, 0]].tolist() == [24.0, 3.7]
+    times = times_of(seen, "Lu-177").times_h
+    assert times.tolist() == [3.7, 24.0]
+    assert times[seen.node[:, 0] // len(OBSERVABLES)].tolist() == [24.0, 3.7]
     assert seen.weight.tolist() == [[1.0], [1.0]]
 
 
@@ -145,14 +162,14 @@ def test_frames_and_instants_of_two_labels_keep_their_own_curves() -> None:
         replace(SCAN, label="Ga-68", start_h=52.0, end_h=52.0),
     )
     seen = arranged(*scans, schedule=schedule)
-    assert list(seen.labels) == ["Lu-177", "Ga-68"]
+    assert [course.label for course in seen.courses] == ["Lu-177", "Ga-68"]
     np.testing.assert_allclose(seen.weight.sum(axis=1), 1.0, rtol=1e-14)
     found = predicted(seen, {"Lu-177": lambda t: t, "Ga-68": lambda t: 1000.0 + t})
     np.testing.assert_allclose(found, [24.0, 1051.25, 50.0, 1052.0], rtol=1e-13)
-    for label, doses in ((n, seen.labels[n].doses) for n in seen.labels):
-        decay = nuclide(label).decay_constant_per_h
-        assert doses.decay_constant_per_h == decay
-        assert len(doses.activity) == 1
+    for course in seen.courses:
+        decay = nuclide(course.label).decay_constant_per_h
+        assert course.doses.decay_constant_per_h == decay
+        assert len(course.doses.activity) == 1
 
 
 def test_a_frame_follows_the_compiled_model() -> None:
@@ -162,10 +179,10 @@ def test_a_frame_follows_the_compiled_model() -> None:
     parameters = np.array([1.0, 0.1, 100.0, 0.02, 60.0])
     scan = replace(SCAN, start_h=1.0, end_h=2.0)
     seen = arranged(scan)
-    times = seen.labels["Lu-177"]
+    times = times_of(seen, "Lu-177")
     amounts = np.asarray(compiled.solve(parameters, times.doses, times.times_h))
     observed = amounts @ np.asarray(compiled.observe(parameters)).T
-    found = np.sum(seen.weight * observed[seen.node, seen.column[:, None]], axis=1)
+    found = np.sum(seen.weight * observed.ravel()[seen.node], axis=1)
     k, w = math.log(2.0), math.log(2.0) / 60.0
     difference = mean_decay(w + LU177, 1.0, 2.0) - mean_decay(k + LU177, 1.0, 2.0)
     expected = 7400.0 * 0.02 * k / (k - w) * difference
@@ -179,8 +196,7 @@ def test_each_row_knows_its_region_modality_and_value() -> None:
         replace(SCAN, modality="planar", value=60.0),
     )
     seen = arranged(*scans)
-    assert seen.observables == OBSERVABLES
-    assert seen.column.tolist() == [1, 0, 1]
+    assert (seen.node[:, 0] % len(OBSERVABLES)).tolist() == [1, 0, 1]
     assert seen.regions == ("kidney", "liver")
     assert seen.region.tolist() == [0, 1, 0]
     assert seen.modalities == ("SPECT", "planar")
@@ -207,7 +223,8 @@ def test_a_calibration_is_shared_by_a_modality_or_by_a_regions_scans() -> None:
         Calibration("PET", per_region=False, log_sd=0.1),  # measured nothing
     )
     seen = arranged(*scans, calibrations=calibrations)
-    assert seen.calibrations == (
+    found = tuple((n, p.parameters["log_sd"]) for n, p in seen.calibrations)
+    assert found == (
         ("SPECT", 0.05),
         ("planar, kidney", 3.0),
         ("planar, liver", 3.0),

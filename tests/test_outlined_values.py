@@ -11,6 +11,7 @@ from pkmodels.administrations import Administration
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import outlines_of
 from pkmodels.exact import compile_exactly
+from pkmodels.fitting.experiments import Experiment, alone
 from pkmodels.fitting.fit import fit
 from pkmodels.fitting.observations import Observations, Outline, arrange
 from pkmodels.fitting.posterior import RECOVERY, Posterior
@@ -43,6 +44,12 @@ def scan(time_h: float, value: float, quantity: Quantity, modality: str) -> Meas
     )
 
 
+def dosimetry(scans: tuple[Measurement, ...]) -> Experiment:
+    model = organ_exchange.model(("kidney",))
+    compiled = compile_exactly(assemble(model, GIVEN.form))
+    return Experiment("dosimetry", compiled, GIVEN, scans)
+
+
 def scale_of(seen: Observations, mass_g: float, factor: float) -> np.ndarray:
     """Return what multiplies the true activity, as `Observations` states it."""
     masses = np.where(seen.mass > 0, mass_g, 1.0)
@@ -52,19 +59,13 @@ def scale_of(seen: Observations, mass_g: float, factor: float) -> np.ndarray:
 
 def test_a_value_grows_with_the_outline_by_its_exponent() -> None:
     """(m / m_true)^k x^l, over m for a concentration; another modality is untouched."""
-    seen = arrange(
-        [
-            scan(24.0, 70.0, Quantity.ACTIVITY, "SPECT"),
-            scan(24.0, 0.4, Quantity.CONCENTRATION, "SPECT"),
-            scan(24.0, 70.0, Quantity.ACTIVITY, "PET"),
-            scan(24.0, 0.4, Quantity.CONCENTRATION, "PET"),
-        ],
-        GIVEN,
-        ("kidney",),
-        [],
-        [OUTLINE],
-        [("b", 0.1)],
+    scans = (
+        scan(24.0, 70.0, Quantity.ACTIVITY, "SPECT"),
+        scan(24.0, 0.4, Quantity.CONCENTRATION, "SPECT"),
+        scan(24.0, 70.0, Quantity.ACTIVITY, "PET"),
+        scan(24.0, 0.4, Quantity.CONCENTRATION, "PET"),
     )
+    seen = arrange([dosimetry(scans)], [], [OUTLINE], [("b", 0.1)])
     true_g, factor = 130.0, 1.2
     grown = (MASS_G / true_g) ** 0.5 * factor**-0.4
     np.testing.assert_allclose(
@@ -87,14 +88,11 @@ def fitted():
 
     times = (4.0, 24.0, 48.0, 96.0, 168.0)
     scans = [scan(t, activity(t), Quantity.ACTIVITY, "SPECT") for t in times]
-    model = organ_exchange.model(("kidney",))
-    compiled = compile_exactly(assemble(model, GIVEN.form))
+    only = dosimetry(tuple(scans))
     posterior = Posterior(
-        compiled=compiled,
-        observations=arrange(
-            scans, GIVEN, compiled.system.observables, [], [OUTLINE], [("b", 0.2)]
-        ),
-        priors=organ_exchange.priors("dotatate", {"kidney": "kidney"}),
+        experiments=(only,),
+        table=alone(only, organ_exchange.priors("dotatate", {"kidney": "kidney"})),
+        observations=arrange([only], [], [OUTLINE], [("b", 0.2)]),
         masses={"kidney": log_normal(MASS_G, 0.2, "g", "CT", Certainty.PUBLISHED)},
         exact_masses={},
         relative_noise=half_normal(0.1, "", "wide", Certainty.JUDGEMENT),

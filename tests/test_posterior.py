@@ -14,9 +14,15 @@ from pkmodels.dosimetry.s_values import s_value
 from pkmodels.errors import InputError, ModelError
 from pkmodels.exact import compile_exactly
 from pkmodels.fitting.anchoring import anchored, problem_of
-from pkmodels.fitting.fit import compile_fit, fit, parameter_draws
+from pkmodels.fitting.experiments import Experiment, alone
+from pkmodels.fitting.fit import compile_fit, fit
 from pkmodels.fitting.observations import Calibration, arrange
-from pkmodels.fitting.posterior import Posterior, build_model, form_of
+from pkmodels.fitting.posterior import (
+    Posterior,
+    build_model,
+    form_of,
+    parameter_draws,
+)
 from pkmodels.fitting.sampling import Draws
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.models import organ_exchange
@@ -57,13 +63,13 @@ def posterior_of(
 ) -> Posterior:
     model = organ_exchange.model(tuple(organs))
     compiled = compile_exactly(assemble(model, GIVEN.form))
-    observables = compiled.system.observables
-    observations = arrange(scans, GIVEN, observables, calibrations)
+    only = Experiment("dosimetry", compiled, GIVEN, tuple(scans))
+    observations = arrange([only], calibrations)
     floor = half_normal(0.7, "MBq", "1 % of the largest", Certainty.JUDGEMENT)
     return Posterior(
-        compiled=compiled,
+        experiments=(only,),
+        table=alone(only, organ_exchange.priors("dotatate", organs)),
         observations=observations,
-        priors=organ_exchange.priors("dotatate", organs),
         masses=masses or {},
         exact_masses={"liver": 1700.0},
         relative_noise=half_normal(0.1, "", "wide", Certainty.JUDGEMENT),
@@ -225,16 +231,18 @@ def test_draws_of_the_parameters_are_in_the_order_of_the_model() -> None:
     kinetics = np.array([1.0, 60.0, 114.0])  # blood, kidney, liver: order of priors
     variables = {
         "kinetics": np.broadcast_to(kinetics, (4, 2, 3)),
-        "fraction": np.broadcast_to([0.01, 0.05], (4, 2, 2)),
+        "uptake_odds": np.broadcast_to(np.array([1.0, 5.0]) / 94.0, (4, 2, 2)),
     }
     made = Draws(variables, np.zeros((4, 2, 5)), np.zeros((4, 2), bool), 0.9)
     ordered = parameter_draws(posterior, made)
     names = [str(p) for p in posterior.compiled.system.parameters]
     assert ordered.shape == (8, 5)
-    assert dict(zip(names, ordered[0], strict=True)) == {
-        "blood_half_time": 1.0,
-        "fraction_kidney": 0.01,
-        "biological_half_life_kidney": 60.0,
-        "fraction_liver": 0.05,
-        "biological_half_life_liver": 114.0,
-    }
+    assert dict(zip(names, ordered[0], strict=True)) == pytest.approx(
+        {
+            "blood_half_time": 1.0,
+            "fraction_kidney": 0.01,
+            "biological_half_life_kidney": 60.0,
+            "fraction_liver": 0.05,
+            "biological_half_life_liver": 114.0,
+        }
+    )

@@ -236,5 +236,5 @@ def _scales(fit: Fit) -> dict[str, _Scale]:
 def _best_row(seen: Observations, region: str) -> int:
     """Return a row of the region whose calibration is known best."""
     rows = np.flatnonzero(seen.region == seen.regions.index(region))
-    log_sd = [0.0, *(sd for _, sd in seen.calibrations)]
+    log_sd = [0.0, *(p.parameters["log_sd"] for _, p in seen.calibrations)]
     return int(min(rows, key=lambda row: log_sd[seen.calibration[row]]))

@@ -56,7 +56,7 @@ def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[
             "fit"
         )
     if assessment is not None:
-        found += _residual_warnings(patient, fit)
+        found += _residual_warnings(fit)
         found += _tail_warnings(patient, assessment)
         found += _activity_warnings(assessment)
     return found
@@ -274,7 +274,7 @@ def _ligand_nmol(plan: Plan) -> float | None:
     return plan.ligand_mass_ug / ligand.molar_mass_g_per_mol.value * NMOL_PER_UMOL
 
 
-def _residual_warnings(patient: Patient, fit: Fit) -> Iterator[str]:
+def _residual_warnings(fit: Fit) -> Iterator[str]:
     """Name values far from the fitted curve, by what noise is usual."""
     seen = fit.posterior.observations
     expected = np.median(fit.draws.variables[EXPECTED], axis=(0, 1))
@@ -282,7 +282,7 @@ def _residual_warnings(patient: Patient, fit: Fit) -> Iterator[str]:
     stated = np.nan_to_num(seen.sd, nan=0.0)
     size = np.sqrt(stated**2 + (usual * expected) ** 2)
     for i in np.flatnonzero(np.abs(seen.value - expected) > RESIDUAL_LIMIT * size):
-        item = patient.measurements[i]
+        item = seen.measurements[i]
         yield (
             f"{item.source}: {item.region} at {item.start_h:g} h is "
             f"{seen.value[i] / expected[i]:.2g} times the fitted curve, beyond "

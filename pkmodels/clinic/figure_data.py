@@ -71,7 +71,7 @@ def build_figures(
         curves=_curves(patient, fit),
         points=points,
         dose_draws=draws,
-        residuals=_residuals(patient, fit),
+        residuals=_residuals(fit),
         parameters=_parameters(fit),
     )
 
@@ -136,7 +136,7 @@ def _point(patient: Patient, fit: Fit, item: Measurement) -> MeasuredPoint:
     )
 
 
-def _residuals(patient: Patient, fit: Fit) -> tuple[ResidualPoint, ...]:
+def _residuals(fit: Fit) -> tuple[ResidualPoint, ...]:
     """Return each value's distance from the curve in sd of the fitted noise."""
     posterior, count = fit.posterior, fit.draws.diverging.size
     seen = posterior.observations
@@ -163,7 +163,7 @@ def _residuals(patient: Patient, fit: Fit) -> tuple[ResidualPoint, ...]:
             time_h=(item.start_h + item.end_h) / 2.0,
             residual=float(residual),
         )
-        for item, residual in zip(patient.measurements, medians, strict=True)
+        for item, residual in zip(seen.measurements, medians, strict=True)
     )
 
 

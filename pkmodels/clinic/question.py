@@ -15,6 +15,7 @@ from pkmodels.dosimetry.outlines import (
     sphere_diameter,
 )
 from pkmodels.exact import ExactSystem, compile_exactly
+from pkmodels.fitting.experiments import Experiment, alone
 from pkmodels.fitting.observations import Calibration, Outline, arrange, floor_name
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.sampling import CHAINS, CHUNK
@@ -38,6 +39,9 @@ _SATURABLE_DRAWS_PER_CHAIN = 500
 _MOST_DRAWS_PER_CHAIN = 8000
 _SPARE_DRAWS = 1.3
 
+# The one occasion of most patients.
+_ONLY = "dosimetry"
+
 # Relative standard error of a safe activity that is fine enough.
 MONTE_CARLO_LIMIT = 0.01
 
@@ -58,16 +62,11 @@ def build_posterior(patient: Patient) -> Posterior:
     regions = [region for region in patient.regions if region.name in measured]
     compiled, priors = _kinetics(patient)
     calibrations = [_calibration(stated) for stated in patient.calibrations]
+    only = Experiment(_ONLY, compiled, patient.schedule, patient.measurements)
     return Posterior(
-        compiled=compiled,
-        observations=arrange(
-            patient.measurements,
-            patient.schedule,
-            compiled.system.observables,
-            calibrations,
-            *outlines_of(patient),
-        ),
-        priors=priors,
+        experiments=(only,),
+        table=alone(only, priors),
+        observations=arrange([only], calibrations, *outlines_of(patient)),
         masses={
             r.name: log_normal(
                 r.mass_g,
