@@ -63,7 +63,7 @@ Theranostics 2017;7:2350-2362 (above 96 %). Doses of [68Ga]pentixafor: Herrmann 
 2015, recalled, not read again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import sympy
@@ -273,17 +273,22 @@ def values(
     return known
 
 
-def fitted(regions: Mapping[str, str] = SHOWN_REGIONS) -> tuple[str, ...]:
+def fitted(
+    regions: Mapping[str, str] = SHOWN_REGIONS, ligand: str = "pentixather"
+) -> tuple[str, ...]:
     """Return the parameters that a patient's scans of these regions are to inform.
 
     All others with a prior are held at their medians. K_D is among them although scans
     at one mass of ligand hardly inform it: what is not known of it belongs to the dose
-    at another mass.
+    at another mass. So are the ratios of pentixafor to pentixather: held, they would
+    let a PET tell more of a therapy than it can.
 
     Parameters
     ----------
     regions : mapping of str to str
         As of `model`: those that were measured.
+    ligand : str
+        One of `LIGANDS`; of pentixafor, the ratios are among them.
 
     Returns
     -------
@@ -301,7 +306,7 @@ def fitted(regions: Mapping[str, str] = SHOWN_REGIONS) -> tuple[str, ...]:
     ('dissociation_constant', 'unbound_fraction', 'glomerular_filtration_rate', \
 'reabsorbed_fraction', 'kidney_release', 'share_kidney_left')
     """
-    _check(regions, LIGANDS[0])
+    _check(regions, ligand)
     found = ["dissociation_constant", "unbound_fraction", "glomerular_filtration_rate"]
     organs = set(regions.values())
     if organs & {"kidney", "kidneys"}:
@@ -323,7 +328,19 @@ def fitted(regions: Mapping[str, str] = SHOWN_REGIONS) -> tuple[str, ...]:
         found.append("release")
     if set(receptor_organs) - set(NORMAL):
         found.append("release_tumour")
+    if ligand == "pentixafor":
+        found += _ratios_seen(found)
     return tuple(found)
+
+
+def _ratios_seen(informed: Sequence[str]) -> list[str]:
+    """Return the ratios that act on something of which scans tell."""
+    needs = {
+        "pentixafor_internalization_ratio": "internalization",
+        "pentixafor_reabsorption_odds_ratio": "reabsorbed_fraction",
+        "pentixafor_liver_uptake_ratio": "liver_uptake",
+    }
+    return [n for n in table.RATIOS if n not in needs or needs[n] in informed]
 
 
 def schedule(ligand: str = "pentixather") -> Schedule:
