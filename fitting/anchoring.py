@@ -82,9 +82,14 @@ def choose_anchors(posterior: Posterior) -> tuple[dict[int, int], dict[int, int]
         for j, (_, prior) in enumerate(seen.calibrations)
         if prior.parameters["log_sd"] >= _FREE_LOG_SD
     }
+    # A limit or a number of counts is no estimate of what the model expects; a value
+    # with a share of what lies over its region is not in proportion to the fraction.
+    plain, alone = seen.noise.plain, seen.overlap == 0
     factor_of = seen.calibration - 1
-    scaled = np.array([factor not in free for factor in factor_of])
-    factors = {j: _middle(np.flatnonzero(factor_of == j), seen.value) for j in free}
+    scaled = plain & alone & np.array([factor not in free for factor in factor_of])
+    factors = {
+        j: _middle(np.flatnonzero(plain & (factor_of == j)), seen.value) for j in free
+    }
     fractions = {}
     for i, name in enumerate(posterior.priors.odds):
         region = next((r for r in seen.regions if name == f"fraction_{r}"), None)
@@ -140,9 +145,13 @@ def anchored(posterior: Posterior, model: pm.Model) -> Coordinates:
     odds_rows = np.array(list(fractions.values()), dtype=int)
     factor_rows = np.array(list(factors.values()), dtype=int)
     log_expected = _log_expected(model)
+    noise_of = [
+        posterior.noisy.index(m) if m in posterior.noisy else 0 for m in seen.modalities
+    ]
+    noise_at = np.array(noise_of)[seen.modality]
 
     def spread(position: Any, rows: np.ndarray, anchors: Anchors) -> Any:
-        noise = position[begin[NOISE] : stop[NOISE]][seen.modality[rows]]
+        noise = position[begin[NOISE] : stop[NOISE]][noise_at[rows]]
         floor = position[begin[FLOOR] : stop[FLOOR]] if FLOOR in begin else jnp.zeros(0)
         variance = jnp.exp(2.0 * noise) + anchors.floor @ jnp.exp(2.0 * floor)
         return jnp.sqrt(variance + anchors.relative_variance)

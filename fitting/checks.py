@@ -1,13 +1,15 @@
-"""Whether a fit may be trusted: convergence, divergences, failed solves, noise."""
+"""Whether a fit may be trusted: how well it was drawn, and whether the model fits."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import arviz as az
 import numpy as np
 
 from pkmodels.fitting.posterior import NOISE
+from pkmodels.fitting.predictive_checks import PredictiveCheck, SignRuns
 from pkmodels.fitting.sampling import Draws
+from pkmodels.fitting.transitions import TREE_DEPTH
 from pkmodels.values import Prior
 
 # Vehtari et al., Bayesian Analysis 2021;16:667: R-hat below 1.01, ESS above 400.
@@ -15,6 +17,16 @@ RHAT_LIMIT = 1.01
 ESS_LIMIT = 400.0
 # Share of transitions that may diverge.
 DIVERGENCE_LIMIT = 0.001
+# Betancourt, arXiv:1604.00695: below it, chains hardly reach the tails.
+BFMI_LIMIT = 0.3
+# Share of trajectories that may end at the longest length allowed.
+SATURATION_LIMIT = 0.01
+# Of 400 well-specified simulated patients none came near it; see tests/test_checks.py.
+PREDICTIVE_LIMIT = 0.001
+# Values as near to the curves as this, or residuals with so few runs, are pointed out.
+_WARNING_LIMIT = 0.005
+# A parameter is pressed against its prior where most of its draws are beyond its tails.
+_CONFLICT_SHARE = 0.5
 # Scatter this many times its prior's scale says that the model misses the data.
 NOISE_LIMIT = 3.0
 
@@ -39,6 +51,23 @@ class Checks:
         Runs of the sampler until the fit was accepted or given up.
     reasons : tuple of str
         Why the fit failed and what to do; empty when it passed.
+    bfmi_min : float or None
+        Smallest energy fraction (E-BFMI) of a chain; None where no energy is known.
+    saturated_trees : int
+        Trajectories that ended at the longest length allowed.
+    khat : float or None
+        Pareto k of the importance weights; None where a chain drew.
+    predictive : tuple of PredictiveCheck
+        Of every region and modality.
+    runs : tuple of SignRuns
+        Of every region and modality.
+    beyond_prior : mapping of str to float
+        Share of a parameter's draws beyond its prior's tails, where there are any.
+    misfits : tuple of str
+        Those of `reasons` that no sampler can mend: the model does not describe the
+        data.
+    warnings : tuple of str
+        What to look at though the fit may be used.
     """
 
     rhat_max: float | None
@@ -49,6 +78,14 @@ class Checks:
     noise_conflict: tuple[str, ...]
     attempts: int
     reasons: tuple[str, ...]
+    bfmi_min: float | None = None
+    saturated_trees: int = 0
+    khat: float | None = None
+    predictive: tuple[PredictiveCheck, ...] = ()
+    runs: tuple[SignRuns, ...] = ()
+    beyond_prior: Mapping[str, float] = field(default_factory=dict)
+    misfits: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -57,7 +94,14 @@ class Checks:
 
 
 def check(
-    draws: Draws, failed_solves: int, noise_prior: Mapping[str, Prior], attempts: int
+    draws: Draws,
+    failed_solves: int,
+    noise_prior: Mapping[str, Prior],
+    attempts: int,
+    *,
+    predictive: Sequence[PredictiveCheck] = (),
+    runs: Sequence[SignRuns] = (),
+    beyond_prior: Mapping[str, float] | None = None,
 ) -> Checks:
     """Check the draws of a posterior.
 
@@ -71,6 +115,12 @@ def check(
         Half-normal prior of the relative noise, by modality.
     attempts : int
         Runs of the sampler so far.
+    predictive : sequence of PredictiveCheck
+        From `check_predictions`.
+    runs : sequence of SignRuns
+        From `count_runs`.
+    beyond_prior : mapping of str to float, optional
+        From `find_conflicts`.
 
     Returns
     -------
@@ -78,7 +128,8 @@ def check(
 
     References
     ----------
-    Vehtari et al., Bayesian Analysis 2021;16:667 (rank-normalized R-hat, ESS).
+    Vehtari et al., Bayesian Analysis 2021;16:667 (rank-normalized R-hat, ESS);
+    Betancourt, arXiv:1604.00695 (energy).
 
     Examples
     --------
@@ -103,10 +154,15 @@ def check(
         for (name, prior), median in zip(noise_prior.items(), medians, strict=True)
         if median > NOISE_LIMIT * prior.parameters["scale"]
     )
+    bfmi, saturated = _trajectories(draws)
+    misfits = [*_noise_reasons(conflict), *_predictive_reasons(predictive)]
     reasons = [
         *_convergence_reasons(rhat, bulk, tail),
-        *_validity_reasons(divergences, draws.diverging.size, failed_solves, conflict),
+        *_validity_reasons(divergences, draws.diverging.size, failed_solves),
+        *_energy_reasons(bfmi),
+        *misfits,
     ]
+    beyond = dict(beyond_prior or {})
     return Checks(
         rhat_max=rhat,
         ess_bulk_min=bulk,
@@ -116,7 +172,26 @@ def check(
         noise_conflict=conflict,
         attempts=attempts,
         reasons=tuple(reasons),
+        bfmi_min=bfmi,
+        saturated_trees=saturated,
+        predictive=tuple(predictive),
+        runs=tuple(runs),
+        beyond_prior=beyond,
+        misfits=tuple(misfits),
+        warnings=tuple(_warnings(draws, saturated, predictive, runs, beyond)),
     )
+
+
+def _trajectories(draws: Draws) -> tuple[float | None, int]:
+    """Return the least energy fraction of a chain, and how many trees were cut off."""
+    if not draws.statistics:
+        return None, 0
+    energy = np.asarray(draws.statistics["energy"])
+    # A chain that never moves divides by zero here.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bfmi = _finite(np.min(az.bfmi(energy)))
+    depth = np.asarray(draws.statistics["tree_depth"])
+    return bfmi, int((depth >= TREE_DEPTH).sum())
 
 
 def quantile_size(draws: np.ndarray, probability: float) -> float:
@@ -172,7 +247,7 @@ def _convergence_reasons(
 
 
 def _validity_reasons(
-    divergences: int, transitions: int, failed_solves: int, conflict: tuple[str, ...]
+    divergences: int, transitions: int, failed_solves: int
 ) -> list[str]:
     reasons = []
     if divergences > DIVERGENCE_LIMIT * transitions:
@@ -186,14 +261,80 @@ def _validity_reasons(
             f"{failed_solves} draws could not be solved: look for a value with a wrong "
             "unit or time"
         )
-    reasons += [
+    return reasons
+
+
+def _energy_reasons(bfmi: float | None) -> list[str]:
+    if bfmi is None or bfmi >= BFMI_LIMIT:
+        return []
+    return [
+        f"the energy fraction (E-BFMI) is {bfmi:.2g}, below {BFMI_LIMIT:g}: the tails "
+        "were hardly reached. State noise or calibration more tightly, or add scans"
+    ]
+
+
+def _noise_reasons(conflict: tuple[str, ...]) -> list[str]:
+    return [
         f"{modality} scatters about the fitted curves by more than "
         f"{NOISE_LIMIT:g} times the scale of its noise prior: the model does not "
         "describe these data. Look for a wrong unit, time, region or decay correction, "
         "or leave out an early point that holds urine"
         for modality in conflict
     ]
-    return reasons
+
+
+def _predictive_reasons(predictive: Sequence[PredictiveCheck]) -> list[str]:
+    return [
+        f"the {found.n_rows} values of {found.about} lie farther from the fitted "
+        "curves than their noise allows (posterior-predictive p = "
+        f"{found.p_value:.1g}, below {PREDICTIVE_LIMIT:g}): the model does not "
+        "describe them. Look for a wrong unit, time, region or stated sd"
+        for found in predictive
+        if found.p_value < PREDICTIVE_LIMIT
+    ]
+
+
+def _warnings(
+    draws: Draws,
+    saturated: int,
+    predictive: Sequence[PredictiveCheck],
+    runs: Sequence[SignRuns],
+    beyond_prior: Mapping[str, float],
+) -> list[str]:
+    warnings = []
+    drawn = draws.diverging.shape[1]
+    if draws.wanted_per_chain is not None:
+        warnings.append(
+            f"sampling was interrupted after {drawn} of {draws.wanted_per_chain} draws "
+            "of each chain: the same call goes on where draws are kept in a folder"
+        )
+    if saturated > SATURATION_LIMIT * draws.diverging.size:
+        warnings.append(
+            f"{saturated} of {draws.diverging.size} trajectories were cut off at "
+            f"2^{TREE_DEPTH} steps: the posterior is long and narrow. Add scans, or "
+            "state the priors more tightly"
+        )
+    warnings += [
+        f"the {found.n_rows} values of {found.about} lie nearer to the curves than "
+        f"their stated noise (posterior-predictive p = {found.p_value:.4f}): look for "
+        "a stated sd that is too large, or values that were copied"
+        for found in predictive
+        if found.p_value > 1.0 - PREDICTIVE_LIMIT
+    ]
+    warnings += [
+        f"the residuals of {found.about} change sign too seldom ({found.runs} runs, "
+        f"p = {found.p_value:.1g}): the model's curves have another shape than the "
+        "data. Look at the report's curves"
+        for found in runs
+        if found.p_value < _WARNING_LIMIT
+    ]
+    warnings += [
+        f"{share:.0%} of the draws of {name} lie beyond the tails of its prior: the "
+        "data contradict the prior. Look for a wrong unit or time, or a wrong prior"
+        for name, share in beyond_prior.items()
+        if share > _CONFLICT_SHARE
+    ]
+    return warnings
 
 
 def _text(value: float | None) -> str:

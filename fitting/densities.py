@@ -35,6 +35,8 @@ class Density:
         Names of those variables.
     data_names : tuple of str
         Names of the model's ``pm.Data``, in the order of `data`.
+    split : callable
+        ``split(x) -> list of arrays``: the model's value variables; traceable.
     """
 
     model: pm.Model
@@ -44,6 +46,7 @@ class Density:
     constrain: Callable[[Any], Any]
     names: tuple[str, ...]
     data_names: tuple[str, ...]
+    split: Callable[[Any], list[Any]]
 
     def data(self, values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
         """Return the values of the model's ``pm.Data``, in order."""
@@ -87,6 +90,7 @@ def compile_density(model: pm.Model) -> Density:
         constrain=lambda x: graph(*split(x)),
         names=tuple(str(output.name) for output in outputs),
         data_names=tuple(str(v.name) for v in shared),
+        split=split,
     )
 
 

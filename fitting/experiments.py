@@ -32,12 +32,21 @@ class Experiment:
         What was given; times are h after the experiment's own zero.
     measurements : tuple of Measurement
         What was measured, at times from the same zero.
+    predictor : ExactSystem or SaturableSystem or None
+        The same kinetics, of the same parameters, for predictions of one dose, where
+        `compiled` is of several doses or shows what is no organ.
     """
 
     name: str
     compiled: ExactSystem | SaturableSystem
     schedule: Schedule
     measurements: tuple[Measurement, ...]
+    predictor: ExactSystem | SaturableSystem | None = None
+
+    @property
+    def kinetics(self) -> ExactSystem | SaturableSystem:
+        """What predicts one dose."""
+        return self.compiled if self.predictor is None else self.predictor
 
 
 class Sharing(StrEnum):

@@ -1,27 +1,32 @@
 """The fit: from a posterior to checked draws of its parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
-import arviz as az
+import jax
 import numpy as np
-import xarray as xr
 
 from pkmodels.errors import FitRefusedError, InputError
 from pkmodels.fitting.anchoring import anchored, problem_of
 from pkmodels.fitting.checks import Checks, check
 from pkmodels.fitting.posterior import (
-    EXPECTED,
-    FRACTION,
     MASS,
     NOISE,
-    ODDS,
     Posterior,
     build_model,
     form_of,
     parameter_draws,
 )
 from pkmodels.fitting.prediction import predict_curves
+from pkmodels.fitting.predictive_checks import (
+    Scorer,
+    check_predictions,
+    compile_scores,
+    count_runs,
+    normal_scores,
+)
+from pkmodels.fitting.prior_conflicts import find_conflicts
 from pkmodels.fitting.sampling import (
     Draws,
     Problem,
@@ -31,14 +36,17 @@ from pkmodels.fitting.sampling import (
     draw_posterior,
     warm_up,
 )
+from pkmodels.fitting.saved_draws import SavedDraws, digest, open_saved
 from pkmodels.fitting.whitening import of_no_data, whiten, whitened
 from pkmodels.saturable import SaturableSystem
 
 # First try, and a second with smaller steps where the first fails its checks.
 FIRST_TARGET_ACCEPTANCE = 0.95
 _SECOND_TARGET_ACCEPTANCE = 0.99
-# A posterior that is nearly standard normal needs fewer.
-_WHITENED_WARMUP = 300
+# In coordinates that are nearly standard normal only the step has to be found, not
+# the metric: as many effective draws a gradient, and a third of the warm-up saved.
+_WHITENED_WARMUP = 200
+_SECOND_WHITENED_WARMUP = 500
 
 
 @dataclass(frozen=True)
@@ -55,18 +63,24 @@ class Fit:
         Whether they may be trusted.
     seed : int
         Repeats the fit exactly.
+    despite : str or None
+        Why it is used although it failed its checks; None: it is not. See
+        `use_despite`.
     """
 
     posterior: Posterior
     draws: Draws
     checks: Checks
     seed: int
+    despite: str | None = None
 
     def __repr__(self) -> str:
         """Say in one line whether the fit may be trusted."""
         name = self.posterior.compiled.system.name
         if self.checks.passed:
             return f"<fit of {name}: passed its checks>"
+        if self.despite is not None:
+            return f"<fit of {name}: FAILED its checks, used since {self.despite}>"
         return f"<fit of {name}: NOT to be trusted: {'; '.join(self.checks.reasons)}>"
 
     def parameters(self, experiment: str | None = None) -> np.ndarray:
@@ -80,9 +94,9 @@ class Fit:
         Raises
         ------
         FitRefusedError
-            When the fit failed its checks.
+            When the fit failed its checks, unless `use_despite` says why it is used.
         """
-        if not self.checks.passed:
+        if not self.checks.passed and self.despite is None:
             raise FitRefusedError("; ".join(self.checks.reasons))
         return parameter_draws(self.posterior, self.draws, experiment)
 
@@ -97,6 +111,43 @@ class Fit:
         return masses
 
 
+def use_despite(fit: Fit, why: str) -> Fit:
+    """Return a fit that failed its checks as one that is used all the same.
+
+    Everything that is reported from it should tell `why`.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit that failed.
+    why : str
+        The reason, in so many words.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    InputError
+        When no reason is given, or the fit passed.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> draws = Draws({}, np.zeros((4, 100, 2)), np.zeros((4, 100), bool), 0.9)
+    >>> failed = Checks(1.2, 9.0, 9.0, 0, 0, (), 1, ("R-hat is 1.2",))
+    >>> refused = Fit(worked_example.posterior(), draws, failed, seed=0)
+    >>> use_despite(refused, "a dry run of the form, no patient")
+    <fit of organ: FAILED its checks, used since a dry run of the form, no patient>
+    """
+    if not why.strip():
+        raise InputError("a fit that failed its checks is used only with a reason")
+    if fit.checks.passed:
+        raise InputError("this fit passed its checks: it needs no reason to be used")
+    return replace(fit, despite=why.strip())
+
+
 @dataclass(frozen=True)
 class CompiledFit:
     """A sampler compiled for every patient of the same form.
@@ -107,10 +158,13 @@ class CompiledFit:
         The compiled log-density.
     form : str
         What it was compiled for; see `fitting.posterior.form_of`.
+    scorer : callable
+        The distribution of every measured value, from `compile_scores`.
     """
 
     sampler: Sampler
     form: str
+    scorer: Scorer
 
 
 def compile_fit(
@@ -139,12 +193,15 @@ def compile_fit(
     """
     model = build_model(posterior)
     if isinstance(posterior.compiled, SaturableSystem):
+        # Where the metric at the mode did not do, the second attempt learns another.
+        again = target_acceptance > FIRST_TARGET_ACCEPTANCE
         sampler = compile_sampler(
             model,
             target_acceptance=target_acceptance,
             coordinates=whitened,
-            warmup=_WHITENED_WARMUP,
+            warmup=_SECOND_WHITENED_WARMUP if again else _WHITENED_WARMUP,
             in_threads=True,
+            adapt_metric=again,
         )
     else:
         sampler = compile_sampler(
@@ -152,7 +209,8 @@ def compile_fit(
             target_acceptance=target_acceptance,
             coordinates=anchored(posterior, model),
         )
-    return CompiledFit(sampler, form_of(posterior))
+    scorer = compile_scores(sampler.density)
+    return CompiledFit(sampler, form_of(posterior), scorer)
 
 
 def fit(
@@ -162,11 +220,19 @@ def fit(
     draws_per_chain: int,
     compiled: CompiledFit | None = None,
     progress: Progress | None = None,
+    folder: Path | None = None,
 ) -> Fit:
     """Draw from a posterior and check the draws.
 
     Where the checks fail, the sampler runs once more with a higher target acceptance;
     ``checks.attempts`` says so.
+
+    Ctrl-C ends the run with what was drawn until then: the fit that is returned says in
+    ``checks.warnings`` that it was interrupted, and is refused where the draws are too
+    few. During the warm-up there are none, and KeyboardInterrupt is raised. With a
+    `folder`, the same call later goes on from its last chunk, as it does after the
+    process was killed: to the same draws, bit for bit, as without a break. More draws
+    than before then cost only what is new.
 
     Parameters
     ----------
@@ -180,6 +246,8 @@ def fit(
         From `compile_fit` of a posterior of the same form, to save the compilation.
     progress : callable, optional
         Called with (iterations done, iterations in all).
+    folder : Path, optional
+        Where the draws are kept, chunk by chunk; made where it does not exist.
 
     Returns
     -------
@@ -188,13 +256,15 @@ def fit(
     Raises
     ------
     InputError
-        When `compiled` is of another form.
+        When `compiled` is of another form, or `folder` holds draws of another problem.
+    KeyboardInterrupt
+        When Ctrl-C came before the first draw that is kept.
 
     Examples
     --------
     >>> from pkmodels.fitting import worked_example
     >>> example = worked_example.posterior()
-    >>> other = CompiledFit(compile_fit(example).sampler, form="other scans")
+    >>> other = replace(compile_fit(example), form="other scans")
     >>> fit(
     ...     example, seed=1, draws_per_chain=100, compiled=other
     ... )  # doctest: +ELLIPSIS
@@ -213,9 +283,11 @@ def fit(
         seed=seed,
         draws_per_chain=draws_per_chain,
         progress=progress,
+        folder=folder,
     )
     first = run(compiled or compile_fit(posterior), attempt=1)
-    if first.checks.passed or first.checks.noise_conflict:
+    interrupted = first.draws.wanted_per_chain is not None
+    if first.checks.passed or first.checks.misfits or interrupted:
         return first
     smaller_steps = compile_fit(posterior, target_acceptance=_SECOND_TARGET_ACCEPTANCE)
     return run(smaller_steps, attempt=2)
@@ -259,17 +331,61 @@ def _sample_and_check(
     seed: int,
     draws_per_chain: int,
     progress: Progress | None,
+    folder: Path | None,
 ) -> Fit:
+    problem = _prepared(posterior, compiled, seed)
+    saved = None
+    if folder is not None:
+        own = folder / f"attempt_{attempt}"
+        saved = _saved(own, posterior, compiled, problem, seed)
     draws = draw_posterior(
         compiled.sampler,
-        _prepared(posterior, compiled, seed),
+        problem,
         seed=seed,
         draws_per_chain=draws_per_chain,
         progress=progress,
+        saved=saved,
     )
-    failed = _count_failed_solves(posterior, draws)
-    noise_prior = posterior.all_priors[NOISE]
-    return Fit(posterior, draws, check(draws, failed, noise_prior, attempt), seed)
+    return Fit(posterior, draws, _checks(posterior, compiled, draws, attempt), seed)
+
+
+def _saved(
+    folder: Path,
+    posterior: Posterior,
+    compiled: CompiledFit,
+    problem: Problem,
+    seed: int,
+) -> SavedDraws:
+    """Open the folder of a run, which must be of this very problem."""
+    start = jax.tree.leaves((problem.coordinates, problem.centre, problem.spread))
+    return open_saved(
+        folder,
+        {
+            "model": posterior.compiled.system.name,
+            "form (priors, scans, doses)": compiled.form,
+            "measured values": digest(problem.data[name] for name in problem.data),
+            "start of the chains": digest(start),
+            "seed": str(seed),
+            "target acceptance": str(compiled.sampler.target_acceptance),
+            "warm-up": str(compiled.sampler.warmup),
+        },
+    )
+
+
+def _checks(
+    posterior: Posterior, compiled: CompiledFit, draws: Draws, attempt: int
+) -> Checks:
+    density = compiled.sampler.density
+    scores = normal_scores(posterior, draws, density, compiled.scorer)
+    return check(
+        draws,
+        _count_failed_solves(posterior, draws),
+        posterior.all_priors[NOISE],
+        attempt,
+        predictive=check_predictions(posterior, scores),
+        runs=count_runs(posterior, scores),
+        beyond_prior=find_conflicts(posterior, draws),
+    )
 
 
 def _count_failed_solves(posterior: Posterior, draws: Draws) -> int:
@@ -281,52 +397,3 @@ def _count_failed_solves(posterior: Posterior, draws: Draws) -> int:
         curves = predict_curves(compiled, parameters, course.doses, course.times_h)
         finite &= np.isfinite(curves).all(axis=(1, 2))
     return int((~finite).sum())
-
-
-def to_tree(fit: Fit) -> xr.DataTree:
-    """Return the fit as an ArviZ tree, to plot or to keep.
-
-    Parameters
-    ----------
-    fit : Fit
-        The fit.
-
-    Returns
-    -------
-    xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``observed_data``, ``constant_data``.
-
-    Examples
-    --------
-    >>> from pkmodels.fitting import worked_example
-    >>> variables = {
-    ...     "kinetics": np.full((4, 500, 1), 60.0),
-    ...     "relative_noise": np.full((4, 500, 1), 0.05),
-    ... }
-    >>> draws = Draws(variables, np.zeros((4, 500, 2)), np.zeros((4, 500), bool), 0.9)
-    >>> passed = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
-    >>> example = Fit(worked_example.posterior(), draws, passed, seed=0)
-    >>> to_tree(example)["posterior"]["kinetics"].dims
-    ('chain', 'draw', 'kinetics_of')
-    """
-    groups = fit.posterior.all_priors
-    coords: dict[str, list[str]] = {f"{n}_of": list(g) for n, g in groups.items()}
-    dims = {name: [f"{name}_of"] for name in groups}
-    if ODDS in groups:
-        dims[FRACTION] = dims[ODDS]
-    seen = fit.posterior.observations
-    row = {name: ["row"] for name in ("value", "sd", "region", EXPECTED)}
-    regions = np.array(seen.regions)[seen.region]
-    tree = az.from_dict(
-        {
-            "posterior": dict(fit.draws.variables),
-            "sample_stats": {"diverging": fit.draws.diverging},
-            "observed_data": {"value": seen.value},
-            "constant_data": {"sd": seen.sd, "region": regions},
-        },
-        coords=coords,
-        dims={**dims, **row},
-    )
-    tree.attrs["seed"] = fit.seed
-    tree.attrs["checks_passed"] = int(fit.checks.passed)
-    return tree

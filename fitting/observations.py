@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from pkmodels.errors import InputError, suggest
-from pkmodels.exact import Doses, doses_of
 from pkmodels.fitting.experiments import Experiment
-from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
+from pkmodels.fitting.noise import Noise, arrange_noise
+from pkmodels.fitting.stacks import LabelCourse, Overlap, stack_rows
+from pkmodels.measurements import Measurement, Quantity, correction_of
 from pkmodels.nuclides import nuclide
-from pkmodels.schedule import Schedule
 from pkmodels.values import Certainty, Prior, log_normal
-
-_FRAME_NODES = 8
 
 
 @dataclass(frozen=True)
@@ -77,33 +74,15 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class LabelCourse:
-    """One label of one experiment: its doses, and when its activity is needed.
-
-    Parameters
-    ----------
-    experiment, label : str
-        Which.
-    doses : Doses
-        All doses of the label.
-    times_h : (n_times,) array
-        Times, ascending, h.
-    """
-
-    experiment: str
-    label: str
-    doses: Doses
-    times_h: np.ndarray
-
-
-@dataclass(frozen=True)
 class Observations:
     """Measurements in array form.
 
-    The prediction of row i is factor_i c_i m_i^(-k_i) prod_j x_j^(l_ij) sum_q weight_iq
-    activity_iq, with activities of any observable at any time, its calibration factor
-    c_i (1 where there is none), the region's mass m_i and the recovery factors x_j. The
-    power k is 1 for a concentration and 0 for a total, unless an `Outline` says more.
+    The prediction of row i is factor_i c_i m_i^(-k_i) prod_j x_j^(l_ij) e_i (sum_q
+    weight_iq activity_iq + o_i sum_q other_weight_iq activity_iq), with activities of
+    any observable at any time, its calibration factor c_i (1 where there is none), the
+    region's mass m_i, the recovery factors x_j, the errors e_i that `noise` says it
+    shares, and the share o_i of what lies over the region. The power k is 1 for a
+    concentration and 0 for a total, unless an `Outline` says more.
 
     Parameters
     ----------
@@ -114,7 +93,14 @@ class Observations:
         (n_times, n_observables of the experiment) row by row, follow one another in one
         vector: the stack.
     node, weight : (n, n_nodes) arrays
-        Places in the stack, and the weight of each: of a frame, its quadrature.
+        Places in the stack, and the weight of each: of a frame, its quadrature; of what
+        was collected, its start and end.
+    overlaps : tuple of (str, Prior)
+        Name and prior of the share of each region with an `Overlap`.
+    overlap : (n,) array of int
+        Its index plus 1; 0 where nothing lies over the region.
+    other_node, other_weight : (n, n_other_nodes) arrays
+        Places and weights of what lies over it.
     factor : (n,) array
         Decay correction, and the mass as outlined to the power that makes up the unit.
     calibrations : tuple of (str, Prior)
@@ -140,12 +126,18 @@ class Observations:
         quantity; `floor` holds each row's index.
     value, sd : (n,) arrays
         Values, and stated sd (NaN where it is to be estimated).
+    noise : Noise
+        Which rows are limits, counts, replicates or largest voxels.
     """
 
     measurements: tuple[Measurement, ...]
     courses: tuple[LabelCourse, ...]
     node: np.ndarray
     weight: np.ndarray
+    overlaps: tuple[tuple[str, Prior], ...]
+    overlap: np.ndarray
+    other_node: np.ndarray
+    other_weight: np.ndarray
     factor: np.ndarray
     calibrations: tuple[tuple[str, Prior], ...]
     calibration: np.ndarray
@@ -162,6 +154,7 @@ class Observations:
     floor: np.ndarray
     value: np.ndarray
     sd: np.ndarray
+    noise: Noise
 
 
 def arrange(
@@ -169,6 +162,7 @@ def arrange(
     calibrations: Sequence[Calibration],
     outlines: Sequence[Outline] = (),
     recoveries: Sequence[tuple[str, float]] = (),
+    overlaps: Sequence[Overlap] = (),
 ) -> Observations:
     """Turn the measurements of experiments into arrays.
 
@@ -185,6 +179,8 @@ def arrange(
         Of the regions and modalities whose values hang on the outline.
     recoveries : sequence of (str, float)
         Name and sd of ln of each factor that the outlines' loadings name.
+    overlaps : sequence of Overlap
+        Of regions whose values hold a share of what lies over them.
 
     Returns
     -------
@@ -193,8 +189,8 @@ def arrange(
     Raises
     ------
     InputError
-        When a region is no observable, a label was not administered, or two experiments
-        have one name.
+        When a region is no observable, a label was not administered, two experiments
+        have one name, an overlap is of no value, or replicates contradict each other.
 
     Examples
     --------
@@ -206,7 +202,7 @@ def arrange(
         _check_known(experiment)
     _check_names(experiments)
     measurements = tuple(m for each in experiments for m in each.measurements)
-    courses, node, weight = _stack(experiments)
+    stack = stack_rows(experiments, overlaps)
     factors = [_factor(item, calibrations) for item in measurements]
     known = dict(factor for factor in factors if factor is not None)
     drawn = {(o.modality, o.region): o for o in outlines}
@@ -221,9 +217,13 @@ def arrange(
     floors = tuple(dict.fromkeys(floor_name(m) for m in measurements))
     return Observations(
         measurements=measurements,
-        courses=courses,
-        node=node,
-        weight=weight,
+        courses=stack.courses,
+        node=stack.node,
+        weight=stack.weight,
+        overlaps=stack.overlaps,
+        overlap=stack.overlap,
+        other_node=stack.other_node,
+        other_weight=stack.other_weight,
         factor=np.array([_correction(item) for item in measurements]) * unit,
         calibrations=tuple(known.items()),
         calibration=np.array(
@@ -247,6 +247,7 @@ def arrange(
         floor=np.array([floors.index(floor_name(m)) for m in measurements]),
         value=np.array([m.value for m in measurements]),
         sd=np.array([np.nan if m.sd is None else m.sd for m in measurements]),
+        noise=arrange_noise(measurements),
     )
 
 
@@ -289,8 +290,8 @@ def floor_name(item: Measurement) -> str:
     Returns
     -------
     str
-        Its region and modality, and whether it is a concentration: other modalities
-        and quantities have other scales.
+        Its region and modality, and its quantity where it is no activity: other
+        modalities and quantities have other scales.
 
     Examples
     --------
@@ -299,8 +300,9 @@ def floor_name(item: Measurement) -> str:
     >>> floor_name(scan)
     'kidney, SPECT'
     """
-    per_gram = ", per g" if item.quantity is Quantity.CONCENTRATION else ""
-    return f"{item.region}, {item.modality}{per_gram}"
+    unit = {Quantity.ACTIVITY: "", Quantity.CONCENTRATION: ", per g"}
+    scale = unit.get(item.quantity, f", {item.quantity}")
+    return f"{item.region}, {item.modality}{scale}"
 
 
 def _check_names(experiments: Sequence[Experiment]) -> None:
@@ -330,56 +332,7 @@ def _check_known(experiment: Experiment) -> None:
 
 
 def _correction(item: Measurement) -> float:
-    decay = nuclide(item.label).decay_constant_per_h
-    reference = item.decay_corrected_to_h
-    return decay_correction_factor(item.start_h, item.end_h, reference, decay)
-
-
-def _nodes(item: Measurement, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]:
-    """Return times and weights that average the frame, split where a dose jumps."""
-    if item.end_h == item.start_h:
-        return np.array([item.start_h]), np.array([1.0])
-    starts = {a.time_h for a in schedule.administrations}
-    ends = {a.time_h + a.duration_h for a in schedule.administrations}
-    inside = {t for t in starts | ends if item.start_h < t < item.end_h}
-    edges = sorted({item.start_h, item.end_h} | inside)
-    nodes, weights = np.polynomial.legendre.leggauss(_FRAME_NODES)
-    times = [(a + b) / 2.0 + (b - a) / 2.0 * nodes for a, b in pairwise(edges)]
-    share = [(b - a) / 2.0 * weights for a, b in pairwise(edges)]
-    return np.concatenate(times), np.concatenate(share) / (item.end_h - item.start_h)
-
-
-def _stack(
-    experiments: Sequence[Experiment],
-) -> tuple[tuple[LabelCourse, ...], np.ndarray, np.ndarray]:
-    """Return courses, nodes and weights of all rows; see `Observations`."""
-    courses: list[LabelCourse] = []
-    nodes: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
-    offset = 0
-    for experiment in experiments:
-        items = experiment.measurements
-        observables = experiment.compiled.system.observables
-        frames = [_nodes(item, experiment.schedule) for item in items]
-        found: dict[int, np.ndarray] = {}
-        for label in dict.fromkeys(item.label for item in items):
-            rows = [i for i, item in enumerate(items) if item.label == label]
-            times = np.unique(np.concatenate([frames[i][0] for i in rows]))
-            for i in rows:
-                column = observables.index(items[i].region)
-                at = np.searchsorted(times, frames[i][0])
-                found[i] = offset + at * len(observables) + column
-            doses = doses_of(experiment.schedule.of_label(label))
-            courses.append(LabelCourse(experiment.name, label, doses, times))
-            offset += len(times) * len(observables)
-        nodes += [found[i] for i in range(len(items))]
-        weights += [weight for _, weight in frames]
-    width = max(len(each) for each in nodes)
-    return (
-        tuple(courses),
-        np.array([np.pad(each, (0, width - len(each)), mode="edge") for each in nodes]),
-        np.array([np.pad(each, (0, width - len(each))) for each in weights]),
-    )
+    return correction_of(item, nuclide(item.label).decay_constant_per_h)
 
 
 def _factor(

@@ -53,9 +53,13 @@ class Recipe:
     build: Callable[..., Callable[..., Any]]
     arguments: tuple[Any, ...]
 
+    def __repr__(self) -> str:
+        """Name the function, without what it is built from."""
+        return f"<rows of {self.build.__name__}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it is built from, without the function."""
-        return Recipe, (self.build, self.arguments)
+        return _unpickled, (self.build, self.arguments)
 
     @cached_property
     def function(self) -> Callable[..., Any]:
@@ -92,6 +96,13 @@ class Recipe:
     def compiled_slopes(self) -> Callable[..., tuple[Any, ...]]:
         """Rows and Jacobians, compiled."""
         return jax.jit(self.slopes)
+
+
+def _unpickled(build: Callable[..., Any], arguments: tuple[Any, ...]) -> Recipe:
+    """Return a recipe of another process, whose graphs may be compiled by numba."""
+    from pkmodels.fitting import numba_operations  # noqa: F401
+
+    return Recipe(build, arguments)
 
 
 class SolvedRows(Op):

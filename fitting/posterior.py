@@ -1,25 +1,30 @@
 """The posterior: a PyMC model of one patient's measurements."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
 from pkmodels.errors import InputError, ModelError, suggest
 from pkmodels.exact import ExactSystem
+from pkmodels.fitting.expectations import CALIBRATION, MASS, OVERLAP, RECOVERY, expect
 from pkmodels.fitting.experiments import (
     Experiment,
     ParameterTable,
     experiment_parameters,
 )
-from pkmodels.fitting.likelihood import LOG_VALUE, SD, VALUE, add_likelihood
+from pkmodels.fitting.likelihood import add_likelihood, measured_rows
+from pkmodels.fitting.noise import (
+    BACKGROUND,
+    check_degrees,
+    noise_priors,
+    noisy_modalities,
+)
 from pkmodels.fitting.observations import Observations
-from pkmodels.fitting.operations import solved_rows
 from pkmodels.fitting.priors import (
     half_normal_scales,
     half_normals,
@@ -30,13 +35,12 @@ from pkmodels.fitting.sampling import Draws
 from pkmodels.saturable import SaturableSystem
 from pkmodels.values import Certainty, Family, Prior, PriorSet, log_normal
 
-KINETICS, ODDS, CALIBRATION = "kinetics", "uptake_odds", "calibration"
+KINETICS, ODDS = "kinetics", "uptake_odds"
 # Kinetic parameters that are fractions, each by itself.
 PROPORTION = "proportion"
 FRACTION, EXPECTED = "fraction", "expected"
 FLOOR_SCALE = "noise_floor_scale"
-MASS, NOISE, FLOOR = "mass", "relative_noise", "noise_floor"
-RECOVERY = "recovery"
+NOISE, FLOOR = "relative_noise", "noise_floor"
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,18 @@ class Posterior:
         Whether every value has an additive noise.
     minimum_noise : float
         Relative noise that no value falls below, > 0.
+    student_t_degrees : float or None
+        Degrees of freedom, > 2, where residuals are Student's t rather than normal, so
+        that outliers pull less; the noise is then its scale.
+    maximum_excess : mapping of str to Prior
+        For each modality with largest voxels (SUVmax): log-normal prior of x, where
+        they are 1 + x times the mean.
 
     Raises
     ------
     ModelError
-        When the table is not of these experiments' parameters.
+        When the table is not of these experiments' parameters, or `maximum_excess` not
+        of these measurements.
     """
 
     experiments: tuple[Experiment, ...]
@@ -82,6 +93,8 @@ class Posterior:
     noise_floor: Mapping[str, Prior]
     floor_everywhere: bool
     minimum_noise: float
+    student_t_degrees: float | None = None
+    maximum_excess: Mapping[str, Prior] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Match the table with parameters, and concentrations with masses."""
@@ -100,6 +113,8 @@ class Posterior:
                     f"values of region {region!r} hang on its mass, which is missing: "
                     "give one"
                 )
+        check_degrees(self.student_t_degrees)
+        noise_priors(self.observations.noise, self.maximum_excess)
 
     @property
     def priors(self) -> PriorSet:
@@ -124,7 +139,13 @@ class Posterior:
     def additive(self) -> np.ndarray:
         """Which rows have additive noise, (n,) bool."""
         stated = np.isfinite(self.observations.sd)
-        return stated | self.floor_everywhere
+        return (stated | self.floor_everywhere) & ~self.observations.noise.counted
+
+    @property
+    def noisy(self) -> tuple[str, ...]:
+        """The modalities with relative noise, in order."""
+        seen = self.observations
+        return noisy_modalities(seen.noise, seen.modalities, seen.modality)
 
     @property
     def all_priors(self) -> dict[str, dict[str, Prior]]:
@@ -142,7 +163,9 @@ class Posterior:
                 for name, sd in seen.recoveries
             },
             MASS: dict(self.masses),
-            NOISE: dict.fromkeys(seen.modalities, self.relative_noise),
+            OVERLAP: dict(seen.overlaps),
+            **noise_priors(seen.noise, self.maximum_excess),
+            NOISE: dict.fromkeys(self.noisy, self.relative_noise),
             FLOOR: floors,
         }
         return {name: group for name, group in groups.items() if group}
@@ -158,7 +181,7 @@ def build_model(posterior: Posterior) -> pm.Model:
     Default noise: ln y ~ Normal(ln(c f), s), s^2 = b^2 + b0^2. With a stated sd or a
     floor: y ~ Normal(c f, sqrt(a^2 + (s c f)^2 + sd^2)). f is the model's prediction,
     c the calibration, b the relative noise of the modality, b0 its least value, a the
-    floor of the region.
+    floor of the region. Limits, counts and Student's t: `add_likelihood`.
 
     Parameters
     ----------
@@ -193,19 +216,33 @@ def build_model(posterior: Posterior) -> pm.Model:
             odds = drawn[ODDS]
             fractions: Any = odds / (1.0 + odds.sum())
             pm.Deterministic(FRACTION, fractions, dims=f"{ODDS}_of")
+        vectors = [
+            pt.stack(experiment_parameters(posterior.table, e.name, unknowns))
+            for e in posterior.experiments
+        ]
+        compiled = {e.name: e.compiled for e in posterior.experiments}
+        masses = {**posterior.exact_masses, **_each(posterior.masses, drawn.get(MASS))}
         predicted = pm.Deterministic(
-            EXPECTED, _predictions(posterior, unknowns, drawn), dims="row"
+            EXPECTED,
+            expect(compiled, posterior.observations, vectors, drawn, masses),
+            dims="row",
         )
-        least = posterior.minimum_noise
+        noise = drawn.get(NOISE, pt.zeros(0))
         add_likelihood(
             posterior.observations,
             posterior.additive,
             measured_data(posterior),
             predicted,
-            pt.sqrt(drawn[NOISE] ** 2 + least**2),
+            pt.sqrt(noise**2 + posterior.minimum_noise**2),
             drawn.get(FLOOR),
+            background=drawn.get(BACKGROUND),
+            student_t_degrees=posterior.student_t_degrees,
         )
     return model
+
+
+def _each(names: Mapping[str, Prior], drawn: Any) -> dict[str, Any]:
+    return {name: drawn[i] for i, name in enumerate(names)}
 
 
 def _variable(name: str, group: Mapping[str, Prior]) -> Any:
@@ -213,9 +250,10 @@ def _variable(name: str, group: Mapping[str, Prior]) -> Any:
     if name == FLOOR:
         scales = pm.Data(FLOOR_SCALE, half_normal_scales(group))
         return half_normals(name, group, dim, scales=scales)
-    if name == NOISE:
+    families = {prior.family for prior in group.values()}
+    if families == {Family.HALF_NORMAL}:
         return half_normals(name, group, dim)
-    if name == PROPORTION:
+    if families == {Family.LOGIT_NORMAL}:
         return logit_normals(name, group, dim)
     return log_normals(name, group, dim)
 
@@ -239,13 +277,8 @@ def measured_data(posterior: Posterior) -> dict[str, np.ndarray]:
     >>> measured_data(worked_example.posterior())["log_value_measured"].round(3)
     array([4.248, 3.555, 2.773])
     """
-    seen, additive = posterior.observations, posterior.additive
-    data = {}
-    if not additive.all():
-        data[LOG_VALUE] = np.log(seen.value[~additive])
-    if additive.any():
-        data[VALUE] = seen.value[additive]
-        data[SD] = np.nan_to_num(seen.sd[additive], nan=0.0)
+    data = measured_rows(posterior.observations, posterior.additive)
+    if FLOOR in posterior.all_priors:
         data[FLOOR_SCALE] = half_normal_scales(posterior.all_priors[FLOOR])
     return data
 
@@ -279,8 +312,10 @@ def form_of(posterior: Posterior) -> str:
         parts += [experiment.name, repr(compiled.system), repr(compiled.parameters)]
         if isinstance(compiled, SaturableSystem):
             parts.append(repr(compiled.fixed))
-    parts.append(repr(posterior.minimum_noise))
+    parts.append(repr((posterior.minimum_noise, posterior.student_t_degrees)))
+    parts.append(repr(seen.noise.form))
     arrays = [seen.node, seen.weight, seen.factor, seen.calibration]
+    arrays += [seen.overlap, seen.other_node, seen.other_weight]
     arrays += [seen.mass, seen.mass_exponent, seen.recovery]
     arrays += [seen.modality, seen.floor, posterior.additive]
     for course in seen.courses:
@@ -336,75 +371,3 @@ def parameter_draws(
     name = posterior.experiment(experiment).name
     unknowns = _unknowns(posterior, flat)
     return np.stack(experiment_parameters(posterior.table, name, unknowns), axis=1)
-
-
-def _predictions(
-    posterior: Posterior, unknowns: Mapping[str, Any], drawn: Mapping[str, Any]
-) -> Any:
-    """Return c f for each row; see `Observations`."""
-    seen = posterior.observations
-    compiled = {e.name: e.compiled for e in posterior.experiments}
-    vectors = [
-        pt.stack(experiment_parameters(posterior.table, name, unknowns))
-        for name in compiled
-    ]
-    mean = solved_rows(row_means, (compiled, seen))(*vectors)
-    return mean * seen.factor * _scale(posterior, drawn)
-
-
-def row_means(
-    compiled: Mapping[str, ExactSystem | SaturableSystem], seen: Observations
-) -> Callable[..., Any]:
-    """Return what gives each row's mean over its frame, of parameters.
-
-    Parameters
-    ----------
-    compiled : mapping of str to ExactSystem or SaturableSystem
-        The kinetics of each experiment.
-    seen : Observations
-        The rows.
-
-    Returns
-    -------
-    callable
-        ``means(*vectors) -> (n,)`` of one parameter vector for each experiment, in
-        their order: the mean of each row's activity (MBq), without calibration, mass
-        and recovery; traceable.
-
-    Examples
-    --------
-    >>> from pkmodels.fitting import worked_example
-    >>> posterior = worked_example.posterior()
-    >>> means = row_means({"dosimetry": posterior.compiled}, posterior.observations)
-    >>> print(means(np.array([60.0])).round(2))
-    [68.28 31.83 14.84]
-    """
-
-    def means(*vectors: Any) -> Any:
-        own = dict(zip(compiled, vectors, strict=True))
-        stack = []
-        for course in seen.courses:
-            system, values = compiled[course.experiment], own[course.experiment]
-            activities = system.solve(values, course.doses, course.times_h)
-            stack.append((activities @ system.observe(values).T).ravel())
-        return jnp.sum(seen.weight * jnp.concatenate(stack)[seen.node], axis=1)
-
-    return means
-
-
-def _scale(posterior: Posterior, drawn: Mapping[str, Any]) -> Any:
-    """Return each row's product of calibration, recovery and power of the mass."""
-    seen = posterior.observations
-    scale: Any = pt.ones(len(seen.value))
-    if seen.calibrations:
-        factors: Any = pt.concatenate([pt.ones(1), drawn[CALIBRATION]])
-        scale = scale * factors[seen.calibration]
-    if seen.recoveries:
-        scale = scale * pt.exp(seen.recovery @ pt.log(drawn[RECOVERY]))
-    if seen.weighed:
-        by_region: dict[str, Any] = dict(posterior.exact_masses)
-        for i, region in enumerate(posterior.masses):
-            by_region[region] = drawn[MASS][i]
-        masses: Any = pt.stack([1.0, *(by_region[region] for region in seen.weighed)])
-        scale = scale * masses[seen.mass] ** -seen.mass_exponent
-    return scale

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from pkmodels.errors import SolveError
-from pkmodels.exact import Doses, ExactSystem, check_lengths
+from pkmodels.exact import Doses, ExactSystem, check_lengths, doses_of
+from pkmodels.label_courses import LabelCourse
 from pkmodels.saturable import SaturableSystem
+from pkmodels.schedule import Schedule
 
 # Draws at a time, to bound the memory of curves.
 _BATCH = 500
@@ -195,5 +197,60 @@ def _curves(
 ) -> Any:
     def one(values: Any) -> Any:
         return compiled.solve(values, doses, times) @ compiled.observe(values).T
+
+    return jax.lax.map(one, parameters, batch_size=_BATCH)
+
+
+def predict_labels(
+    compiled: ExactSystem | SaturableSystem,
+    parameters: np.ndarray,
+    schedule: Schedule,
+    times_h: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Predict every observable over time for each label of what was given.
+
+    Parameters
+    ----------
+    compiled : ExactSystem or SaturableSystem
+        The model; a saturable one was compiled for a schedule of this form.
+    parameters : (n_draws, n_parameters) array
+        From a fit.
+    schedule : Schedule
+        All administrations; what an earlier one left saturated acts on the next.
+    times_h : (n_times,) array
+        Times, h.
+
+    Returns
+    -------
+    dict of str to (n_draws, n_times, n_observables) array
+        By label: MBq, or MBq/L of a concentration.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> only = worked_example.experiment()
+    >>> draws, times = np.array([[60.0]]), np.array([24.0, 72.0])
+    >>> found = predict_labels(only.compiled, draws, only.schedule, times)
+    >>> found["Lu-177"][:, :, 0].round(2)
+    array([[68.28, 31.83]])
+    """
+    if not isinstance(compiled, SaturableSystem):
+        return {
+            label: predict_curves(
+                compiled, parameters, doses_of(schedule.of_label(label)), times_h
+            )
+            for label in schedule.labels
+        }
+    given = compiled.given(schedule)
+    curves = np.asarray(_label_curves(compiled, parameters, given, times_h))
+    return {label: curves[:, i] for i, label in enumerate(schedule.labels)}
+
+
+@partial(jax.jit, static_argnums=0)
+def _label_curves(
+    compiled: SaturableSystem, parameters: Any, given: LabelCourse, times: Any
+) -> Any:
+    def one(values: Any) -> Any:
+        return compiled.solve_labels(values, given, times) @ compiled.observe(values).T
 
     return jax.lax.map(one, parameters, batch_size=_BATCH)

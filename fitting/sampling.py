@@ -1,39 +1,33 @@
 """Sampling a PyMC model: NUTS in JAX, in chunks that report progress."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pymc as pm
-from numpyro.infer.hmc import hmc
 
-from pkmodels.fitting.densities import compile_density, slope_of
-from pkmodels.kernels.native import available_threads
+from pkmodels.fitting.densities import Density, compile_density, slope_of
+from pkmodels.fitting.information import information_of
+from pkmodels.fitting.saved_draws import SavedDraws
+from pkmodels.fitting.transitions import CHUNK, Chunk, compile_transitions
 
 CHAINS = 4
 WARMUP = 800
-CHUNK = 100
-
-# While the metric is unknown, long trajectories cost much and teach little.
-_FIRST_STEP_SIZE = 0.1
-_WARMUP_TREE_DEPTH = 7
-_TREE_DEPTH = 10
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sampler:
     """A PyMC model's log-density compiled for sampling, with its data as arguments.
 
     Parameters
     ----------
-    model : pymc.Model
-        The model.
+    density : Density
+        The log-density.
     target_acceptance : float
         Of NUTS, in (0, 1).
     warmup : int
@@ -41,30 +35,43 @@ class Sampler:
     start : callable
         ``start(positions, keys, arguments) -> state`` of all chains.
     advance : callable
-        ``advance(state, arguments) -> (state, positions, divergences)`` of a chunk.
+        ``advance(state, arguments) -> (state, Chunk)``.
     to_model : callable
-        ``to_model(positions, arguments) -> positions`` on the model's own scale.
+        ``to_model(positions, arguments) -> (positions, log_determinants)``: on the
+        model's own scale.
     constrain : callable
         ``constrain(positions) -> tuple of arrays``, the model's named variables.
     slope : callable
         ``slope(unconstrained, data) -> (log-density, gradient)`` on the model's own
         scale.
-    names : tuple of str
-        Names of those variables.
-    data_names : tuple of str
-        Names of the model's ``pm.Data``, in the order of `data`.
+    information : callable or None
+        ``information(unconstrained, data) -> (n, n)``, from `information_of`.
     """
 
-    model: pm.Model
+    density: Density
     target_acceptance: float
     warmup: int
     start: Callable[..., Any]
-    advance: Callable[..., Any]
+    advance: Callable[..., tuple[Any, Chunk]]
     to_model: Callable[..., Any]
     constrain: Callable[..., Any]
     slope: Callable[..., Any]
-    names: tuple[str, ...]
-    data_names: tuple[str, ...]
+    information: Callable[..., Any] | None
+
+    @property
+    def model(self) -> pm.Model:
+        """The PyMC model."""
+        return self.density.model
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the model's variables, in the order of `constrain`."""
+        return self.density.names
+
+    @property
+    def data_names(self) -> tuple[str, ...]:
+        """Names of the model's ``pm.Data``, in the order of `data`."""
+        return self.density.data_names
 
 
 Coordinates = Callable[[Any, Any], tuple[Any, Any]]
@@ -127,12 +134,22 @@ class Draws:
         Transitions that diverged.
     target_acceptance : float
         Of the run.
+    statistics : mapping of str to (n_chains, n_draws) array
+        What NUTS tells of each transition, by ArviZ's names: ``lp`` (the model's
+        log-density on its unconstrained scale, to a constant), ``energy``,
+        ``acceptance_rate``, ``step_size``, ``n_steps``, ``tree_depth``. Empty where
+        another method drew.
+    wanted_per_chain : int or None
+        Draws of each chain that were asked for; more than there are where the run was
+        interrupted. None where nothing was left undone.
     """
 
     variables: Mapping[str, np.ndarray]
     unconstrained: np.ndarray
     diverging: np.ndarray
     target_acceptance: float
+    statistics: Mapping[str, np.ndarray] = field(default_factory=dict)
+    wanted_per_chain: int | None = None
 
 
 def compile_sampler(
@@ -142,6 +159,7 @@ def compile_sampler(
     coordinates: Coordinates = own_coordinates,
     warmup: int = WARMUP,
     in_threads: bool = False,
+    adapt_metric: bool = True,
 ) -> Sampler:
     """Compile a PyMC model for sampling.
 
@@ -161,6 +179,8 @@ def compile_sampler(
     in_threads : bool
         Whether each chain runs by itself, in threads; else all move in step, which is
         faster where a density costs less than the bookkeeping.
+    adapt_metric : bool
+        Whether the warm-up learns the metric; else it is that of the coordinates.
 
     Returns
     -------
@@ -187,87 +207,34 @@ def compile_sampler(
 
         return at
 
-    initialize, step = hmc(potential_fn_gen=potential)
-
-    tree_depths: Any = (_WARMUP_TREE_DEPTH, _TREE_DEPTH)
-
-    def start_one(position: Any, key: Any, arguments: tuple[Any, ...]) -> Any:
-        return initialize(
-            position,
-            num_warmup=warmup,
-            step_size=_FIRST_STEP_SIZE,
-            max_tree_depth=tree_depths,
-            dense_mass=True,
-            target_accept_prob=target_acceptance,
-            model_args=arguments,
-            rng_key=key,
-        )
-
-    def advance_one(state: Any, arguments: tuple[Any, ...]) -> Any:
-        def move(state: Any, _: Any) -> Any:
-            state = step(state, arguments)
-            return state, (state.z, state.diverging)
-
-        state, (positions, diverging) = jax.lax.scan(move, state, None, length=CHUNK)
-        return state, positions, diverging
-
-    start, advance = (_threaded if in_threads else _in_step)(start_one, advance_one)
+    nuts = compile_transitions(
+        potential,
+        target_acceptance=target_acceptance,
+        warmup=warmup,
+        in_threads=in_threads,
+        adapt_metric=adapt_metric,
+    )
 
     @jax.jit
     def to_model(positions: Any, arguments: tuple[Any, ...]) -> Any:
         _, arrays = arguments
-        return jax.vmap(jax.vmap(lambda x: coordinates(x, arrays)[0]))(positions)
+        return jax.vmap(jax.vmap(lambda x: coordinates(x, arrays)))(positions)
 
     @jax.jit
     def constrain(positions: Any) -> Any:
         return jax.vmap(jax.vmap(density.constrain))(positions)
 
     return Sampler(
-        model,
+        density,
         target_acceptance,
         warmup,
-        start,
-        advance,
+        nuts.start,
+        nuts.advance,
         to_model,
         constrain,
         slope_of(density),
-        density.names,
-        density.data_names,
+        information_of(density),
     )
-
-
-def _in_step(
-    start_one: Callable[..., Any], advance_one: Callable[..., Any]
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return what starts and advances all chains as one program."""
-    start = jax.jit(jax.vmap(start_one, in_axes=(0, 0, None)))
-    return start, jax.jit(jax.vmap(advance_one, in_axes=(0, None)))
-
-
-def _threaded(
-    start_one: Callable[..., Any], advance_one: Callable[..., Any]
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return what starts and advances each chain by itself, several at a time.
-
-    No chain then waits for the longest trajectory of the others.
-    """
-    begin, move = jax.jit(start_one), jax.jit(advance_one)
-
-    def start(positions: Any, keys: Any, arguments: tuple[Any, ...]) -> Any:
-        return [
-            begin(x, key, arguments) for x, key in zip(positions, keys, strict=True)
-        ]
-
-    def advance(states: Any, arguments: tuple[Any, ...]) -> Any:
-        def one(state: Any) -> Any:
-            return jax.block_until_ready(move(state, arguments))
-
-        with ThreadPoolExecutor(available_threads()) as pool:
-            found = list(pool.map(one, states))
-        moved, positions, diverging = zip(*found, strict=True)
-        return list(moved), jnp.stack(positions), jnp.stack(diverging)
-
-    return start, advance
 
 
 def draw_posterior(
@@ -277,8 +244,12 @@ def draw_posterior(
     seed: int,
     draws_per_chain: int,
     progress: Progress | None = None,
+    saved: SavedDraws | None = None,
 ) -> Draws:
     """Draw from the posterior with `CHAINS` chains.
+
+    Ctrl-C ends the run after the first draw that is kept with what was drawn until
+    then (``wanted_per_chain`` says so), and before it with KeyboardInterrupt.
 
     Parameters
     ----------
@@ -292,10 +263,19 @@ def draw_posterior(
         Draws kept of each chain, a multiple of `CHUNK`.
     progress : callable, optional
         Called with (iterations done, iterations in all) after each chunk.
+    saved : SavedDraws, optional
+        Where chunks are kept; those that it holds already are not drawn again.
 
     Returns
     -------
     Draws
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When Ctrl-C came during the warm-up.
+    InputError
+        When a saved chunk cannot be read.
 
     Examples
     --------
@@ -310,25 +290,63 @@ def draw_posterior(
     arguments = _arguments(sampler, problem)
     state = _first_state(sampler, problem, arguments, seed)
     total = sampler.warmup + draws_per_chain
-    kept, diverging = [], []
-    for done in range(0, total, CHUNK):
-        state, chunk, divergences = sampler.advance(state, arguments)
-        jax.block_until_ready(chunk)
-        if done >= sampler.warmup:
-            kept.append(np.asarray(chunk))
-            diverging.append(np.asarray(divergences))
-        if progress is not None:
-            progress(done + CHUNK, total)
-    positions = np.concatenate(kept, axis=1)
-    unconstrained = sampler.to_model(positions, arguments)
+    kept: list[Chunk] = []
+    try:
+        for done in range(0, total, CHUNK):
+            state, chunk = _next_chunk(sampler, state, arguments, saved, done // CHUNK)
+            if done >= sampler.warmup:
+                kept.append(chunk)
+            if progress is not None:
+                progress(done + CHUNK, total)
+    except KeyboardInterrupt:
+        if not kept:
+            raise
+    joined = Chunk(*(np.concatenate(part, axis=1) for part in zip(*kept, strict=True)))
+    return _draws(sampler, arguments, joined, draws_per_chain)
+
+
+def _next_chunk(
+    sampler: Sampler,
+    state: Any,
+    arguments: tuple[Any, ...],
+    saved: SavedDraws | None,
+    index: int,
+) -> tuple[Any, Chunk]:
+    """Return the next state and chunk: those that are saved, or new ones."""
+    found = None if saved is None else saved.load(index, state)
+    if found is not None:
+        return found
+    state, chunk = sampler.advance(state, arguments)
+    chunk = Chunk(*(np.asarray(part) for part in chunk))
+    if saved is not None:
+        saved.save(index, state, chunk)
+    return state, chunk
+
+
+def _draws(
+    sampler: Sampler, arguments: tuple[Any, ...], chunk: Chunk, wanted: int
+) -> Draws:
+    """Return chunks as draws of the model's variables."""
+    unconstrained, log_determinants = sampler.to_model(chunk.positions, arguments)
     values = sampler.constrain(unconstrained)
     return Draws(
         variables={
             n: np.asarray(v) for n, v in zip(sampler.names, values, strict=True)
         },
         unconstrained=np.asarray(unconstrained),
-        diverging=np.concatenate(diverging, axis=1),
+        diverging=chunk.diverging,
         target_acceptance=sampler.target_acceptance,
+        statistics={
+            "lp": -chunk.potential - np.asarray(log_determinants),
+            "energy": chunk.energy,
+            "acceptance_rate": chunk.acceptance_rate,
+            "step_size": chunk.step_size,
+            "n_steps": chunk.n_steps,
+            # A tree of depth d holds at most 2^d - 1 steps.
+            "tree_depth": np.floor(np.log2(np.maximum(chunk.n_steps, 1))).astype(int)
+            + 1,
+        },
+        wanted_per_chain=wanted if wanted > chunk.diverging.shape[1] else None,
     )
 
 
@@ -351,8 +369,7 @@ def warm_up(sampler: Sampler, problem: Problem) -> None:
     """
     arguments = _arguments(sampler, problem)
     state = _first_state(sampler, problem, arguments, 0)
-    state, _, _ = sampler.advance(state, arguments)
-    jax.block_until_ready(state)
+    jax.block_until_ready(sampler.advance(state, arguments))
 
 
 def _arguments(sampler: Sampler, problem: Problem) -> tuple[Any, ...]:

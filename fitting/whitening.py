@@ -11,14 +11,17 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from pkmodels.errors import SolveError
 from pkmodels.fitting.sampling import CHAINS, Problem, Sampler
 
 # The first starts at the prior's medians, the others about them.
-_STARTS = CHAINS
+_STARTS = 2 * CHAINS
 _MOST_ITERATIONS = 200
+# Of the energy's gradient, in prior sd: the mode is then known to far less than its
+# width.
+_GRADIENT_TOLERANCE = 1e-3
 # In prior sd: far above the error of a gradient, far below the posterior's width.
 _STEP = 0.02
 # A prior alone curves by 1 in its own sd: less is an error of the differences.
@@ -59,10 +62,14 @@ def whitened(position: Any, arrays: Any) -> tuple[Any, Any]:
 def whiten(sampler: Sampler, problem: Problem, *, seed: int) -> Problem:
     """Return what one run of a whitened sampler is given.
 
-    The mode is the highest of several optimizations' (L-BFGS) from within a prior sd of
-    the medians; the curvature is by differences of gradients. Each chain starts about
-    the end of its own optimization, so that several modes may show in R-hat; about the
-    highest where its own ended far below.
+    The mode is the highest of several optimizations' from within a prior sd of the
+    medians, and F F' the inverse of the information there. Both use what the
+    sensitivities tell (`pkmodels.fitting.information`): on a whole-body model some ten
+    steps of Gauss and Newton within a trust region find what takes L-BFGS a hundred
+    and fifty gradients. A model that names no expected values takes L-BFGS, and
+    differences of gradients. The chains start about the ends of different
+    optimizations, so that several modes may show in R-hat; not about those that ended
+    far below the highest.
 
     Parameters
     ----------
@@ -101,16 +108,8 @@ def whiten(sampler: Sampler, problem: Problem, *, seed: int) -> Problem:
     generator = np.random.default_rng([seed, 0])
     starts = generator.uniform(-1.0, 1.0, (_STARTS, size))
     starts[0] = 0.0
-    found = [
-        minimize(
-            slope,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": _MOST_ITERATIONS},
-        )
-        for start in starts
-    ]
+    curvature = partial(_information, sampler, data, problem)
+    found = [_descend(slope, start, curvature) for start in starts]
     best = min(found, key=lambda result: result.fun)
     if not np.isfinite(best.fun) or best.fun >= _FAILED:
         raise SolveError(
@@ -118,13 +117,20 @@ def whiten(sampler: Sampler, problem: Problem, *, seed: int) -> Problem:
             "at the priors of the rates"
         )
     mode = problem.centre + problem.spread * best.x
-    factor = problem.spread[:, None] * _factor(slope, best.x)
-    ends = [r.x if r.fun < best.fun + _FAR_BELOW else best.x for r in found]
-    away = problem.spread * (np.array(ends) - best.x)
+    at_mode = curvature(best.x)
+    factor = problem.spread[:, None] * _factor(
+        _curvature(slope, best.x) if at_mode is None else at_mode
+    )
+    high = sorted(
+        (r for r in found if r.fun < best.fun + _FAR_BELOW), key=lambda r: r.fun
+    )
+    ends = [np.linalg.solve(factor, problem.spread * (r.x - best.x)) for r in high]
+    modes = _apart(ends)
+    centre = np.array([modes[i % len(modes)] for i in range(CHAINS)])
     return replace(
         problem,
         coordinates=(mode, factor),
-        centre=np.linalg.solve(factor, away.T).T,
+        centre=centre,
         spread=np.full(size, _DISPERSION),
     )
 
@@ -170,12 +176,53 @@ def _value_and_slope(
     return value, gradient
 
 
-def _factor(slope: Callable[..., Any], mode: np.ndarray) -> np.ndarray:
-    """Return F with F F' the inverse of the curvature of the energy."""
+def _information(
+    sampler: Sampler, data: Any, problem: Problem, scaled: np.ndarray
+) -> np.ndarray | None:
+    """Return the information in prior sd; None where the model names no rows."""
+    if sampler.information is None:
+        return None
+    there = problem.centre + problem.spread * scaled
+    found = np.asarray(sampler.information(there, data))
+    found = problem.spread[:, None] * (found + found.T) / 2.0 * problem.spread
+    # A solve may fail for the sensitivities alone.
+    return found if np.isfinite(found).all() else np.eye(scaled.size)
+
+
+def _descend(
+    slope: Callable[..., Any],
+    start: np.ndarray,
+    curvature: Callable[[np.ndarray], np.ndarray | None],
+) -> OptimizeResult:
+    """Minimize the energy from one start."""
+    if curvature(start) is None:
+        options: dict[str, Any] = {"maxiter": _MOST_ITERATIONS}
+        return minimize(slope, start, jac=True, method="L-BFGS-B", options=options)
+    options = {"maxiter": _MOST_ITERATIONS, "gtol": _GRADIENT_TOLERANCE}
+    return minimize(
+        slope, start, jac=True, hess=curvature, method="trust-exact", options=options
+    )
+
+
+def _apart(ends: list[np.ndarray]) -> list[np.ndarray]:
+    """Return those of some points that lie a posterior sd from all before them."""
+    found: list[np.ndarray] = []
+    for end in ends:
+        if all(np.linalg.norm(end - other) > 1.0 for other in found):
+            found.append(end)
+    return found
+
+
+def _curvature(slope: Callable[..., Any], mode: np.ndarray) -> np.ndarray:
+    """Return the curvature of the energy, by differences of gradients."""
     rows = []
     for direction in _STEP * np.eye(mode.size):
         above, below = slope(mode + direction)[1], slope(mode - direction)[1]
         rows.append((above - below) / (2.0 * _STEP))
-    curvature = np.array(rows)
+    return np.array(rows)
+
+
+def _factor(curvature: np.ndarray) -> np.ndarray:
+    """Return F with F F' the inverse of a curvature."""
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2.0)
     return vectors / np.sqrt(np.maximum(values, _LEAST_CURVATURE))

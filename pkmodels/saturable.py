@@ -1,8 +1,7 @@
-"""Saturable systems: what a dose shows in a body in which ligand mass matters."""
+"""Saturable systems: what labels show in a body in which ligand mass matters."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -14,22 +13,26 @@ import numpy as np  # noqa: E402
 import sympy  # noqa: E402
 
 from pkmodels.administrations import Administration  # noqa: E402
-from pkmodels.compiled import CompiledSystem, compile_system  # noqa: E402
-from pkmodels.compiled_integrals import LIFETIMES, with_tracers  # noqa: E402
-from pkmodels.courses import Course, course_of  # noqa: E402
+from pkmodels.compiled import compile_system  # noqa: E402
 from pkmodels.definition import Model  # noqa: E402
 from pkmodels.errors import InputError, ModelError, suggest  # noqa: E402
 from pkmodels.exact import Doses  # noqa: E402
-from pkmodels.kernels.choice import choose_solver  # noqa: E402
-from pkmodels.kernels.equations import equations_of  # noqa: E402
-from pkmodels.kernels.printing import jax_matrix  # noqa: E402
-from pkmodels.kernels.problem import Controls, Outcome, Problem  # noqa: E402
-from pkmodels.lowering import lower_course  # noqa: E402
-from pkmodels.readability import label_unit  # noqa: E402
+from pkmodels.kernels.printing import jax_matrix, numpy_function  # noqa: E402
+from pkmodels.kernels.problem import Controls  # noqa: E402
+from pkmodels.label_courses import (  # noqa: E402
+    LabelCourse,
+    form_of_labels,
+    label_course,
+    label_places,
+    label_reader,
+    labelled_amounts,
+    with_doses,
+)
+from pkmodels.label_integrals import label_integrator  # noqa: E402
+from pkmodels.readability import label_unit, unreadable  # noqa: E402
 from pkmodels.schedule import Schedule  # noqa: E402
-from pkmodels.symbols import amounts_in  # noqa: E402
+from pkmodels.symbols import Amount, Parameter, amounts_in, symbols_in  # noqa: E402
 from pkmodels.system import System, assemble, linear_matrix  # noqa: E402
-from pkmodels.units import parse_unit  # noqa: E402
 
 # Organs of the library's models are within 1e-6 so, in a third of the default's time.
 CONTROLS = Controls(relative=1e-5, absolute=1e-9)
@@ -41,40 +44,93 @@ _ANY_MBQ, _ANY_NMOL, _ANY_HOURS = 1e-3, 1.0, 1.0
 
 @dataclass(frozen=True, eq=False)
 class SaturableSystem:
-    """The activity that one dose shows, as JAX functions of what varies (float64).
+    """The activity that labels show, as JAX functions of what varies (float64).
 
-    The label rides on its ligand: with n nmol in the syringe and the activity A, the
-    activity in an amount x of ligand is (A / n) x(t) exp(-lambda (t - start)). What
-    the ligand does depends on n, so that nothing is rescaled from another mass.
+    The carrier, all ligand, is solved once, whatever is given of how many ligands. A
+    label on a ligand that is given once rides on it: with n nmol in the syringe and the
+    activity A, the activity in an amount x of ligand is (A / n) x(t) exp(-lambda (t -
+    start)); any other has states of its own. What a ligand does depends on its mass, so
+    that nothing is rescaled from another one.
+
+    It pickles as what it was compiled from, and is compiled again where it is loaded.
 
     Parameters
     ----------
+    model : Model
+        What was compiled.
+    schedule : Schedule
+        What is given, of which the form and the inputs' windows count.
+    controls : Controls
+        Tolerances and limits of each solve.
     system : System
-        The model, with a label in proportion to its ligand.
+        The equations.
     parameters : tuple of str
         The parameters that vary, in the order of the vectors below.
     fixed : mapping of str to float
         Values of the others.
+    amounts : tuple of Amount
+        The amounts that activities are in; nothing is ever in a receptor's.
+    units : tuple of str
+        Unit of each of ``system.observables`` where the amounts are in MBq: ``MBq`` of
+        an organ or of what is collected, ``MBq/L`` (kBq/mL) of blood.
     observe : callable
         ``observe(parameters) -> (n_observables, n_amounts)``, what turns activities
         into ``system.observables``.
+    solve_labels : callable
+        ``solve_labels(parameters, given, times) -> (n_labels, n_times, n_amounts)``,
+        MBq of each label, in the order of the schedule's, in each amount at each time
+        (h). `parameters`: (n_parameters,); `given`: `LabelCourse`, whose arrays may be
+        traced. NaN where the solve failed. No second derivatives.
     solve : callable
-        ``solve(parameters, doses, times) -> (n_times, n_amounts)``, MBq of the label in
-        each amount at each time (h). `parameters`: (n_parameters,); `doses`: `Doses`
-        of one dose with its ``ligand_nmol``. NaN where the solve failed.
+        ``solve(parameters, doses, times) -> (n_times, n_amounts)``, the same of a
+        system of one administration. `doses`: `Doses` of one, with its ``ligand_nmol``.
+    integrate_labels : callable
+        ``integrate_labels(parameters, given, times) -> (activities, until, totals)`` of
+        many draws, (n_draws, n_parameters): MBq at some times and the time integrals
+        until then, each (n_labels, n_draws, n_times, n_amounts), and to infinity,
+        (n_labels, n_draws, n_amounts), MBq h. No derivative; NaN where a solve failed.
     integrate : callable
-        ``integrate(parameters, doses, times) -> (activities, until, totals)`` of many
-        draws, (n_draws, n_parameters): MBq at some times and the time integrals until
-        then, each (n_draws, n_times, n_amounts), and to infinity, (n_draws, n_amounts),
-        MBq h. No derivative; NaN where a solve failed.
+        ``integrate(parameters, doses, times) -> (activities, until, totals)``, the same
+        of a system of one administration, without the axis of labels.
     """
 
+    model: Model
+    schedule: Schedule
+    controls: Controls
     system: System
     parameters: tuple[str, ...]
     fixed: Mapping[str, float]
+    amounts: tuple[Amount, ...]
+    units: tuple[str, ...]
     observe: Callable[[Any], Any]
+    solve_labels: Callable[[Any, LabelCourse, Any], Any]
     solve: Callable[[Any, Doses, Any], Any]
+    integrate_labels: Callable[[np.ndarray, LabelCourse, Any], tuple[Any, Any, Any]]
     integrate: Callable[[np.ndarray, Doses, np.ndarray], tuple[Any, Any, Any]]
+
+    def given(self, schedule: Schedule) -> LabelCourse:
+        """Return a schedule of the same form as arrays for `solve_labels`.
+
+        Parameters
+        ----------
+        schedule : Schedule
+            What is given, and the windows of inputs.
+
+        Returns
+        -------
+        LabelCourse
+
+        Raises
+        ------
+        InputError
+            As `pkmodels.label_courses.label_course`.
+        """
+        return label_course(self.system, schedule)
+
+    def __reduce__(self) -> Any:
+        """Pickle what it was compiled from: functions of JAX cannot be."""
+        source = (self.model, self.schedule, self.parameters, self.fixed)
+        return _compile, (*source, self.controls)
 
 
 def compile_saturable(
@@ -91,7 +147,7 @@ def compile_saturable(
     Parameters
     ----------
     model : Model
-        The model, whose observables are sums of activities (MBq).
+        The model, whose observables are as of `compile_schedule`.
     ligand : str
         Name of the ligand, given intravenously.
     varied : tuple of str
@@ -109,11 +165,8 @@ def compile_saturable(
 
     Raises
     ------
-    ModelError
-        When an observable is no sum of activities, or nothing saturates: then
-        `pkmodels.exact.compile_exactly` is exact and faster.
-    InputError
-        When a parameter is neither varied nor fixed, or both, or is not the model's.
+    ModelError, InputError
+        As `compile_schedule`.
 
     Examples
     --------
@@ -142,18 +195,117 @@ def compile_saturable(
         0.0, length, ligand, _ANY_LABEL, _ANY_MBQ, ligand_nmol=_ANY_NMOL
     )
     schedule = Schedule((one,))
-    system = assemble(model, schedule.form)
+    return compile_schedule(model, schedule, varied, fixed, controls=controls)
+
+
+def compile_schedule(
+    model: Model,
+    schedule: Schedule,
+    varied: tuple[str, ...],
+    fixed: Mapping[str, float],
+    *,
+    controls: Controls = CONTROLS,
+) -> SaturableSystem:
+    """Turn a model into functions of all that is given and of what varies.
+
+    Several administrations, of several ligands and labels or of none, each with its own
+    mass, act on one body: what an earlier one has left on receptors is there for the
+    next.
+
+    Parameters
+    ----------
+    model : Model
+        The model. Its observables are linear in the amounts, with coefficients of
+        parameters: activities (MBq), what a sink has collected, concentrations (MBq/L).
+    schedule : Schedule
+        What is given, one label at least; every amount of ligand is known (nmol). Its
+        numbers may be others later (`SaturableSystem.given`), its form may not.
+    varied : tuple of str
+        Parameters that vary.
+    fixed : mapping of str to float
+        Values of all others.
+    controls : Controls
+        Tolerances and limits of each solve.
+
+    Returns
+    -------
+    SaturableSystem
+
+    Raises
+    ------
+    ModelError
+        When an observable is a ratio, or holds an input or something of the label or of
+        what was administered, as SUV and counts do; or nothing saturates: then
+        `pkmodels.exact.compile_exactly` is exact and faster.
+    InputError
+        When a parameter is neither varied nor fixed, or both, or is not the model's; or
+        the schedule gives no label, one with daughters, or a dose at steady state.
+
+    Examples
+    --------
+    Of 10 nmol of sites 8 nmol of unlabelled ligand leave 2, for half of the next 4:
+
+    >>> from pkmodels.models.blocks import binding
+    >>> from pkmodels.symbols import amounts, parameters, receptors
+    >>> free, bound = amounts("free bound", unit="nmol")
+    >>> (site,) = receptors("site", unit="nmol")
+    >>> (on,) = parameters("on", unit="L/(nmol h)")
+    >>> (off,) = parameters("off", unit="1/h")
+    >>> (volume,) = parameters("volume", unit="L")
+    >>> (sites,) = parameters("sites", unit="nmol")
+    >>> model = Model("binding", binding("binding", free, site, bound, volume=volume,
+    ...     k_on=on, k_off=off), {"intravenous": free}, {"bound": bound},
+    ...     start={site: sites})
+    >>> cold = Administration(0.0, 0.0, "x", ligand_nmol=8.0)
+    >>> hot = Administration(24.0, 0.0, "x", "Lu-177", 1.0, ligand_nmol=4.0)
+    >>> fixed = {"on": 50.0, "off": 1e-4, "volume": 1.0}
+    >>> both = Schedule((cold, hot))
+    >>> compiled = compile_schedule(model, both, ("sites",), fixed)
+    >>> ten, given = np.array([10.0]), compiled.given(both)
+    >>> found = compiled.solve_labels(ten, given, np.array([23.0, 25.0]))
+    >>> print((found @ compiled.observe(ten).T)[0, :, 0].round(3))
+    [0.    0.498]
+    """
+    return _compile(model, schedule, varied, fixed, controls)
+
+
+def _compile(
+    model: Model,
+    schedule: Schedule,
+    varied: tuple[str, ...],
+    fixed: Mapping[str, float],
+    controls: Controls,
+) -> SaturableSystem:
+    system = assemble(model, form_of_labels(schedule))
     _check(system, varied, fixed)
-    course = course_of(system, schedule)
-    compiled = compile_system(system, controls=controls)
     rest = {name: float(fixed[name]) for name in fixed}
+    example = label_course(system, schedule)
+    solve = _solver(system, varied, rest, controls)
+    integrate = label_integrator(system, _ordered(system, varied, rest), controls)
+
+    def solve_one(parameters: Any, doses: Doses, times: Any) -> Any:
+        return solve(parameters, with_doses(example, doses), times)[0]
+
+    def integrate_one(
+        parameters: np.ndarray, doses: Doses, times: np.ndarray
+    ) -> tuple[Any, Any, Any]:
+        parts = integrate(parameters, with_doses(example, doses), times)
+        return parts[0][0], parts[1][0], parts[2][0]
+
     return SaturableSystem(
+        model=model,
+        schedule=schedule,
+        controls=controls,
         system=system,
         parameters=varied,
         fixed=rest,
+        amounts=labelled_amounts(system),
+        units=tuple(str(label_unit(model.observables[n])) for n in system.observables),
         observe=_observed(system, varied, rest),
-        solve=_solver(compiled, course, varied, rest),
-        integrate=_integrator(system, schedule, varied, rest, controls),
+        solve_labels=solve,
+        solve=solve_one,
+        integrate_labels=integrate,
+        integrate=integrate_one,
     )
 
 
@@ -176,32 +328,44 @@ def _check(system: System, varied: tuple[str, ...], fixed: Mapping[str, float]) 
                 "be varied or fixed"
             )
     for name, reading in zip(system.observables, system.readings, strict=True):
-        own = tuple(amounts_in(reading))
-        others = reading.free_symbols - set(own) - set(system.parameters)
-        if (
-            others
-            or linear_matrix(own, (reading,)) is None
-            or label_unit(reading) != parse_unit("MBq")
-        ):
+        reason = _not_linear(reading)
+        if reason is not None:
             raise ModelError(
                 f"observable {name!r} of {system.name!r} is {reading}: it must be a "
-                "sum of activities, MBq"
+                "sum of activities times what parameters say (MBq, or MBq/L of "
+                f"blood), but {reason}: leave it out of the model, or make it of "
+                "others after the solve"
             )
+
+
+def _not_linear(reading: sympy.Expr) -> str | None:
+    """Say why a reading is no sum of a label's activities, if it is none."""
+    if reading == 0:  # of a ligand that is not given
+        return None
+    others = [s for s in symbols_in(reading) if not isinstance(s, Amount | Parameter)]
+    if others:
+        return f"it holds {', '.join(map(str, others))}"
+    reason = unreadable(reading)
+    if reason is None and linear_matrix(tuple(amounts_in(reading)), (reading,)) is None:
+        reason = "it is not linear in the amounts"
+    return reason
 
 
 def _observed(
     system: System, varied: tuple[str, ...], fixed: Mapping[str, float]
 ) -> Callable[[Any], Any]:
-    matrix = sympy.Matrix(
-        [
-            [sympy.diff(reading, amount) for amount in system.amounts]
-            for reading in system.readings
-        ]
-    )
-    ligand = system.labels[0].ligand
-    for column, amount in enumerate(system.amounts):
-        if amount.ligand != ligand:  # free receptors hold no activity
-            matrix[:, column] = sympy.zeros(matrix.rows, 1)
+    amounts = labelled_amounts(system)
+    reached = np.any([places >= 0 for places in label_places(system)], axis=0)
+    matrix = sympy.zeros(len(system.readings), len(amounts))
+    for row, reading in enumerate(system.readings):
+        for column, amount in enumerate(amounts):
+            if reached[column]:  # others hold no activity
+                matrix[row, column] = sympy.diff(reading, amount)
+    if not {str(symbol) for symbol in matrix.free_symbols} & set(varied):
+        known = [fixed.get(str(p), np.nan) for p in system.parameters]
+        numbers = numpy_function(system.parameters, tuple(matrix))(known)
+        constant = np.array(numbers, np.float64).reshape(matrix.shape)
+        return lambda parameters: jnp.asarray(constant)
     entries = jax_matrix(system.parameters, sympy.ImmutableMatrix(matrix))
     order = _ordered(system, varied, fixed)
     return lambda parameters: entries(order(parameters))
@@ -220,90 +384,16 @@ def _ordered(
 
 
 def _solver(
-    compiled: CompiledSystem,
-    course: Course,
-    varied: tuple[str, ...],
-    fixed: Mapping[str, float],
-) -> Callable[[Any, Doses, Any], Any]:
-    def solve(parameters: Any, doses: Doses, times: Any) -> Any:
-        own = dict(zip(varied, jnp.asarray(parameters), strict=True))
-        given = _given(course, doses)
-        states = compiled.solve({**fixed, **own}, given, times)
-        since = jnp.asarray(times) - doses.start_h[0]
-        molar = doses.activity[0] / doses.ligand_nmol[0]
-        decayed = molar * jnp.exp(-doses.decay_constant_per_h * since)
-        return decayed[:, None] * states
-
-    return solve
-
-
-def _given(course: Course, doses: Doses) -> Course:
-    """Return the course of one dose with other numbers."""
-    if doses.ligand_nmol is None or np.shape(doses.start_h) != (1,):
-        raise InputError(
-            "a saturable system is solved for one dose whose amount of ligand is "
-            f"known; got {np.size(doses.start_h)} doses and ligand_nmol = "
-            f"{doses.ligand_nmol}"
-        )
-    return replace(
-        course,
-        time_h=doses.start_h,
-        duration_h=doses.length_h,
-        ligand_nmol=doses.ligand_nmol,
-        activity_MBq=doses.activity,
-    )
-
-
-def _integrator(
     system: System,
-    schedule: Schedule,
     varied: tuple[str, ...],
     fixed: Mapping[str, float],
     controls: Controls,
-) -> Callable[[np.ndarray, Doses, np.ndarray], tuple[Any, Any, Any]]:
-    """Return what integrates activities of many draws; compiled at the first use."""
+) -> Callable[[Any, LabelCourse, Any], Any]:
+    compiled, read = compile_system(system, controls=controls), label_reader(system)
 
-    @lru_cache(maxsize=1)
-    def prepared() -> tuple[Callable[..., Problem], Callable[..., Any], int]:
-        followed = with_tracers(system)
-        course = course_of(followed, schedule)
-        equations, layout = equations_of(followed, integrals=True)
-        order = _ordered(followed, varied, fixed)
-        assert layout.integrals is not None
+    def solve(parameters: Any, given: LabelCourse, times: Any) -> Any:
+        own = dict(zip(varied, jnp.asarray(parameters), strict=True))
+        states = compiled.solve({**fixed, **own}, given.course, times)
+        return read(given, states, times)
 
-        def lower(parameters: Any, doses: Doses, times: Any) -> Problem:
-            given = _given(course, doses)
-            decay = jnp.reshape(doses.decay_constant_per_h, (1,))
-            given = replace(given, decay_constants=decay)
-            return lower_course(followed, layout, order(parameters), given, times)[0]
-
-        lowered = jax.jit(jax.vmap(lower, in_axes=(0, None, None)))
-        return lowered, choose_solver(equations).solve, layout.integrals
-
-    tracers = [tracer.amount for tracer in with_tracers(system).tracers]
-    # Where the activity in each amount stands; free receptors have none.
-    places = np.array(
-        [
-            len(system.amounts) + tracers.index(a) if a in tracers else -1
-            for a in system.amounts
-        ]
-    )
-
-    def integrate(
-        parameters: np.ndarray, doses: Doses, times: np.ndarray
-    ) -> tuple[Any, Any, Any]:
-        lowered, solve, first = prepared()
-        decay = float(doses.decay_constant_per_h)
-        ends = float(doses.start_h[0]) + float(doses.length_h[0])
-        last = max(ends, float(np.max(times, initial=0.0))) + LIFETIMES / decay
-        asked, back = np.unique(times, return_inverse=True)
-        every = np.append(asked, last)
-        problem = Problem(*map(np.asarray, lowered(parameters, doses, every)))
-        found = solve(problem, None, controls)
-        failed = np.asarray(found.report)[:, 0] != Outcome.SOLVED
-        states = np.where(failed[:, None, None], np.nan, np.asarray(found.states))
-        activity = np.where(places >= 0, states[:, :, places], 0.0)
-        until = np.where(places >= 0, states[:, :, first + places], 0.0)
-        return activity[:, back], until[:, back], until[:, -1]
-
-    return integrate
+    return solve

@@ -199,7 +199,7 @@ PATIENT_MISTAKES = {
     "several ligands": (
         "\n[regions.kidney_left]",
         TWO_LABELS.replace("dotatate", "pentixather"),
-        ["dotatate, pentixather", "fits one ligand"],
+        ["dotatate, pentixather", "organ_exchange fits one ligand"],
     ),
     "plan of another ligand": (
         '[[plan]]\nligand = "dotatate"',

@@ -21,7 +21,12 @@ from pkmodels.clinic.cautions import warnings
 from pkmodels.clinic.model_checks import model_problems
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
-from pkmodels.clinic.patient_models import body_of, own_volumes_L, patient_model
+from pkmodels.clinic.patient_models import (
+    body_of,
+    held_uncertain,
+    own_volumes_L,
+    patient_model,
+)
 from pkmodels.clinic.patient_summary import summarize
 from pkmodels.clinic.question import build_posterior
 from pkmodels.definition import Model
@@ -130,8 +135,11 @@ def test_linear_models_and_readings_that_are_no_activity_are_refused() -> None:
     names = tuple(str(p) for p in model.parameters)
     with pytest.raises(ModelError, match="nothing saturates"):
         compile_saturable(model, "x", names, {}, infusions=False)
-    with pytest.raises(ModelError, match=r"'plasma' of 'pbpk12'.*sum of activities"):
-        compile_saturable(pbpk12.model(), "x", VARIED, FIXED, infusions=False)
+    model = pbpk12.model()
+    shown = model.observables
+    uneven = replace(model, observables={"odd": shown["plasma"] / shown["tumour"]})
+    with pytest.raises(ModelError, match=r"'odd' of 'pbpk12'.*sum of activities"):
+        compile_saturable(uneven, "x", VARIED, FIXED, infusions=False)
 
 
 # --- a patient whose file names a model that saturates ---------------------------
@@ -191,7 +199,7 @@ def test_a_planned_dose_is_simulated_with_the_planned_mass(
 ) -> None:
     assessment = assess(patient, fit)
     planned = assessment.choices["Y-90"].exposures
-    chosen = patient_model(patient)
+    chosen = patient_model(patient, "pentixather")
     nmol = 250.0 / pentixather.MOLECULES["pentixather"].molar_mass_g_per_mol.value * 1e3
     given = Schedule(
         (Administration(0.0, 0.5, "pentixather", "Y-90", 1.0, ligand_nmol=nmol),)
@@ -226,7 +234,7 @@ def test_the_posterior_predicts_what_simulate_does(patient: Patient, fit: Fit) -
     centre = problem_of(posterior).centre
     drawn = dict(zip(sampler.names, sampler.constrain(centre[None, None]), strict=True))
     one = {name: np.asarray(values)[0, 0] for name, values in drawn.items()}
-    chosen = patient_model(patient)
+    chosen = patient_model(patient, "pentixather")
     groups = posterior.all_priors
     values = dict(zip(groups["kinetics"], one["kinetics"], strict=True))
     values |= dict(zip(groups["proportion"], one["proportion"], strict=True))
@@ -247,13 +255,13 @@ def test_the_posterior_predicts_what_simulate_does(patient: Patient, fit: Fit) -
 def test_the_patients_own_volumes_enter(tmp_path: Path) -> None:
     text = SATURABLE.replace('model = "pentixather"', 'model = "dotatate_pbpk"')
     text = text.replace('"pentixather"', '"dotatate"')
-    fixed = patient_model(read(tmp_path, text)).fixed
+    fixed = patient_model(read(tmp_path, text), "pentixather").fixed
     assert fixed["volume_kidneys"] == pytest.approx(0.310)  # 160 + 150 g
     assert fixed["volume_liver"] == pytest.approx(1.4)  # the reference woman's
 
 
 def test_what_is_held_is_said(patient: Patient, fit: Fit) -> None:
-    held = patient_model(patient).uncertain
+    held = held_uncertain(patient)
     assert held
     said = "\n".join(assumptions(patient, fit, None))
     cautioned = "\n".join(warnings(patient, fit, None))

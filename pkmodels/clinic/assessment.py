@@ -12,6 +12,7 @@ from pkmodels.clinic.exposure import (
     prepare_dosimetry,
     targets_of,
 )
+from pkmodels.clinic.occasions import measured_regions
 from pkmodels.clinic.patient import Limit, Patient, Plan
 from pkmodels.clinic.plans import last_scans_h, mass_changes, plans_to_compare
 from pkmodels.clinic.received import Received, dose_limits, receive
@@ -168,7 +169,7 @@ def assess(patient: Patient, fit: Fit) -> Assessment:
 
 def _dosimetry(patient: Patient, fit: Fit, labels: tuple[str, ...]) -> Dosimetry:
     n_draws = fit.draws.diverging.size
-    measured = fit.posterior.compiled.system.observables
+    measured = measured_regions(fit)
     responses = draw_responses(
         patient,
         tuple(targets_of(patient, measured)),
@@ -186,7 +187,7 @@ def _factors(
 
     What a model leaves out moves organs apart: a saturated tumour is not a kidney.
     """
-    measured = fit.posterior.compiled.system.observables
+    measured = measured_regions(fit)
     organs = {name: organ_of(patient, name) for name in targets_of(patient, measured)}
     log_sd = 0.0 if cv is None else log_sd_of_cv(cv)
     drawn = {}

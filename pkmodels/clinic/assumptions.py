@@ -9,12 +9,15 @@ from pkmodels.clinic.patient_models import (
     HAEMATOCRIT,
     WEIGHT,
     body_of,
+    held_judged,
+    held_uncertain,
+    name_of,
     own_volumes_L,
-    patient_model,
     saturates,
 )
 from pkmodels.clinic.question import outlines_of
 from pkmodels.clinic.responses import radiobiologies
+from pkmodels.fitting.experiments import Sharing
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.posterior import FLOOR, NOISE
 from pkmodels.values import Certainty
@@ -38,6 +41,7 @@ def assumptions(patient: Patient, fit: Fit, assessment: Assessment | None) -> li
     """
     return [
         *_model_assumptions(patient),
+        *_sharing_assumptions(fit),
         *_noise_assumptions(patient, fit),
         *_outline_assumptions(patient),
         *_dose_assumptions(patient, assessment),
@@ -60,9 +64,8 @@ def _model_assumptions(patient: Patient) -> Iterator[str]:
 
 
 def _saturable_assumptions(patient: Patient) -> Iterator[str]:
-    chosen = patient_model(patient)
     yield (
-        f"model {chosen.model.name}: every dose is simulated with its own mass of "
+        f"model {name_of(patient)}: every dose is simulated with its own mass of "
         "ligand, by which receptors fill; each cycle begins with empty receptors; the "
         "body, and what is given besides, such as amino acids, are the same at every "
         "administration"
@@ -79,7 +82,9 @@ def _saturable_assumptions(patient: Patient) -> Iterator[str]:
         f"volumes by the file: {volumes or 'none'}; of all else the reference's; "
         "lesions that were not measured take nothing up"
     )
-    judged = ", ".join(f"{n} {v.value:.4g} {v.unit}" for n, v in chosen.judged.items())
+    judged = ", ".join(
+        f"{n} {v.value:.4g} {v.unit}" for n, v in held_judged(patient).items()
+    )
     if judged:
         yield f"held at numbers that are judgements: {judged}"
     yield (
@@ -87,9 +92,26 @@ def _saturable_assumptions(patient: Patient) -> Iterator[str]:
         "tumours at one of their own: an organ that differs from the others is not "
         "described"
     )
-    for name, prior in chosen.uncertain.items():
+    for name, prior in held_uncertain(patient).items():
         yield f"{name} is held at the median of its prior: {prior}"
     yield "the priors are listed in result.json and in report.html"
+
+
+def _sharing_assumptions(fit: Fit) -> Iterator[str]:
+    """Say what several occasions share, and what they do not."""
+    experiments = fit.posterior.experiments
+    if len(experiments) == 1:
+        return
+    names = " and ".join(experiment.name for experiment in experiments)
+    yield (
+        f"occasions {names} are fitted together, each begun with empty receptors; they "
+        "share every parameter that they have in common, but for what is named next"
+    )
+    for use in fit.posterior.table.uses:
+        if use.sharing is Sharing.FREE:
+            yield f"{use.parameter} of {use.experiment} is its own"
+        elif use.sharing is Sharing.LINKED:
+            yield f"{use.parameter} of {use.experiment} is {use.unknown} x {use.ratio}"
 
 
 def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:

@@ -8,6 +8,7 @@ import numpy as np
 from pkmodels.clinic.assessment import Assessment, Choice, mass_effects
 from pkmodels.clinic.dose_weights import Irradiation, combine, weigh
 from pkmodels.clinic.exposure import Dosimetry, divide
+from pkmodels.clinic.occasions import kinetics_of, measured_regions
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.result_dosimetry import Budget, Share
@@ -135,9 +136,9 @@ def _blocks(
     """Return the factors' draws; those that one cause makes vary together."""
     plan, masses = choice.plan, dosimetry.masses_g
     unit = unit_dose(syringe_of(patient, plan))
-    compiled = fit.posterior.compiled
+    compiled, parameters = kinetics_of(fit, plan.ligand)
     divided = divide(compiled.system.observables, last_h, plan.duration_h)
-    predicted = predict(compiled, fit.parameters(), unit, divided)
+    predicted = predict(compiled, parameters, unit, divided)
     scale = np.stack(
         [
             scales[name].calibration
@@ -222,7 +223,7 @@ def _scales(fit: Fit) -> dict[str, _Scale]:
 
     calibration, log_recovery = drawn(CALIBRATION), np.log(drawn(RECOVERY))
     found = {}
-    for name in fit.posterior.compiled.system.observables:
+    for name in measured_regions(fit):
         row = _best_row(seen, name)
         factor = seen.calibration[row] - 1
         found[name] = _Scale(

@@ -7,7 +7,7 @@ import numpy as np
 from pkmodels.clinic.assessment import Assessment, Choice
 from pkmodels.clinic.model_checks import model_warnings
 from pkmodels.clinic.patient import Patient, Plan, Treatment
-from pkmodels.clinic.patient_models import name_of, patient_model, saturates
+from pkmodels.clinic.patient_models import held_uncertain, name_of, saturates
 from pkmodels.clinic.question import MONTE_CARLO_LIMIT
 from pkmodels.decision import cautions_of
 from pkmodels.dosimetry.marrow import marrow_s_values, remainder_s
@@ -92,7 +92,7 @@ def _mass_warnings(patient: Patient) -> Iterator[str]:
 
 def _held_warnings(patient: Patient) -> Iterator[str]:
     """Say what a model of many parameters takes as known of this patient."""
-    name, held = name_of(patient), patient_model(patient).uncertain
+    name, held = name_of(patient), held_uncertain(patient)
     if held:
         yield (
             f"{name}: what scans do not inform is held at its typical value, so that "

@@ -12,6 +12,7 @@ from pkmodels.clinic.dose_weights import (
     irradiation_of,
     weigh,
 )
+from pkmodels.clinic.occasions import kinetics_of, measured_regions
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.responses import Response
 from pkmodels.clinic.syringes import Syringe, unit_dose
@@ -128,7 +129,7 @@ def prepare_dosimetry(
     -------
     Dosimetry
     """
-    measured = fit.posterior.compiled.system.observables
+    measured = measured_regions(fit)
     irradiations = {n: irradiation_of(patient, measured, n) for n in labels}
     values = [pair.value for i in irradiations.values() for pair in i.pairs]
     factors = draw_factors(values, fit.draws.diverging.size, [fit.seed, _S_STREAM])
@@ -193,7 +194,7 @@ def expose(
         When a draw cannot be solved.
     """
     unit = unit_dose(syringe)
-    compiled, parameters = fit.posterior.compiled, fit.parameters()
+    compiled, parameters = kinetics_of(fit, syringe.ligand)
     divided = divide(compiled.system.observables, last_h, syringe.duration_h)
     predicted = predict(compiled, parameters, unit, divided)
     half_lives = _effective_half_lives(compiled, parameters, unit, last_h)
@@ -263,7 +264,7 @@ def _protraction(
 ) -> Callable[[str, Mapping[str, np.ndarray] | None], np.ndarray | None]:
     """Return what gives a target's G-factor; targets of one response share a solve."""
     solved: dict[int, np.ndarray] = {}
-    compiled, parameters = fit.posterior.compiled, fit.parameters()
+    compiled, parameters = kinetics_of(fit, syringe.ligand)
 
     def of_target(
         target: str, weights: Mapping[str, np.ndarray] | None

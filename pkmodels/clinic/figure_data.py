@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
+from pkmodels.clinic.occasions import kinetics_of, measured_regions
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import last_scans_h
 from pkmodels.clinic.report_figures import (
@@ -20,11 +21,10 @@ from pkmodels.clinic.report_figures import (
 )
 from pkmodels.clinic.scan_series import physical_MBq, scale_of
 from pkmodels.clinic.syringes import syringe_of, unit_dose
-from pkmodels.exact import Doses, doses_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction, quantiles_of
 from pkmodels.fitting.posterior import CALIBRATION, EXPECTED, FLOOR, NOISE
-from pkmodels.fitting.prediction import predict_curves
+from pkmodels.fitting.prediction import predict_curves, predict_labels
 from pkmodels.measurements import Measurement
 from pkmodels.units import MBQ_PER_GBQ
 
@@ -77,20 +77,36 @@ def build_figures(
 
 
 def _curves(patient: Patient, fit: Fit) -> tuple[CurveBand, ...]:
-    measured = dict.fromkeys(m.label for m in patient.measurements)
     end = max(_BEYOND_LAST_SCAN * max(m.end_h for m in patient.measurements), _WEEK_H)
     beyond = max(_BEYOND_LAST_SCAN * max(last_scans_h(patient).values()), _WEEK_H)
     curves = []
-    for label in measured:
-        doses = doses_of(patient.schedule.of_label(label))
-        curves += _bands(patient, fit, doses, _times(end), label, "measured", "MBq")
+    for label, observables, drawn in _measured(fit, _times(end)):
+        by_name = dict(zip(observables, np.moveaxis(drawn, 2, 0), strict=True))
+        by_name = {name: by_name[name] for name in measured_regions(fit)}
+        curves += _bands(patient, by_name, _times(end), label, "measured", "MBq")
     for plan in patient.plans:
         unit = unit_dose(syringe_of(patient, plan))
         doses = unit._replace(activity=MBQ_PER_GBQ * np.asarray(unit.activity))
         unit = "MBq per GBq planned"
+        compiled, parameters = kinetics_of(fit, plan.ligand)
         times = _times(beyond)
-        curves += _bands(patient, fit, doses, times, plan.label, "predicted", unit)
+        drawn = np.moveaxis(predict_curves(compiled, parameters, doses, times), 2, 0)
+        by_name = dict(zip(compiled.system.observables, drawn, strict=True))
+        curves += _bands(patient, by_name, times, plan.label, "predicted", unit)
     return tuple(curves)
+
+
+def _measured(
+    fit: Fit, times: np.ndarray
+) -> Iterator[tuple[str, tuple[str, ...], np.ndarray]]:
+    """Yield each measured label, what is observed, and its curves on an occasion."""
+    for experiment in fit.posterior.experiments:
+        parameters = fit.parameters(experiment.name)
+        found = predict_labels(
+            experiment.compiled, parameters, experiment.schedule, times
+        )
+        for label in dict.fromkeys(m.label for m in experiment.measurements):
+            yield label, experiment.compiled.system.observables, found[label]
 
 
 def _times(end: float) -> np.ndarray:
@@ -102,22 +118,19 @@ def _times(end: float) -> np.ndarray:
 
 def _bands(
     patient: Patient,
-    fit: Fit,
-    doses: Doses,
+    by_name: Mapping[str, np.ndarray],
     times: np.ndarray,
     label: str,
     kind: Literal["measured", "predicted"],
     unit: str,
 ) -> list[CurveBand]:
-    curves = predict_curves(fit.posterior.compiled, fit.parameters(), doses, times)
-    names = fit.posterior.compiled.system.observables
-    by_name = {name: curves[:, :, i] for i, name in enumerate(names)}
-    for group in patient.groups:
-        if set(group.regions) <= set(names):
-            together = [by_name[name] for name in group.regions]
-            by_name[group.name] = np.sum(together, axis=0)
+    of_groups = {
+        group.name: np.sum([by_name[name] for name in group.regions], axis=0)
+        for group in patient.groups
+        if set(group.regions) <= set(by_name)
+    }
     bands = []
-    for name, draws in by_name.items():
+    for name, draws in {**by_name, **of_groups}.items():
         lo95, median, hi95 = np.quantile(draws, (0.025, 0.5, 0.975), axis=0)
         bands.append(CurveBand(name, label, kind, unit, times, median, lo95, hi95))
     return bands

@@ -5,15 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from pkmodels.clinic.measurement_table import FILE_NAME
+from pkmodels.clinic.measurement_units import BLOOD, URINE
 from pkmodels.clinic.patient import Calibration, Patient, Region
 from pkmodels.clinic.patient_toml import FILE_NAME as TOML_NAME
 from pkmodels.clinic.patient_toml import key_of
 from pkmodels.errors import suggest
-from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
+from pkmodels.measurements import Measurement, Quantity, correction_of
 from pkmodels.nuclides import nuclide
 
 # Noise and calibration reach some 10 %; beyond this a unit must be wrong.
 _MOST_OF_WHAT_IS_LEFT = 1.5
+# Judgement: no adult holds less blood (ICRP 89: 5.3 L men, 3.9 L women).
+_LEAST_BLOOD_L = 1.0
 # Within the first hour a kidney region holds urine that leaves it again.
 _URINE_TIME_H = 1.0
 
@@ -50,21 +53,7 @@ def measurement_warnings(patient: Patient) -> Iterator[str]:
     str
         One sentence or two.
     """
-    scans = {(m.start_h, m.end_h) for m in patient.measurements}
-    if len(scans) == 1:
-        yield (
-            "one scan only: the half-lives come from the prior, and the intervals will "
-            "be wide"
-        )
-    for region in patient.regions:
-        times = {m.start_h for m in patient.measurements if m.region == region.name}
-        if not times:
-            yield f"region {region.name} has no measurement and is not fitted"
-        elif len(times) == 1 < len(scans):
-            yield (
-                f"region {region.name} was measured at one time only: its interval "
-                "will be wide"
-            )
+    yield from _few_times(patient)
     calibrated = {calibration.modality for calibration in patient.calibrations}
     for modality in dict.fromkeys(m.modality for m in patient.measurements):
         if modality not in calibrated:
@@ -75,16 +64,44 @@ def measurement_warnings(patient: Patient) -> Iterator[str]:
     yield from _early_kidneys(patient)
 
 
+def _few_times(patient: Patient) -> Iterator[str]:
+    """Tell what was measured too seldom on every occasion to show how it goes on."""
+    scans: dict[str, set[tuple[float, float]]] = defaultdict(set)
+    times: dict[tuple[str, str], set[float]] = defaultdict(set)
+    for m in patient.measurements:
+        occasion = patient.occasion_of(m).name
+        scans[occasion].add((m.start_h, m.end_h))
+        times[m.region, occasion].add(m.start_h)
+    most = max(len(found) for found in scans.values())
+    if most == 1:
+        yield (
+            f"one scan only{' of each occasion' if len(scans) > 1 else ''}: the "
+            "half-lives come from the prior, and the intervals will be wide"
+        )
+    for region in patient.regions:
+        own = [len(found) for (name, _), found in times.items() if name == region.name]
+        if not own:
+            yield f"region {region.name} has no measurement and is not fitted"
+        elif max(own) == 1 < most and region.organ not in (BLOOD, URINE):
+            yield (
+                f"region {region.name} was measured at one time only"
+                f"{' on each occasion' if len(own) > 1 else ''}: its interval "
+                "will be wide"
+            )
+
+
 def _duplicates(patient: Patient) -> Iterator[str]:
     first: dict[tuple[object, ...], Measurement] = {}
     for m in patient.measurements:
         earlier = first.setdefault(
             (m.region, m.label, m.modality, m.start_h, m.end_h), m
         )
-        if earlier is not m:
+        replicates = m.sample is not None and m.sample == earlier.sample
+        if earlier is not m and not replicates:
             yield (
                 f"{m.source}: is a duplicate of {earlier.source} ({m.region}, "
-                f"{m.label}, {m.modality}, {m.start_h:g} to {m.end_h:g} h); remove one"
+                f"{m.label}, {m.modality}, {m.start_h:g} to {m.end_h:g} h); remove "
+                "one, or name in the column sample the sample that both are of"
             )
 
 
@@ -116,26 +133,35 @@ def _calibration_problems(patient: Patient, calibration: Calibration) -> Iterato
             "fraction, as 0.05"
         )
         return
-    measured = _modalities_of_regions(patient)
-    free = {c.modality for c in patient.calibrations if c.cv is None}
-    alone = [
-        region
-        for region, found in measured.items()
-        if calibration.modality in found and not found - free
-    ]
+    alone = _without_scale(patient, calibration.modality)
     if alone:
+        on = "" if len(patient.occasions) == 1 else " on the same occasion"
         yield (
             f'{where} cv: "free" needs another modality, not free, that measures the '
-            f"same region, and there is none for {', '.join(alone)}; measure it so, or "
-            "give cv as a fraction, as 0.05"
+            f"same region{on} (by no SUVmax, and above its limit), and there is none "
+            f"for {', '.join(alone)}; measure it so, or give cv as a fraction, as 0.05"
         )
 
 
-def _modalities_of_regions(patient: Patient) -> dict[str, set[str]]:
-    measured: dict[str, set[str]] = defaultdict(set)
-    for m in patient.measurements:
-        measured[m.region].add(m.modality)
-    return measured
+def _without_scale(patient: Patient, modality: str) -> list[str]:
+    """Return the regions of a free modality that nothing of known scale measured.
+
+    A scan of another ligand tells little of a scale, a limit or a maximum nothing.
+    """
+    free = {c.modality for c in patient.calibrations if c.cv is None}
+    scaled = {
+        (m.region, patient.occasion_of(m).name)
+        for m in patient.measurements
+        if m.modality not in free and not m.below and not m.maximum
+    }
+    return list(
+        dict.fromkeys(
+            m.region
+            for m in patient.measurements
+            if m.modality == modality
+            and (m.region, patient.occasion_of(m).name) not in scaled
+        )
+    )
 
 
 def _limits_without_data(patient: Patient) -> Iterator[str]:
@@ -162,28 +188,39 @@ def _more_than_given(patient: Patient) -> Iterator[str]:
             continue
         left_MBq = _left_of_given_MBq(patient, m)
         if activity_MBq > _MOST_OF_WHAT_IS_LEFT * left_MBq:
+            least = "at least " if m.quantity is Quantity.PER_LITRE else ""
             yield (
-                f"{m.source}, column value: {activity_MBq:.6g} MBq at {m.start_h:g} h "
-                f"is more than decay has left of the {m.label} given by then, "
-                f"{left_MBq:.4g} MBq; mend the unit, the time or "
+                f"{m.source}, column value: {least}{activity_MBq:.6g} MBq at "
+                f"{_when_h(m):g} h is more than decay has left of the {m.label} given "
+                f"by then, {left_MBq:.4g} MBq; mend the unit, the time or "
                 "decay_corrected_to_h"
             )
 
 
 def _physical_MBq(m: Measurement, region: Region) -> float | None:
+    """Return the activity that a value stands for; of blood, the least there is."""
+    if m.below or m.maximum:
+        return None
+    if m.counting is not None:
+        seen = max(m.value - m.counting.background, 0.0)
+        return seen / m.counting.counts_per_s_per_MBq / m.counting.live_time_s
     decay = nuclide(m.label).decay_constant_per_h
-    physical = m.value / decay_correction_factor(
-        m.start_h, m.end_h, m.decay_corrected_to_h, decay
-    )
-    if m.quantity is Quantity.ACTIVITY:
+    physical = m.value / correction_of(m, decay)
+    if m.quantity is Quantity.PER_LITRE:
+        return physical * _LEAST_BLOOD_L
+    if m.quantity is not Quantity.CONCENTRATION:
         return physical
     return None if region.mass_g is None else physical * region.mass_g
+
+
+def _when_h(m: Measurement) -> float:
+    return m.end_h if m.quantity is Quantity.COLLECTED else m.start_h
 
 
 def _left_of_given_MBq(patient: Patient, m: Measurement) -> float:
     decay = nuclide(m.label).decay_constant_per_h
     return sum(
-        a.activity_MBq * math.exp(-decay * max(m.start_h - a.time_h, 0.0))
+        a.activity_MBq * math.exp(-decay * max(_when_h(m) - a.time_h, 0.0))
         for a in patient.schedule.of_label(m.label).administrations
         if a.time_h <= m.end_h
     )
@@ -191,9 +228,9 @@ def _left_of_given_MBq(patient: Patient, m: Measurement) -> float:
 
 def _early_kidneys(patient: Patient) -> Iterator[str]:
     kidneys = {region.name for region in patient.regions if region.organ == "kidney"}
-    starts = [a.time_h for a in patient.schedule.administrations]
     for m in patient.measurements:
-        since = [m.start_h - start for start in starts if m.start_h >= start]
+        given = patient.schedule.of_label(m.label).administrations
+        since = [m.start_h - a.time_h for a in given if m.start_h >= a.time_h]
         if m.region in kidneys and since and min(since) < _URINE_TIME_H:
             yield (
                 f"{m.source}: {m.region} was measured within 1 h of an administration, "

@@ -1,12 +1,11 @@
 """The rows of measurements.csv: read, with every mistake told by line and column."""
 
 import csv
-import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pkmodels.clinic.measurement_cells import COUNTS, READERS
 from pkmodels.errors import InputError, suggest
 
 FILE_NAME = "measurements.csv"
@@ -22,14 +21,16 @@ COLUMNS = (
     "sd",
     "decay_corrected_to_h",
 )
-UNITS = ("MBq", "kBq", "%IA", "kBq/mL", "%IA/g")
+# Those may be left out: blank in every row.
+OPTIONAL_COLUMNS = ("below", "sample", "live_time_s", "background_counts")
 
 _HEADER = ",".join(COLUMNS)
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_REFERENCE_TIME = (
-    "give the time in h that the value is corrected to (0 = start of the first "
-    "administration), or leave it blank for the activity at the time of the scan"
-)
+# Columns that belong to counts, and those that do not.
+_OF_COUNTS = ("live_time_s", "background_counts")
+_NOT_OF_COUNTS = ("sd", "decay_corrected_to_h")
+_SECONDS_PER_HOUR = 3600.0
+# A printed time is rounded: 20 min are 0.333 h.
+_ROUNDED = 1.02
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,21 @@ class MeasurementRow:
     start_h, end_h : float
         Start and end of the acquisition, h, end >= start.
     value : float
-        The value in `unit`, > 0, or 0 with an `sd`.
+        The value in `unit`, > 0, or 0 with an `sd`; of counts a whole number.
     unit : str
-        One of `UNITS`.
+        One of `pkmodels.clinic.measurement_cells.UNITS`.
     sd : float or None
         One standard deviation of the value, in `unit`, > 0; None where blank.
     decay_corrected_to_h : float or None
         Time that the value is decay-corrected to, h; None where blank.
+    below : bool
+        Whether `value` is a limit of quantification that was not reached.
+    sample : str or None
+        Name of the sample that it is a replicate of; None where blank.
+    live_time_s : float or None
+        Of counts: the time of counting less the dead time, s, > 0.
+    background_counts : float or None
+        Of counts: those expected in that time without the region's activity, >= 0.
     """
 
     line: int
@@ -68,6 +77,10 @@ class MeasurementRow:
     unit: str
     sd: float | None
     decay_corrected_to_h: float | None
+    below: bool = False
+    sample: str | None = None
+    live_time_s: float | None = None
+    background_counts: float | None = None
 
 
 def at(line: int, column: str | None = None) -> str:
@@ -156,20 +169,21 @@ def _parse_header(number: int, line: str) -> list[str]:
                 f"{at(number)}: columns are separated by {name}; save the table with "
                 "commas between columns and points in decimals"
             )
-    unknown = [name for name in header if name not in COLUMNS]
+    known = (*COLUMNS, *OPTIONAL_COLUMNS)
+    unknown = [name for name in header if name not in known]
     missing = [name for name in COLUMNS if name not in header]
     problems = [
-        f"{at(number)}: unknown column {name!r}; {suggest(name, COLUMNS)}"
+        f"{at(number)}: unknown column {name!r}; {suggest(name, known)}"
         for name in unknown
     ]
     if missing:
         problems.append(
             f"{at(number)}: missing column {', '.join(missing)}; the header is "
-            f"{_HEADER}, in any order"
+            f"{_HEADER}, in any order, and may have {', '.join(OPTIONAL_COLUMNS)}"
         )
     problems += [
         f"{at(number)}: column {name} is given twice; remove one"
-        for name in COLUMNS
+        for name in known
         if header.count(name) > 1
     ]
     if problems:
@@ -205,7 +219,7 @@ def _parse_row(
     parsed: dict[str, Any] = {}
     for column, cell in zip(header, cells, strict=True):
         try:
-            parsed[column] = _READERS[column](cell.strip())
+            parsed[column] = READERS[column](cell.strip())
         except InputError as error:
             problems.append(f"{at(number, column)}: {error}")
     if len(parsed) < len(header):
@@ -224,77 +238,62 @@ def _row_problems(row: MeasurementRow) -> Iterator[str]:
             f"{at(row.line, 'value')}: found {row.value:g}; a value is above 0, or 0 "
             "with an sd"
         )
-    if row.value == 0 and row.sd is None:
+    if row.value == 0 and row.below:
+        yield f"{at(row.line, 'value')}: found 0 with below = yes; {_LIMIT}"
+    elif row.value == 0 and row.sd is None and row.unit != COUNTS:
         yield (
             f"{at(row.line, 'value')}: found 0 without an sd; give the sd, since 0 "
-            "alone says nothing of how little was there, or leave the row out"
+            "alone says nothing of how little was there; or, with below = yes, the "
+            "limit of quantification; or leave the row out"
         )
     if row.end_h < row.start_h:
         yield (
             f"{at(row.line, 'end_h')}: the end {row.end_h:g} h is before the start "
             f"{row.start_h:g} h; exchange or mend them"
         )
+    yield from _count_problems(row)
 
 
-def _text(text: str) -> str:
-    if not text or not text.isprintable():
-        raise InputError("is blank; give a name" if not text else f"found {text!r}")
-    return text
-
-
-def _unit(text: str) -> str:
-    if text in UNITS:
-        return text
-    if "corr" in text.casefold():
-        raise InputError(
-            f"found {text!r}; the unit is one of {', '.join(UNITS)}, and a correction "
-            f"is told in decay_corrected_to_h: {_REFERENCE_TIME}"
+def _count_problems(row: MeasurementRow) -> Iterator[str]:
+    """Find what does not go with counts, or with anything else."""
+    counted = row.unit == COUNTS
+    for column in _NOT_OF_COUNTS if counted else _OF_COUNTS:
+        if getattr(row, column) is not None:
+            belongs = (
+                f"it belongs to the unit {COUNTS}"
+                if column in _OF_COUNTS
+                else f"{COUNTS} are given as they were counted, uncorrected"
+            )
+            yield f"{at(row.line, column)}: the unit is {row.unit}, and {belongs}"
+    for column in _OF_COUNTS if counted else ():
+        if getattr(row, column) is None:
+            yield (
+                f"{at(row.line, column)}: is blank; {COUNTS} need it: "
+                f"{_COUNTING[column]}"
+            )
+    if not counted:
+        return
+    if row.below:
+        yield (
+            f"{at(row.line, 'below')}: {COUNTS} are never below a limit; give the "
+            "number, 0 included, and leave it blank"
         )
-    raise InputError(f"unknown unit {text!r}; {suggest(text, UNITS)}")
-
-
-def _number(text: str) -> float:
-    if not text:
-        raise InputError("is blank; give a number")
-    if re.fullmatch(r"[+-]?[0-9.]*,[0-9]+([eE][+-]?[0-9]+)?", text):
-        raise InputError(f"found {text!r}; write decimals with a point, not a comma")
-    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
-        return float(text)
-    if re.fullmatch(r"[+-]?(nan|inf|infinity)", text.casefold()) or _NUMBER.fullmatch(
-        text
-    ):
-        raise InputError(f"found {text}; give a finite number, or leave the row out")
-    raise InputError(f"found {text!r}; give a number alone, as 98.56")
-
-
-def _optional_number(text: str) -> float | None:
-    return _number(text) if text else None
-
-
-def _positive_or_blank(text: str) -> float | None:
-    number = _optional_number(text)
-    if number is not None and number <= 0:
-        raise InputError(
-            f"found {number:g}; an sd is above 0; leave it blank to have it estimated"
+    if row.value != round(row.value):
+        yield (
+            f"{at(row.line, 'value')}: found {row.value:g} {COUNTS}; give a whole "
+            "number, before any correction"
         )
-    return number
+    length_s = (row.end_h - row.start_h) * _SECONDS_PER_HOUR * _ROUNDED
+    if row.live_time_s is not None and 0.0 < length_s < row.live_time_s:
+        yield (
+            f"{at(row.line, 'live_time_s')}: found {row.live_time_s:g} s, more than "
+            f"lies between {row.start_h:g} and {row.end_h:g} h; mend one of them"
+        )
 
 
-def _reference(text: str) -> float | None:
-    try:
-        return _optional_number(text)
-    except InputError:
-        raise InputError(f"found {text!r}; {_REFERENCE_TIME}") from None
-
-
-_READERS: dict[str, Callable[[str], object]] = {
-    "region": _text,
-    "label": lambda text: text or None,
-    "modality": _text,
-    "start_h": _number,
-    "end_h": _optional_number,
-    "value": _number,
-    "unit": _unit,
-    "sd": _positive_or_blank,
-    "decay_corrected_to_h": _reference,
+_LIMIT = "give the limit of quantification, above 0, that was not reached"
+_COUNTING = {
+    "live_time_s": "the time of counting less the dead time, s",
+    "background_counts": "those expected in that time without the region's activity, "
+    "0 if there are none",
 }

@@ -1,5 +1,6 @@
 """Whether the model that a patient's file names can answer what it asks."""
 
+import math
 from collections.abc import Iterator
 
 from pkmodels.clinic.patient import Patient
@@ -20,7 +21,10 @@ from pkmodels.errors import ModelError, suggest
 from pkmodels.models.physiology import organ, organs
 from pkmodels.models.values import EXCHANGING_ORGANS
 
-_LIGANDS = {"pentixather": ("pentixather",), "dotatate_pbpk": ("dotatate",)}
+_LIGANDS = {
+    "pentixather": ("pentixather", "pentixafor"),
+    "dotatate_pbpk": ("dotatate",),
+}
 # The range of masses, ug, that the models are written for; judgement, far from both
 # ends of what is given (75 to 300 ug).
 MASS_RANGE_UG = (10.0, 500.0)
@@ -75,12 +79,7 @@ def _saturable_problems(patient: Patient) -> Iterator[str]:
     if not known:
         found = ", ".join(patient.schedule.ligands)
         yield f"{where} describes {', '.join(_LIGANDS[name])}, not {found}"
-    given = patient.schedule.administrations
-    if len(given) != 1:
-        yield (
-            f"{where} is fitted to one administration in this version; the file has "
-            f"{len(given)}: keep one with its measurements, or leave model out"
-        )
+    yield from _occasion_problems(patient)
     if patient.ligand_mass_cv is not None:
         yield (
             f"{FILE_NAME}: [uncertainty] ligand_mass_cv: the model {name} simulates "
@@ -91,10 +90,37 @@ def _saturable_problems(patient: Patient) -> Iterator[str]:
     yield from _region_problems(patient)
     if not known:
         return
-    try:
-        patient_model(patient)
-    except ModelError as error:
-        yield f"{FILE_NAME}: {error}"
+    for ligand in patient.schedule.ligands:
+        try:
+            patient_model(patient, ligand)
+        except ModelError as error:
+            yield f"{FILE_NAME}: {error}"
+            return
+
+
+def _occasion_problems(patient: Patient) -> Iterator[str]:
+    """Find occasions that no fit could be made of."""
+    measured = {patient.occasion_of(m).name for m in patient.measurements}
+    for occasion in patient.occasions:
+        ligands = occasion.schedule.ligands
+        if len(ligands) > 1:
+            yield (
+                f"{FILE_NAME}: occasion {occasion.name!r} gives {' and '.join(ligands)}"
+                ", which would compete for the same receptors: each ligand is fitted "
+                "on an occasion of its own; give them other names"
+            )
+        if occasion.name not in measured:
+            yield (
+                f"{FILE_NAME}: nothing was measured on occasion {occasion.name!r}: "
+                "leave its administration out, or give what was measured"
+            )
+    given = set(patient.schedule.ligands)
+    for number, plan in enumerate(patient.plans, start=1):
+        if plan.ligand not in given:
+            yield (
+                f"{FILE_NAME}: [[plan]] number {number} ligand {plan.ligand!r} was "
+                f"given on no occasion: {suggest(plan.ligand, sorted(given))}"
+            )
 
 
 def _ligand_mass_problems(patient: Patient) -> Iterator[str]:
@@ -188,13 +214,13 @@ def model_warnings(patient: Patient) -> Iterator[str]:
     """
     if not saturates(patient):
         return
-    [given] = patient.schedule.administrations
+    given = patient.schedule.administrations
     for plan in patient.plans:
-        if given.ligand_mass_ug is None or plan.ligand_mass_ug is None:
-            continue
-        ratio = plan.ligand_mass_ug / given.ligand_mass_ug
-        if not 1.0 / _MASS_RATIO <= ratio <= _MASS_RATIO:
+        own = [a.ligand_mass_ug for a in given if a.ligand == plan.ligand]
+        ratios = [plan.ligand_mass_ug / x for x in own if x and plan.ligand_mass_ug]
+        if ratios and not any(1.0 / _MASS_RATIO <= r <= _MASS_RATIO for r in ratios):
+            nearest = min(ratios, key=lambda ratio: abs(math.log(ratio)))
             yield (
-                f"{plan.label} is planned with {ratio:.3g} times the ligand that was "
+                f"{plan.label} is planned with {nearest:.3g} times the ligand that was "
                 "measured: so far from it, what saturates is told by the priors alone"
             )

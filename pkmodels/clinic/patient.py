@@ -4,6 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pkmodels.clinic.joint_data import (
+    MaximumExcess,
+    Occasion,
+    StatedCounting,
+    StatedOverlap,
+    StatedSharing,
+    divide_schedule,
+    occasion_at,
+)
 from pkmodels.decision import History, Quantity
 from pkmodels.dosimetry.s_tables import STable
 from pkmodels.measurements import Measurement
@@ -280,6 +289,21 @@ class Patient:
         Day of the stem-cell transplantation after the therapy.
     files : mapping of str to str
         The text of each file, by name.
+    occasion_names : tuple of str
+        Occasion of each administration, in the order of `schedule`; empty where the
+        file names none: then each ligand is one.
+    sharings : tuple of StatedSharing
+        What parameters of one occasion have to do with the others', where stated.
+    overlaps : tuple of StatedOverlap
+        What lies above and below regions and is counted with them.
+    maximum_excess : tuple of MaximumExcess
+        Of each modality whose values are a region's largest voxel (SUVmax).
+    countings : tuple of StatedCounting
+        Of each modality that gives counts.
+    sample_volume_cv : float or None
+        Relative sd of a sample's volume, which its replicates share.
+    student_t_degrees : float or None
+        Degrees of freedom where values may be outliers; None where noise is normal.
     """
 
     id: str
@@ -311,11 +335,40 @@ class Patient:
     s_table: STable | None
     transplantation_day: float | None
     files: Mapping[str, str]
+    occasion_names: tuple[str, ...] = ()
+    sharings: tuple[StatedSharing, ...] = ()
+    overlaps: tuple[StatedOverlap, ...] = ()
+    maximum_excess: tuple[MaximumExcess, ...] = ()
+    countings: tuple[StatedCounting, ...] = ()
+    sample_volume_cv: float | None = None
+    student_t_degrees: float | None = None
+
+    @property
+    def occasions(self) -> tuple[Occasion, ...]:
+        """Administrations that are solved together, in the order of time."""
+        return divide_schedule(self.schedule, self.occasion_names)
 
     @property
     def sex(self) -> str:
         """Whose S-values are scaled to the patient's masses: male unless stated."""
         return str(self.covariates.get("sex", UNSTATED_SEX))
+
+    def occasion_of(self, item: Measurement) -> Occasion:
+        """Return the occasion that a measurement belongs to.
+
+        Parameters
+        ----------
+        item : Measurement
+            One of `measurements`.
+
+        Returns
+        -------
+        Occasion
+            The last one that had given its label when it was measured.
+        """
+        found = occasion_at(self.occasions, item.label, item.start_h)
+        assert found is not None
+        return found
 
     def regions_of(self, target: str) -> tuple[Region, ...]:
         """Return the region named `target`, or the regions of the group so named.

@@ -96,10 +96,12 @@ def _carrier_free_problem(administration: Administration) -> Iterator[str]:
 
 def _ligand_problems(patient: Patient) -> Iterator[str]:
     given = list(dict.fromkeys(a.ligand for a in patient.schedule.administrations))
-    if len(given) > 1:
+    if len(given) > 1 and not saturates(patient):
         yield (
-            f"{FILE_NAME}: [[administration]] ligand: found {', '.join(given)}; this "
-            "version fits one ligand: make one folder for each"
+            f"{FILE_NAME}: [[administration]] ligand: found {', '.join(given)}; "
+            "organ_exchange fits one ligand, since what two have in common is in no "
+            "parameter of it: name a model of both in [decision], as model = "
+            '"pentixather", or make one folder for each'
         )
     for number, plan in enumerate(patient.plans, start=1):
         if plan.ligand not in given:

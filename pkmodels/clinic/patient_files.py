@@ -7,10 +7,22 @@ from pathlib import Path
 
 from pkmodels.administrations import Administration
 from pkmodels.clinic import measurement_table, patient_toml
+from pkmodels.clinic.joint_checks import (
+    joint_problems,
+    joint_warnings,
+    occasion_problems,
+)
+from pkmodels.clinic.joint_data import (
+    MaximumExcess,
+    StatedCounting,
+    StatedOverlap,
+    StatedSharing,
+)
 from pkmodels.clinic.measurement_checks import (
     measurement_problems,
     measurement_warnings,
 )
+from pkmodels.clinic.measurement_setting import setting_of
 from pkmodels.clinic.measurement_table import MeasurementRow, parse_measurement_rows
 from pkmodels.clinic.measurement_units import convert_rows
 from pkmodels.clinic.own_s_values import own_row_warnings
@@ -30,7 +42,7 @@ from pkmodels.clinic.patient import (
 from pkmodels.clinic.patient_checks import table_problems, table_warnings
 from pkmodels.clinic.patient_format import HistoryTable, PatientFile
 from pkmodels.clinic.patient_models import with_amounts
-from pkmodels.clinic.patient_tables import RegionTable
+from pkmodels.clinic.patient_tables import AdministrationTable, RegionTable
 from pkmodels.clinic.patient_toml import parse_patient_toml
 from pkmodels.decision import History
 from pkmodels.dosimetry.outlines import sphere_diameter, volume_uncertainty
@@ -108,18 +120,19 @@ def _with_measurements(
     folder: Path, patient: Patient, rows: Iterable[MeasurementRow]
 ) -> Patient:
     """Add the measurements and the warnings, or refuse the folder."""
-    problems = list(table_problems(patient))
+    problems = [*table_problems(patient), *occasion_problems(patient)]
     try:
-        measurements = convert_rows(rows, patient.regions, patient.schedule)
+        measurements = convert_rows(rows, setting_of(patient))
     except InputError as error:
         raise _refusal(folder, [*problems, str(error)]) from None
     patient = replace(patient, measurements=measurements)
-    problems += measurement_problems(patient)
+    problems += [*measurement_problems(patient), *joint_problems(patient)]
     if problems:
         raise _refusal(folder, problems)
     warnings = (
         *table_warnings(patient),
         *measurement_warnings(patient),
+        *joint_warnings(patient),
         *own_row_warnings(patient),
     )
     return with_amounts(replace(patient, warnings=warnings))
@@ -236,6 +249,19 @@ def _patient(
             None if tables.transplantation is None else tables.transplantation.day
         ),
         files={name: _decode(content, name) for name, content in files.items()},
+        occasion_names=_occasion_names(tables),
+        sharings=tuple(StatedSharing(**t.model_dump()) for t in tables.sharing),
+        overlaps=_overlaps(tables),
+        maximum_excess=tuple(
+            MaximumExcess(name, t.excess_median, t.excess_log_sd, t.source)
+            for name, t in tables.noise.maximum.items()
+        ),
+        countings=tuple(
+            StatedCounting(name, **table.model_dump())
+            for name, table in tables.counting.items()
+        ),
+        sample_volume_cv=None if tables.samples is None else tables.samples.volume_cv,
+        student_t_degrees=tables.noise.student_t_degrees,
     )
 
 
@@ -251,8 +277,21 @@ def _history(table: HistoryTable) -> History:
 
 
 def _schedule(tables: PatientFile) -> Schedule:
-    given = (Administration(**table.model_dump()) for table in tables.administration)
-    return Schedule(tuple(sorted(given, key=lambda a: a.time_h)))
+    given = (
+        Administration(**table.model_dump(exclude={"occasion"}))
+        for table in _in_order(tables)
+    )
+    return Schedule(tuple(given))
+
+
+def _in_order(tables: PatientFile) -> list[AdministrationTable]:
+    return sorted(tables.administration, key=lambda table: table.time_h)
+
+
+def _occasion_names(tables: PatientFile) -> tuple[str, ...]:
+    """Return each administration's occasion, blank where others only are named."""
+    names = [table.occasion for table in _in_order(tables)]
+    return tuple(name or "" for name in names) if any(names) else ()
 
 
 def _regions(tables: PatientFile) -> tuple[Region, ...]:
@@ -279,6 +318,21 @@ def _mass_cv(table: RegionTable) -> float | None:
         return table.mass_cv
     diameter_mm = sphere_diameter(volume_mL)
     return volume_uncertainty(diameter_mm, table.voxel_mm, table.fwhm_mm)
+
+
+def _overlaps(tables: PatientFile) -> tuple[StatedOverlap, ...]:
+    return tuple(
+        StatedOverlap(
+            modality=modality,
+            region=region,
+            others=dict(table.of),
+            share_median=table.share_median,
+            share_logit_sd=table.share_logit_sd,
+            source=table.source,
+        )
+        for modality, tables_of_regions in tables.overlap.items()
+        for region, table in tables_of_regions.items()
+    )
 
 
 def _calibrations(tables: PatientFile) -> tuple[Calibration, ...]:

@@ -7,6 +7,13 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from pkmodels.clinic.joint_tables import (
+    CountingTable,
+    NoiseTable,
+    Overlaps,
+    SamplesTable,
+    SharingTable,
+)
 from pkmodels.clinic.patient_tables import (
     LONGEST_INFUSION_H,
     AdministrationTable,
@@ -289,16 +296,6 @@ class TransplantationTable(Table):
     )
 
 
-class NoiseTable(Table):
-    """The optional table [noise]."""
-
-    floor: bool = Field(
-        default=False,
-        description="true or false (no quotes): whether every value carries an "
-        "additive noise besides the relative one",
-    )
-
-
 class PatientFile(Table):
     """The whole of patient.toml."""
 
@@ -330,6 +327,23 @@ class PatientFile(Table):
     )
     noise: NoiseTable = Field(
         default_factory=NoiseTable, description="a table [noise] with the key floor"
+    )
+    sharing: list[SharingTable] = Field(
+        default_factory=list,
+        description="a table [[sharing]] for each parameter that is not as the model "
+        "has it between occasions",
+    )
+    overlap: Overlaps = Field(
+        default_factory=dict,
+        description="a table [overlap.MODALITY.REGION] for what is counted with a "
+        "region",
+    )
+    samples: SamplesTable | None = Field(
+        None, description="a table [samples] with the key volume_cv"
+    )
+    counting: dict[Text, CountingTable] = Field(
+        default_factory=dict,
+        description="a table [counting.MODALITY] for values in counts",
     )
     recovery: dict[Text, RecoveryTable] = Field(
         default_factory=dict,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pkmodels.clinic.patient import Patient, Plan, Region
+from pkmodels.errors import ModelError
 from pkmodels.models.physiology import Body, reference_body
 from pkmodels.models.values import LIGANDS
 from pkmodels.units import NMOL_PER_UMOL
@@ -18,6 +19,8 @@ DEFAULT = "organ_exchange"
 SATURABLE = ("pentixather", "dotatate_pbpk")
 MODELS = (DEFAULT, *SATURABLE)
 
+# What is sampled, not outlined.
+SAMPLED = ("blood", "urine")
 # What patient.toml calls one organ or several, and the models' name of all of it.
 _OWN_NAMES = {"kidney": "kidneys", "adrenal": "adrenals"}
 WEIGHT, HEIGHT, HAEMATOCRIT = "body_mass_kg", "height_cm", "haematocrit"
@@ -33,7 +36,10 @@ class PatientModel:
     Parameters
     ----------
     model : Model
-        Observed in the regions that were measured, and nowhere else.
+        Observed in the regions that were measured, organs and samples, and in what the
+        file says lies over them.
+    regions : tuple of str
+        Those that are organs.
     priors : mapping of str to Prior
         Of the parameters that the scans are asked to inform.
     held : mapping of str to Value or Prior
@@ -41,6 +47,7 @@ class PatientModel:
     """
 
     model: "Model"
+    regions: tuple[str, ...]
     priors: Mapping[str, Prior]
     held: Mapping[str, ParameterValue]
 
@@ -48,20 +55,6 @@ class PatientModel:
     def fixed(self) -> dict[str, float]:
         """The numbers at which what is held is held."""
         return typical(self.held)
-
-    @property
-    def uncertain(self) -> dict[str, Prior]:
-        """What is held although it is not known, or differs between patients."""
-        return {n: known for n, known in self.held.items() if isinstance(known, Prior)}
-
-    @property
-    def judged(self) -> dict[str, Value]:
-        """What is held at a number that is a judgement."""
-        return {
-            name: known
-            for name, known in self.held.items()
-            if isinstance(known, Value) and known.certainty is Certainty.JUDGEMENT
-        }
 
 
 def name_of(patient: Patient) -> str:
@@ -142,27 +135,8 @@ def planned_nmol(patient: Patient, plan: Plan) -> float | None:
     return plan.ligand_mass_ug / molar_mass * NMOL_PER_UMOL
 
 
-def given_nmol(patient: Patient) -> float | None:
-    """Return the amount of ligand of the one administration of a saturable model.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-
-    Returns
-    -------
-    float or None
-        nmol; None where the model does not ask, since nothing saturates.
-    """
-    if not saturates(patient):
-        return None
-    [given] = patient.schedule.administrations
-    return given.ligand_nmol
-
-
 def measured_organs(patient: Patient) -> dict[str, str]:
-    """Return the organ of every region that was measured.
+    """Return the organ of every region that was measured; samples are of none.
 
     Parameters
     ----------
@@ -174,10 +148,35 @@ def measured_organs(patient: Patient) -> dict[str, str]:
     dict of str to str
     """
     measured = {m.region for m in patient.measurements}
-    return {r.name: r.organ for r in patient.regions if r.name in measured}
+    return {
+        r.name: r.organ
+        for r in patient.regions
+        if r.name in measured and r.organ not in SAMPLED
+    }
 
 
-def patient_model(patient: Patient) -> PatientModel:
+def measured_samples(patient: Patient) -> dict[str, str]:
+    """Return what every region stands for whose samples were measured.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient.
+
+    Returns
+    -------
+    dict of str to str
+        Name of the region, and ``blood`` or ``urine``.
+    """
+    measured = {m.region for m in patient.measurements}
+    return {
+        r.name: r.organ
+        for r in patient.regions
+        if r.name in measured and r.organ in SAMPLED
+    }
+
+
+def patient_model(patient: Patient, ligand: str) -> PatientModel:
     """Return the saturable model that a patient's file names, for its regions.
 
     Volumes of organs and tumours are the patient's own where the file states masses;
@@ -187,6 +186,8 @@ def patient_model(patient: Patient) -> PatientModel:
     ----------
     patient : Patient
         The patient, whose model is one of `SATURABLE`.
+    ligand : str
+        One of those that it describes.
 
     Returns
     -------
@@ -195,11 +196,22 @@ def patient_model(patient: Patient) -> PatientModel:
     Raises
     ------
     ModelError
-        When a region's organ or name does not fit the model.
+        When a region's organ or name does not fit the model, or something is sampled
+        or lies over a region that it does not show.
     """
     regions = measured_organs(patient)
-    model, values, fitted = _of_library(patient, regions)
-    observables = {name: model.observables[name] for name in regions}
+    model, values, fitted = _of_library(patient, regions, ligand)
+    shown = dict.fromkeys(regions, "") | measured_samples(patient)
+    over = {name for each in patient.overlaps for name in each.others}
+    shown |= {name: name for name in sorted(over - set(shown))}
+    observables = {}
+    for name, own in shown.items():
+        if (own or name) not in model.observables:
+            raise ModelError(
+                f"the model {name_of(patient)} does not show {own or name!r}, of "
+                f"{name!r}: leave it out, or take another model"
+            )
+        observables[name] = model.observables[own or name]
     model = replace(model, observables=observables)
     own = {
         f"volume_{name}": Value(v, "L", "by the patient's file", Certainty.STATED)
@@ -213,11 +225,53 @@ def patient_model(patient: Patient) -> PatientModel:
         assert isinstance(prior, Prior), f"{name} is fitted, so that it has a prior"
         priors[name] = prior
     held = {n: v for n, v in known.items() if n in used and n not in priors}
-    return PatientModel(model, priors, held)
+    return PatientModel(model, tuple(regions), priors, held)
+
+
+def held_uncertain(patient: Patient) -> dict[str, Prior]:
+    """Return what is held although it is not known, or differs between patients.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient, whose model is one of `SATURABLE`.
+
+    Returns
+    -------
+    dict of str to Prior
+        By parameter, of every ligand that was given.
+    """
+    held = _held(patient)
+    return {n: known for n, known in held.items() if isinstance(known, Prior)}
+
+
+def held_judged(patient: Patient) -> dict[str, Value]:
+    """Return what is held at a number that is a judgement.
+
+    Parameters
+    ----------
+    patient : Patient
+        The patient, whose model is one of `SATURABLE`.
+
+    Returns
+    -------
+    dict of str to Value
+        By parameter, of every ligand that was given.
+    """
+    return {
+        name: known
+        for name, known in _held(patient).items()
+        if isinstance(known, Value) and known.certainty is Certainty.JUDGEMENT
+    }
+
+
+def _held(patient: Patient) -> dict[str, ParameterValue]:
+    models = [patient_model(patient, ligand) for ligand in patient.schedule.ligands]
+    return {name: known for model in models for name, known in model.held.items()}
 
 
 def _of_library(
-    patient: Patient, regions: Mapping[str, str]
+    patient: Patient, regions: Mapping[str, str], ligand: str
 ) -> "tuple[Model, dict[str, ParameterValue], tuple[str, ...]]":
     from pkmodels.models import dotatate_pbpk, pentixather
 
@@ -228,11 +282,10 @@ def _of_library(
             dotatate_pbpk.values(regions, body),
             dotatate_pbpk.fitted(regions),
         )
-    ligand = patient.schedule.ligands[0]
     return (
         pentixather.model(regions, ligand),
         pentixather.values(regions, ligand, body),
-        pentixather.fitted(regions),
+        pentixather.fitted(regions, ligand),
     )
 
 

@@ -28,6 +28,7 @@ ORGANS = (
     "intestine",
     "stomach",
     "remainder",
+    "urine",
 )
 
 # The labels whose dose or curve this version can follow in a patient.
@@ -139,6 +140,11 @@ class AdministrationTable(Table):
         gt=0,
         description="the mass of all ligand, labelled or not, in ug, above 0, or "
         "leave the key out when it is unknown",
+    )
+    occasion: Text | None = Field(
+        None,
+        description="the name of an occasion in quotes: administrations of one "
+        "occasion are solved together, and apart from the others",
     )
 
 

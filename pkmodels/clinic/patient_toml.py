@@ -12,12 +12,19 @@ from typing import NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from pkmodels.clinic.joint_tables import (
+    CountingTable,
+    MaximumTable,
+    NoiseTable,
+    OverlapTable,
+    SamplesTable,
+    SharingTable,
+)
 from pkmodels.clinic.patient_format import (
     FORMAT,
     DecisionTable,
     HistoryTable,
     LimitTable,
-    NoiseTable,
     PatientFile,
     PlanTable,
     RadiobiologyTable,
@@ -58,9 +65,25 @@ SCHEMAS: dict[str, type[Table]] = {
     "uncertainty": UncertaintyTable,
     "s_values": STableTable,
     "transplantation": TransplantationTable,
+    "sharing": SharingTable,
+    "overlap": OverlapTable,
+    "samples": SamplesTable,
+    "counting": CountingTable,
+    "noise.maximum": MaximumTable,
 }
-_LISTS = ("administration", "plan", "history", "treatment")
-_NAMED = ("regions", "groups", "calibration", "limits", "recovery", "radiobiology")
+_LISTS = ("administration", "plan", "history", "treatment", "sharing")
+# How many names follow in a table's own, as MODALITY and REGION.
+_NAMES = {
+    "regions": 1,
+    "groups": 1,
+    "calibration": 1,
+    "limits": 1,
+    "recovery": 1,
+    "radiobiology": 1,
+    "counting": 1,
+    "noise.maximum": 1,
+    "overlap": 2,
+}
 
 
 def parse_patient_toml(text: str) -> PatientFile:
@@ -106,15 +129,15 @@ version reads format = "pkmodels-patient/1" only
         raise InputError("\n".join(dict.fromkeys(lines))) from None
 
 
-def key_of(section: str, name: str) -> str:
+def key_of(section: str, *names: str) -> str:
     """Write a named table as the file does.
 
     Parameters
     ----------
     section : str
         First part of the table's name, as ``"limits"``.
-    name : str
-        The second part.
+    *names : str
+        The other parts.
 
     Returns
     -------
@@ -125,8 +148,12 @@ def key_of(section: str, name: str) -> str:
     >>> key_of("limits", "kidneys"), key_of("calibration", "SPECT/CT")
     ('[limits.kidneys]', '[calibration."SPECT/CT"]')
     """
+    return f"[{'.'.join([section, *map(_quoted, names)])}]"
+
+
+def _quoted(name: str) -> str:
     bare = re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None
-    return f"[{section}.{name if bare else json.dumps(name, ensure_ascii=False)}]"
+    return name if bare else json.dumps(name, ensure_ascii=False)
 
 
 def _syntax_problem(text: str, message: str) -> str:
@@ -161,23 +188,21 @@ class _Place(NamedTuple):
 
 def _locate(location: tuple[int | str, ...]) -> _Place:
     head, *rest = (part for part in location if part != "[key]")
-    table, schema = f"[{head}]", SCHEMAS.get(str(head))
-    if schema is None:
+    section = str(head)
+    if section == "noise" and rest[:1] == ["maximum"] and rest[1:]:
+        section, rest = "noise.maximum", rest[1:]
+    schema = SCHEMAS.get(section)
+    if schema is None or not rest:
         return _Place("", PatientFile, str(head))
-    if head in _LISTS:
-        table = f"[[{head}]]"
-    if head in (*_LISTS, *_NAMED):
-        if not rest:
-            return _Place("", PatientFile, str(head))
-        first = rest.pop(0)
-        table = (
-            f"{table} number {first + 1}"
-            if isinstance(first, int)
-            else key_of(str(head), first)
-        )
-    elif not rest:
-        return _Place("", PatientFile, str(head))
-    return _Place(table, schema, str(rest[0]) if rest else None)
+    if section in _LISTS:
+        number, *keys = rest
+        table = f"[[{section}]] number {int(number) + 1}"
+    elif section in _NAMES:
+        names, keys = rest[: _NAMES[section]], rest[_NAMES[section] :]
+        table = key_of(section, *map(str, names))
+    else:
+        table, keys = f"[{section}]", rest
+    return _Place(table, schema, str(keys[0]) if keys else None)
 
 
 def _problem(details: ErrorDetails) -> str:

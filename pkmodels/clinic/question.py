@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
+from pkmodels.clinic.occasions import build_experiments
 from pkmodels.clinic.patient import Calibration as StatedCalibration
 from pkmodels.clinic.patient import Patient, Recovery, Region
-from pkmodels.clinic.patient_models import measured_organs, patient_model, saturates
 from pkmodels.decision import draws_needed
 from pkmodels.dosimetry.outlines import (
     RecoveryCurve,
@@ -14,22 +13,24 @@ from pkmodels.dosimetry.outlines import (
     recover,
     sphere_diameter,
 )
-from pkmodels.exact import ExactSystem, compile_exactly
-from pkmodels.fitting.experiments import Experiment, alone
-from pkmodels.fitting.observations import Calibration, Outline, arrange, floor_name
+from pkmodels.fitting.observations import (
+    Calibration,
+    Outline,
+    Overlap,
+    arrange,
+    floor_name,
+)
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.sampling import CHAINS, CHUNK
 from pkmodels.measurements import Quantity
-from pkmodels.models import organ_exchange, values
-from pkmodels.saturable import SaturableSystem, compile_saturable
-from pkmodels.system import assemble
+from pkmodels.models import values
 from pkmodels.values import (
     Certainty,
     Prior,
-    PriorSet,
     half_normal,
     log_normal,
     log_sd_of_cv,
+    logit_normal,
 )
 
 _USUAL_DRAWS_PER_CHAIN = 2000
@@ -38,9 +39,7 @@ _SATURABLE_DRAWS_PER_CHAIN = 500
 # The report's tables and figures stay quick with so many.
 _MOST_DRAWS_PER_CHAIN = 8000
 _SPARE_DRAWS = 1.3
-
-# The one occasion of most patients.
-_ONLY = "dosimetry"
+_UNITS = {Quantity.CONCENTRATION: "MBq/g", Quantity.PER_LITRE: "MBq/L"}
 
 # Relative standard error of a safe activity that is fine enough.
 MONTE_CARLO_LIMIT = 0.01
@@ -60,13 +59,14 @@ def build_posterior(patient: Patient) -> Posterior:
     """
     measured = {m.region for m in patient.measurements}
     regions = [region for region in patient.regions if region.name in measured]
-    compiled, priors = _kinetics(patient)
+    experiments, table = build_experiments(patient)
     calibrations = [_calibration(stated) for stated in patient.calibrations]
-    only = Experiment(_ONLY, compiled, patient.schedule, patient.measurements)
     return Posterior(
-        experiments=(only,),
-        table=alone(only, priors),
-        observations=arrange([only], calibrations, *outlines_of(patient)),
+        experiments=experiments,
+        table=table,
+        observations=arrange(
+            experiments, calibrations, *outlines_of(patient), _overlaps(patient)
+        ),
         masses={
             r.name: log_normal(
                 r.mass_g,
@@ -85,29 +85,32 @@ def build_posterior(patient: Patient) -> Posterior:
         noise_floor=_noise_floors(patient),
         floor_everywhere=patient.noise_floor,
         minimum_noise=values.MINIMUM_NOISE.value,
+        student_t_degrees=patient.student_t_degrees,
+        maximum_excess={
+            each.modality: log_normal(
+                each.median, each.log_sd, "", each.source, Certainty.STATED
+            )
+            for each in patient.maximum_excess
+        },
     )
 
 
-def _kinetics(patient: Patient) -> tuple[ExactSystem | SaturableSystem, PriorSet]:
-    """Return the compiled model that the file names, and the priors of what varies."""
-    planned = any(plan.duration_h > 0.0 for plan in patient.plans)
-    form = patient.schedule.form
-    form = replace(form, infusions=form.infusions or planned)
-    ligand = patient.schedule.ligands[0]
-    if saturates(patient):
-        chosen = patient_model(patient)
-        compiled = compile_saturable(
-            chosen.model,
-            ligand,
-            tuple(chosen.priors),
-            chosen.fixed,
-            infusions=form.infusions,
+def _overlaps(patient: Patient) -> list[Overlap]:
+    """Return what lies over regions, as the file states it."""
+    return [
+        Overlap(
+            each.modality,
+            each.region,
+            each.others,
+            logit_normal(
+                each.share_median,
+                each.share_logit_sd,
+                each.source,
+                Certainty.STATED,
+            ),
         )
-        return compiled, PriorSet(chosen.priors, {})
-    organs = measured_organs(patient)
-    model = organ_exchange.model(tuple(organs))
-    priors = organ_exchange.priors(ligand, organs)
-    return compile_exactly(assemble(model, form)), priors
+        for each in patient.overlaps
+    ]
 
 
 def outlines_of(patient: Patient) -> tuple[list[Outline], list[tuple[str, float]]]:
@@ -189,8 +192,7 @@ def _noise_floors(patient: Patient) -> dict[str, Prior]:
         # A value of 0 has a stated sd, which then sets the scale.
         size = item.value if item.value > 0.0 else (item.sd or 0.0)
         largest[name] = max(size, largest.get(name, 0.0))
-        concentration = item.quantity is Quantity.CONCENTRATION
-        units[name] = "MBq/g" if concentration else "MBq"
+        units[name] = _UNITS.get(item.quantity, "MBq")
     return {
         name: half_normal(
             share.value * value, units[name], share.source, share.certainty

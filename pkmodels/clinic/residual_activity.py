@@ -1,19 +1,20 @@
 """Residual activity: what is left of a label at a later time, and its dose rate."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice, mass_effects
 from pkmodels.clinic.dose_weights import combine, weigh
+from pkmodels.clinic.occasions import kinetics_of, measured_regions
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.plans import mass_changes
 from pkmodels.clinic.result_dosimetry import Residual
 from pkmodels.clinic.result_records import summarize
 from pkmodels.clinic.syringes import syringe_of, unit_dose
-from pkmodels.exact import Doses, doses_of
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.prediction import predict_curves
+from pkmodels.fitting.prediction import predict_curves, predict_labels
 from pkmodels.nuclides import nuclide
 from pkmodels.units import MBQ_PER_GBQ
 
@@ -51,16 +52,12 @@ def at_transplantation(
     unit = unit_dose(syringe_of(patient, plan))
     doses = unit._replace(activity=given_MBq * np.asarray(unit.activity))
     effects = mass_effects(patient, fit) if mass_changes(patient, plan) else {}
-    return _residual(
-        patient,
-        fit,
-        assessment,
-        plan.label,
-        doses,
-        given_MBq,
-        day * _HOURS_PER_DAY,
-        effects,
-    )
+    at_h = day * _HOURS_PER_DAY
+    compiled, parameters = kinetics_of(fit, plan.ligand)
+    curves = predict_curves(compiled, parameters, doses, np.array([at_h]))
+    left = dict(zip(compiled.system.observables, curves[:, 0].T, strict=True))
+    when = _When(given_MBq, np.zeros(1), np.array([given_MBq]), at_h)
+    return _residual(patient, assessment, plan.label, left, when, effects)
 
 
 def left_over(
@@ -86,50 +83,62 @@ def left_over(
     if not starts:
         return {}
     found = {}
+    at_h = min(starts)
     for label in patient.schedule.labels:
-        schedule = patient.schedule.of_label(label)
-        given_MBq = sum(
-            a.activity_MBq for n, a in patient.schedule.labelled if n == label
-        )
-        found[label] = _residual(
-            patient,
-            fit,
-            assessment,
-            label,
-            doses_of(schedule),
-            given_MBq,
-            min(starts),
-            {},
-        )
+        given = patient.schedule.of_label(label).administrations
+        activity = np.array([a.activity_MBq for a in given])
+        begun = np.array([a.time_h for a in given])
+        when = _When(float(activity.sum()), begun, activity, at_h)
+        left = _left_of(fit, label, at_h)
+        found[label] = _residual(patient, assessment, label, left, when, {})
     return found
+
+
+def _left_of(fit: Fit, label: str, at_h: float) -> dict[str, np.ndarray]:
+    """Return what each region holds of a label, of all occasions together, MBq."""
+    total = {name: np.zeros(1) for name in measured_regions(fit)}
+    for experiment in fit.posterior.experiments:
+        if label not in experiment.schedule.labels:
+            continue
+        compiled, parameters = experiment.compiled, fit.parameters(experiment.name)
+        found = predict_labels(
+            compiled, parameters, experiment.schedule, np.array([at_h])
+        )[label][:, 0]
+        for name, draws in zip(compiled.system.observables, found.T, strict=True):
+            if name in total:
+                total[name] = total[name] + draws
+    return total
+
+
+@dataclass(frozen=True)
+class _When:
+    """What was given (MBq in all, and each dose with its time, h), and when to look."""
+
+    given_MBq: float
+    begun_h: np.ndarray
+    activity_MBq: np.ndarray
+    at_h: float
 
 
 def _residual(
     patient: Patient,
-    fit: Fit,
     assessment: Assessment,
     label: str,
-    doses: Doses,
-    given_MBq: float,
-    after_h: float,
+    found: Mapping[str, np.ndarray],
+    when: _When,
     effects: Mapping[str, np.ndarray],
 ) -> Residual:
     decay = nuclide(label).decay_constant_per_h
-    since = after_h - np.asarray(doses.start_h)
-    bound = float(np.sum(np.asarray(doses.activity) * np.exp(-decay * since)))
-    curves = predict_curves(
-        fit.posterior.compiled, fit.parameters(), doses, np.array([after_h])
-    )
-    names = fit.posterior.compiled.system.observables
-    left = np.where(curves[:, 0, :] < _NOTHING_MBQ, 0.0, curves[:, 0, :])
-    activity = dict(zip(names, left.T, strict=True))
-    rate, missing = _marrow_rate(patient, assessment, label, activity, effects)
+    since = when.at_h - when.begun_h
+    bound = float(np.sum(when.activity_MBq * np.exp(-decay * since)))
+    left = {n: np.where(x < _NOTHING_MBQ, 0.0, x) for n, x in found.items()}
+    rate, missing = _marrow_rate(patient, assessment, label, left, effects)
     return Residual(
         label=label,
         after_h=float(np.max(since)),
-        of_MBq=given_MBq,
+        of_MBq=when.given_MBq,
         bound_MBq=bound,
-        measured_MBq={name: summarize(draws) for name, draws in activity.items()},
+        measured_MBq={name: summarize(draws) for name, draws in left.items()},
         marrow_mGy_per_h=None if rate is None else summarize(_MGY_PER_GY * rate),
         missing=missing,
     )

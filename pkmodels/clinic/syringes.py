@@ -6,7 +6,7 @@ import numpy as np
 
 from pkmodels.administrations import Administration
 from pkmodels.clinic.patient import Patient, Plan
-from pkmodels.clinic.patient_models import given_nmol, planned_nmol
+from pkmodels.clinic.patient_models import planned_nmol, saturates
 from pkmodels.exact import Doses
 from pkmodels.nuclides import nuclide
 
@@ -65,7 +65,8 @@ def syringe_given(patient: Patient, label: str, given: Administration) -> Syring
     -------
     Syringe
     """
-    return Syringe(given.ligand, label, given.duration_h, given_nmol(patient))
+    nmol = given.ligand_nmol if saturates(patient) else None
+    return Syringe(given.ligand, label, given.duration_h, nmol)
 
 
 def unit_dose(syringe: Syringe) -> Doses:

@@ -200,7 +200,7 @@ def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> N
     from pkmodels.clinic.figure_data import curves_table
     from pkmodels.clinic.report import write_report
     from pkmodels.clinic.summary_csv import summary_table
-    from pkmodels.fitting.fit import to_tree
+    from pkmodels.fitting.trees import to_tree
 
     with ExitStack() as stack:
         # They are renamed in the reverse order: result.json last.

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pkmodels.dosimetry.absorbed_fractions import solid_organ_y90, tumour
+from pkmodels.dosimetry.decay_energies import energy_of_chain
 from pkmodels.dosimetry.mass_scaling import (
     SValue,
     Uncertainty,
@@ -21,6 +22,7 @@ from pkmodels.dosimetry.s_rows import (
 from pkmodels.dosimetry.s_tables import opendose_table, organ_table
 from pkmodels.errors import InputError, suggest
 from pkmodels.nuclides import nuclide
+from pkmodels.units import GY_G_PER_MEV_MBQ_H
 from pkmodels.values import Certainty, Value
 
 __all__ = [
@@ -131,7 +133,8 @@ def known_s_values(
     -------
     tuple of SValue
         The user's, then OpenDose's, then OLINDA-type and judgements, then what is
-        derived for Y-90 and for tumours.
+        derived for Y-90 and for tumours. Of Ga-68, whose diagnostic activities give an
+        organ some mGy, a bound: all energy, photons too, stays in the organ.
 
     Raises
     ------
@@ -163,6 +166,8 @@ def known_s_values(
     if target == "tumour":
         sphere = tumour(label)
         found += [sphere] if sphere is not None else []
+    if label == "Ga-68" and not found:
+        found.append(_bound(target, label))
     return tuple(found)
 
 
@@ -341,6 +346,21 @@ def _own_rows(
                 "side='left' or side='right', or a row for 'kidney'"
             )
     return []
+
+
+def _bound(organ: str, label: str) -> SValue:
+    """Return S = (E_electron + E_photon) / m, more than any organ's self-dose."""
+    energy = energy_of_chain(label)
+    size = GY_G_PER_MEV_MBQ_H * (energy.electron_MeV + energy.photon_MeV)
+    return SValue(
+        organ=organ,
+        label=label,
+        terms=((size, 1.0),),
+        uncertainties=(),
+        certainty=Certainty.JUDGEMENT,
+        source="a bound above the self-dose: all energy of ICRP 107, photons too, is "
+        "absorbed where the decay is",
+    )
 
 
 def _kidney_y90(lutetium: SValue) -> SValue:

@@ -1,0 +1,184 @@
+"""Distributions that PyMC lacks or derives no finite slope of: limits and counts."""
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+
+# More extra variance than mean^2 / 1e10 only is told from Poisson's without rounding.
+_MOST_ALPHA = 1e10
+
+
+def log_probability_below(
+    limit: Any, centre: Any, spread: Any, degrees: float | None
+) -> Any:
+    """Return ln P(y < limit) of residuals y, normal or Student's t.
+
+    Parameters
+    ----------
+    limit, centre, spread : (n,) PyTensor vectors
+        The limit, and the location and scale of y; the location is infinite where it
+        could not be solved.
+    degrees : float or None
+        Of Student's t; None for the normal distribution.
+
+    Returns
+    -------
+    (n,) PyTensor vector
+        With finite derivatives far into either tail; -inf where the location is
+        infinite.
+
+    Examples
+    --------
+    >>> one = pt.constant([1.0]), pt.constant([1.0]), pt.constant([2.0])
+    >>> log_probability_below(*one, None).eval().round(4)  # ln 0.5
+    array([-0.6931])
+    """
+    finite = pt.isfinite(centre)
+    z: Any = (limit - pt.switch(finite, centre, limit)) / spread
+    if degrees is None:
+        # Each branch is kept where it is finite, or its derivative would be no number.
+        low: Any = pt.minimum(z, -1.0)
+        high: Any = pt.maximum(z, -1.0)
+        tail: Any = pt.log(pt.erfcx(-low / np.sqrt(2.0)) / 2.0) - low**2 / 2.0
+        bulk = pt.log1p(-pt.erfc(high / np.sqrt(2.0)) / 2.0)
+        found = pt.switch(z < -1.0, tail, bulk)
+    else:
+        # A plain number would be taken in single precision.
+        freedom, half = np.array(degrees), np.array(degrees / 2.0)
+        root: Any = pt.sqrt(z**2 + freedom)
+        # (z + root) / (2 root) without cancellation where z is far below 0.
+        share = pt.switch(z < 0.0, freedom / (root - pt.minimum(z, 0.0)), z + root) / (
+            2.0 * root
+        )
+        found = pt.log(pt.betainc(half, half, share))
+    return pt.switch(finite, found, -np.inf)
+
+
+def draw_censored(
+    centre: np.ndarray,
+    spread: np.ndarray,
+    limit: np.ndarray,
+    rng: np.random.Generator | None = None,
+    size: Any = None,
+    *,
+    degrees: float | None,
+) -> np.ndarray:
+    """Draw values, those below the limit as the limit.
+
+    Parameters
+    ----------
+    centre, spread, limit : arrays
+        Location and scale of the values, and the limit.
+    rng : numpy.random.Generator
+        Repeats the draws.
+    size : tuple of int, optional
+        Of the result.
+    degrees : float or None
+        Of Student's t; None for the normal distribution.
+
+    Returns
+    -------
+    array
+
+    Examples
+    --------
+    >>> one = np.zeros(10_000), np.ones(10_000), np.full(10_000, 1.0)
+    >>> drawn = draw_censored(*one, rng=np.random.default_rng(0), degrees=None)
+    >>> round(float((drawn == 1.0).mean()), 2)  # P(z < 1)
+    0.84
+    """
+    generator = np.random.default_rng(rng)
+    shape = (
+        np.broadcast_shapes(np.shape(centre), np.shape(limit)) if size is None else size
+    )
+    unit = (
+        generator.standard_normal(shape)
+        if degrees is None
+        else generator.standard_t(degrees, shape)
+    )
+    return np.maximum(centre + spread * unit, limit)
+
+
+def log_count_probability(counts: Any, mean: Any, extra: Any) -> Any:
+    """Return ln P of counts: Poisson, or negative-binomial with extra variance.
+
+    With alpha = mean^2 / extra,
+    P(N) = Gamma(N + alpha) / (N! Gamma(alpha)) (alpha / (alpha + mean))^alpha
+    (mean / (alpha + mean))^N; Poisson's in the limit of no extra variance.
+
+    Parameters
+    ----------
+    counts : (n,) PyTensor vector
+        N, whole, >= 0.
+    mean : (n,) PyTensor vector
+        Of the counts; infinite where it could not be solved.
+    extra : (n,) PyTensor vector
+        Variance less the mean, >= 0.
+
+    Returns
+    -------
+    (n,) PyTensor vector
+        -inf where the mean is infinite.
+
+    Examples
+    --------
+    >>> one = pt.constant([3]), pt.constant([2.0]), pt.constant([0.0])
+    >>> log_count_probability(*one).eval().round(4)  # ln(8/6) - 2
+    array([-1.7123])
+    """
+    finite = pt.isfinite(mean)
+    mean = pt.switch(finite, mean, 1.0)
+    scattered = finite & (extra * _MOST_ALPHA > mean**2)
+    safe: Any = pt.switch(scattered, extra, 1.0)
+    known: Any = pt.switch(scattered, mean, 1.0)
+    alpha = known**2 / safe
+    negative_binomial = (
+        pt.gammaln(counts + alpha)
+        - pt.gammaln(alpha)
+        - pt.gammaln(counts + 1.0)
+        - alpha * pt.log1p(known / alpha)
+        - counts * pt.log1p(alpha / known)
+    )
+    # 0 counts of a mean of 0 are certain.
+    positive = pt.switch(mean > 0.0, mean, 1.0)
+    some = pt.switch(mean > 0.0, counts * pt.log(positive), -np.inf)
+    poisson = pt.switch(pt.eq(counts, 0), 0.0, some) - mean - pt.gammaln(counts + 1.0)
+    found = pt.switch(scattered, negative_binomial, poisson)
+    return pt.switch(finite, found, -np.inf)
+
+
+def draw_counts(
+    mean: np.ndarray,
+    extra: np.ndarray,
+    rng: np.random.Generator | None = None,
+    size: Any = None,
+) -> np.ndarray:
+    """Draw counts, as `log_count_probability` has them.
+
+    Parameters
+    ----------
+    mean, extra : arrays
+        Mean, and variance less the mean.
+    rng : numpy.random.Generator
+        Repeats the draws.
+    size : tuple of int, optional
+        Of the result.
+
+    Returns
+    -------
+    array of int
+
+    Examples
+    --------
+    >>> drawn = draw_counts(np.full(10_000, 100.0), np.full(10_000, 300.0),
+    ...                     rng=np.random.default_rng(0))
+    >>> round(float(drawn.mean())), round(float(drawn.var()), -2)
+    (100, 400.0)
+    """
+    generator = np.random.default_rng(rng)
+    mean, extra = np.broadcast_arrays(mean, extra)
+    scattered = extra * _MOST_ALPHA > mean**2
+    shape = np.where(scattered, mean**2 / np.where(scattered, extra, 1.0), 1.0)
+    gamma = generator.gamma(shape, mean / shape, size=size)
+    return generator.poisson(np.where(scattered, gamma, mean), size=size)

@@ -1,0 +1,300 @@
+"""PyMC's own samplers, nutpie and NumPyro agree with ours on a model of build_model.
+
+Each mean and each 2.5, 50 and 97.5 % quantile of each sampler is compared with a closed
+form or quadrature where there is one, else with the other samplers together, in
+Monte-Carlo standard errors by ArviZ; limits are two-sided and of all comparisons of one
+problem together.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import arviz as az
+import jax.numpy as jnp
+import numpy as np
+import pymc as pm
+import pytest
+import simulators
+import xarray as xr
+from scipy.stats import norm
+from test_calibration import patient_of
+
+from pkmodels.administrations import Administration
+from pkmodels.clinic.question import build_posterior
+from pkmodels.definition import Model
+from pkmodels.fitting import worked_example
+from pkmodels.fitting.experiments import Experiment, alone
+from pkmodels.fitting.fit import fit
+from pkmodels.fitting.observations import arrange
+from pkmodels.fitting.operations import solved_rows
+from pkmodels.fitting.posterior import Posterior, build_model
+from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
+from pkmodels.models.blocks import binding
+from pkmodels.reactions import flow
+from pkmodels.saturable import compile_saturable
+from pkmodels.schedule import Schedule
+from pkmodels.symbols import amounts, parameters, receptors
+from pkmodels.values import Certainty, PriorSet, log_normal
+
+pytestmark = pytest.mark.slow
+
+DRAWS, LEVELS = 1000, (0.025, 0.5, 0.975)
+# All comparisons of one problem together are wrong this often by chance.
+FAMILY = 1e-3
+Sampled = Mapping[str, np.ndarray]  # (4, n_draws) by name of the parameter
+Truth = Mapping[str, tuple[float, ...]]  # mean and quantiles
+
+
+def by_pymc(model: pm.Model, **options: Any) -> xr.DataTree:
+    with model:
+        return pm.sample(
+            DRAWS,
+            tune=1000,
+            chains=4,
+            random_seed=1,
+            target_accept=0.95,
+            progressbar=False,
+            quiet=True,
+            compute_convergence_checks=False,
+            **options,
+        )
+
+
+SAMPLERS: dict[str, Callable[[pm.Model], xr.DataTree]] = {
+    "PyMC": lambda model: by_pymc(model, nuts_sampler="pymc", cores=1),
+    "nutpie": lambda model: by_pymc(model, nuts_sampler="nutpie", backend="jax"),
+    "NumPyro": lambda model: by_pymc(
+        model, nuts_sampler="numpyro", nuts={"chain_method": "vectorized"}
+    ),
+}
+
+
+def flat(variables: Mapping[str, Any], names: list[str]) -> Sampled:
+    """Return each element of some variables by its own name."""
+    found = {}
+    for name in names:
+        array = np.asarray(variables[name])
+        array = array.reshape(*array.shape[:2], -1)
+        found |= {f"{name} {i}": array[..., i] for i in range(array.shape[-1])}
+    return found
+
+
+def samples_of(model: pm.Model, own: Mapping[str, Any]) -> dict[str, Sampled]:
+    names = [str(variable.name) for variable in model.free_RVs]
+    found = {"own": flat(own, names)}
+    for sampler, draw in SAMPLERS.items():
+        tree = draw(model)
+        assert int(tree["sample_stats"]["diverging"].sum()) == 0, sampler
+        found[sampler] = flat(tree["posterior"], names)
+    return found
+
+
+def summary(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and quantiles of (n_chains, n_draws) draws, and their errors."""
+    assert float(az.rhat(draws)) < 1.01
+    values = [draws.mean(), *np.quantile(draws, LEVELS)]
+    errors = [az.mcse(draws, method="mean")]
+    errors += [az.mcse(draws, method="quantile", prob=level) for level in LEVELS]
+    return np.array(values), np.array(errors, dtype=float)
+
+
+def assert_agreement(found: Mapping[str, Sampled], truth: Truth | None = None) -> None:
+    names = list(found["own"])
+    count = len(found) * len(names) * (1 + len(LEVELS))
+    limit = norm.isf(FAMILY / (2.0 * count))
+    for name in names:
+        summaries = {s: summary(draws[name]) for s, draws in found.items()}
+        for sampler, (values, errors) in summaries.items():
+            if truth is not None:
+                others, theirs = np.array(truth[name]), np.zeros(len(values))
+            else:
+                rest = [found[s][name] for s in found if s != sampler]
+                others, theirs = summary(np.concatenate(rest))
+            z = (values - others) / np.hypot(errors, theirs)
+            assert (np.abs(z) < limit).all(), (sampler, name, z, limit)
+
+
+# Rows that are linear in three unknowns: the posterior is normal.
+DESIGN = np.array([[1.0, 0.5, 0.0], [0.2, 1.0, 1.0], [0.0, 0.3, -1.0], [1.0, 1.0, 1.0]])
+MEASURED, NOISE, PRIOR_SD = np.array([1.0, 2.0, -0.5, 2.5]), 0.3, 1.5
+
+
+def linear_rows(design: np.ndarray) -> Callable[[Any], Any]:
+    return lambda x: design @ x
+
+
+def linear_model() -> pm.Model:
+    with pm.Model() as model:
+        x = pm.Normal("x", 0.0, PRIOR_SD, shape=3)
+        rows = solved_rows(linear_rows, (DESIGN,))(x)
+        pm.Normal("y", rows, NOISE, observed=MEASURED)
+    return model
+
+
+def own_draws(model: pm.Model) -> Mapping[str, np.ndarray]:
+    sampler = compile_sampler(model, target_acceptance=0.95)
+    size = sum(np.size(value) for value in model.initial_point().values())
+    problem = Problem({}, (), np.zeros(size), np.full(size, 0.5))
+    return draw_posterior(sampler, problem, seed=2, draws_per_chain=DRAWS).variables
+
+
+def linear_truth() -> Truth:
+    precision = DESIGN.T @ DESIGN / NOISE**2 + np.eye(3) / PRIOR_SD**2
+    covariance = np.linalg.inv(precision)
+    mean = covariance @ DESIGN.T @ MEASURED / NOISE**2
+    return {
+        f"x {i}": (mean[i], *norm.ppf(LEVELS, mean[i], np.sqrt(covariance[i, i])))
+        for i in range(3)
+    }
+
+
+def test_all_agree_with_a_closed_form() -> None:
+    model = linear_model()
+    assert_agreement(samples_of(model, own_draws(model)), linear_truth())
+
+
+@pytest.mark.parametrize("context", ["spawn", "forkserver"])
+def test_pymcs_chains_run_in_processes_of_their_own(context: str) -> None:
+    """The operation and its compiled system are rebuilt there, from their pickle."""
+    for model, truth in ((linear_model(), linear_truth()), (receptor_model(), None)):
+        with model:
+            tree = pm.sample(
+                500,
+                tune=500,
+                chains=2,
+                cores=2,
+                mp_ctx=context,
+                nuts_sampler="pymc",
+                random_seed=1,
+                progressbar=False,
+                quiet=True,
+                compute_convergence_checks=False,
+            )
+        if truth is None:
+            assert np.isfinite(tree["posterior"]["expected"].values).all()
+            continue
+        for i in range(3):
+            mean, _, _, high = truth[f"x {i}"]
+            draws = tree["posterior"]["x"].values[..., i]
+            error = float(az.mcse(draws, method="mean"))
+            assert abs(draws.mean() - mean) < 4.0 * error
+            assert (draws < high).mean() == pytest.approx(0.975, abs=0.03)
+
+
+SCANS_H = np.array([1.0, 4.0, 24.0, 48.0, 96.0, 168.0])
+
+
+def two_phases(times: np.ndarray) -> Callable[[Any], Any]:
+    def rows(log_values: Any) -> Any:
+        fast, slow, rate, slower = jnp.exp(log_values)
+        return fast * jnp.exp(-rate * times) + slow * jnp.exp(-slower * times)
+
+    return rows
+
+
+def test_all_agree_on_a_bi_exponential() -> None:
+    truth = np.log([60.0, 40.0, 0.2, 0.01])
+    generator = np.random.default_rng(7)
+    exact = np.asarray(two_phases(SCANS_H)(truth))
+    values = np.log(exact) + 0.1 * generator.standard_normal(SCANS_H.size)
+    with pm.Model() as model:
+        x = pm.Normal("x", truth, 0.7, shape=4)
+        rows: Any = solved_rows(two_phases, (SCANS_H,))(x)
+        pm.Normal("y", pm.math.log(rows), 0.1, observed=values)
+    assert_agreement(samples_of(model, own_draws(model)))
+
+
+def test_all_agree_on_a_patient(tmp_path: Path) -> None:
+    simulated = simulators.simulate(5)
+    posterior = build_posterior(patient_of(tmp_path, simulated, 0.0))
+    fitted = fit(posterior, seed=2, draws_per_chain=DRAWS)
+    assert_agreement(samples_of(build_model(posterior), fitted.draws.variables))
+
+
+@lru_cache(maxsize=1)
+def receptor_posterior() -> Posterior:
+    """Ligand that is cleared, and bound by few sites that take it in."""
+    free, bound, inside = amounts("free bound inside", unit="nmol")
+    (site,) = receptors("site", unit="nmol")
+    (on,) = parameters("on", unit="L/(nmol h)")
+    off, cleared, taken, released = parameters("off cleared taken released", unit="1/h")
+    (volume,) = parameters("volume", unit="L")
+    (sites,) = parameters("sites", unit="nmol")
+    model = Model(
+        "few sites",
+        (
+            *binding("b", free, site, bound, volume=volume, k_on=on, k_off=off),
+            flow("clearance", free, None, cleared * free),
+            flow("uptake", bound, inside, taken * bound),
+            flow("release", inside, None, released * inside),
+        ),
+        {"intravenous": free},
+        {"tumour": bound + inside},
+        start={site: sites},
+    )
+    fixed = {"on": 2.0, "off": 0.5, "cleared": 0.5, "volume": 5.0, "taken": 0.1}
+    varied = ("sites", "released")
+    compiled = compile_saturable(model, "x", varied, fixed, infusions=False)
+    example = worked_example.experiment().measurements[0]
+    scans = tuple(
+        replace(example, region="tumour", start_h=time, end_h=time, value=value)
+        for time, value in ((4.0, 9.5), (24.0, 9.8), (72.0, 5.1), (120.0, 2.9))
+    )
+    dose = Administration(0.0, 0.0, "x", "Lu-177", 100.0, ligand_nmol=20.0)
+    only = Experiment("therapy", compiled, Schedule((dose,)), scans)
+    priors = {
+        "sites": log_normal(3.0, 0.8, "nmol", "made up", Certainty.JUDGEMENT),
+        "released": log_normal(0.01, 0.8, "1/h", "made up", Certainty.JUDGEMENT),
+    }
+    return replace(
+        worked_example.posterior(),
+        experiments=(only,),
+        table=alone(only, PriorSet(priors, {})),
+        observations=arrange([only], []),
+    )
+
+
+def receptor_model() -> pm.Model:
+    return build_model(receptor_posterior())
+
+
+def test_all_agree_on_a_saturable_system() -> None:
+    fitted = fit(receptor_posterior(), seed=2, draws_per_chain=DRAWS)
+    assert_agreement(samples_of(receptor_model(), fitted.draws.variables))
+
+
+def test_all_agree_with_quadrature_where_the_prior_says_most() -> None:
+    """One scan only: its half-life, and the noise, of which it tells next to nothing.
+
+    Typed again: T ~ log-normal(60 h, 1), b ~ half-normal(0.1), ln y ~ Normal(ln f, s),
+    s^2 = b^2 + 0.01^2, f = 100 exp(-(ln 2 / T + lambda) 24), y = 70.
+    """
+    whole = worked_example.posterior()
+    only = worked_example.experiment()
+    only = replace(only, measurements=only.measurements[:1])
+    posterior = replace(whole, experiments=(only,), observations=arrange([only], []))
+    decay = np.log(2.0) / (6.647 * 24.0)
+    log_half_life = np.linspace(np.log(60.0) - 6.0, np.log(60.0) + 6.0, 2001)[:, None]
+    log_noise = np.linspace(np.log(0.1) - 12.0, np.log(0.1) + 1.8, 1401)[None, :]
+    half_life, noise = np.exp(log_half_life), np.exp(log_noise)
+    mean = np.log(100.0) - (np.log(2.0) / half_life + decay) * 24.0
+    density = norm.logpdf(log_half_life, np.log(60.0), 1.0)
+    density = density - 0.5 * (noise / 0.1) ** 2 + log_noise
+    density = density + norm.logpdf(np.log(70.0), mean, np.hypot(noise, 0.01))
+    weight = np.exp(density - density.max())
+    truth = {}
+    for name, values, marginal in (
+        ("kinetics 0", half_life[:, 0], weight.sum(axis=1)),
+        ("relative_noise 0", noise[0], weight.sum(axis=0)),
+    ):
+        # The grid's ends hold nothing; a cell's mass lies about its middle.
+        total = np.cumsum(marginal) - 0.5 * marginal
+        quantiles = np.interp(LEVELS, total / marginal.sum(), values)
+        truth[name] = ((marginal * values).sum() / marginal.sum(), *quantiles)
+    fitted = fit(posterior, seed=2, draws_per_chain=4 * DRAWS)
+    assert_agreement(
+        samples_of(build_model(posterior), fitted.draws.variables), truth
+    )
