@@ -18,7 +18,7 @@ LIMITS = {
     "effective size of the tails": 400.0,
     "weight outside the importance draws": 2.0,
     "claimed over forward efficiency": 3.0,
-    "difference of log evidence": 0.5,
+    "log evidence missed": 0.5,
     "diverging trajectories": 0.1,
     "weight of a mode": 5.0,
     "relative error of a variance": 0.1,
@@ -36,7 +36,7 @@ _REMEDIES = {
     "weight outside the importance draws": "mass lies where no importance draw fell",
     "claimed over forward efficiency": "the posterior's own particles have far larger "
     "weights than the importance draws",
-    "difference of log evidence": "particles and importance draws found different mass",
+    "log evidence missed": "the particles found mass that the importance draws did not",
     "diverging trajectories": "the posterior is much narrower in some places than in "
     "others, as a ridge or a funnel is",
     "relative error of a variance": "a variance hangs on mass far away that few draws "
@@ -186,6 +186,8 @@ def certify(evidence: Evidence) -> Certificate:
     With w the posterior over proposal density and Z its mean, the share of effective
     draws is Z^2 / mean(w^2) by the importance draws (claimed), and Z over the mean of w
     at the posterior's particles (forward): a proposal that misses mass claims more.
+    Particles that lag behind find too little evidence, which says nothing of the
+    importance draws: only too much counts.
 
     Parameters
     ----------
@@ -218,7 +220,7 @@ def certify(evidence: Evidence) -> Certificate:
         _excess(e),
         claimed_efficiency(e.log_weights, e.n_draws, e.log_evidence)
         / forward_efficiency(e.particle_log_weights, e.log_evidence),
-        abs(e.particle_log_evidence - e.log_evidence),
+        e.particle_log_evidence - e.log_evidence,
         float(np.mean(~(e.energy_errors < ENERGY_LIMIT))),
         _largest(e.mode_log_weights) - e.log_evidence,
         _largest(e.variance_errors),

@@ -10,6 +10,8 @@ from pkmodels.exact import ExactSystem
 from pkmodels.fitting.likelihood import shared_factors
 from pkmodels.fitting.observations import Observations
 from pkmodels.fitting.operations import solved_rows
+from pkmodels.fitting.stacks import Readout
+from pkmodels.label_courses import LabelCourse
 from pkmodels.saturable import SaturableSystem
 
 CALIBRATION, RECOVERY, MASS = "calibration", "recovery", "mass"
@@ -94,9 +96,9 @@ def row_means(compiled: Kinetics, seen: Observations) -> Callable[..., Any]:
     def means(*vectors: Any) -> Any:
         own = dict(zip(compiled, vectors, strict=True))
         parts = []
-        for course in seen.courses:
-            system, values = compiled[course.experiment], own[course.experiment]
-            activities = system.solve(values, course.doses, course.times_h)
+        for readout in seen.readouts:
+            system, values = compiled[readout.experiment], own[readout.experiment]
+            activities = _activities(system, values, readout)
             parts.append((activities @ system.observe(values).T).ravel())
         stack = jnp.concatenate(parts)
         of_regions = jnp.sum(seen.weight * stack[seen.node], axis=1)
@@ -106,6 +108,16 @@ def row_means(compiled: Kinetics, seen: Observations) -> Callable[..., Any]:
         return jnp.concatenate([of_regions, of_others])
 
     return means
+
+
+def _activities(
+    system: ExactSystem | SaturableSystem, values: Any, readout: Readout
+) -> Any:
+    """Return what each amount holds of each label, (..., n_times, n_amounts), MBq."""
+    if isinstance(readout.given, LabelCourse):
+        assert isinstance(system, SaturableSystem)
+        return system.solve_labels(values, readout.given, readout.times_h)
+    return system.solve(values, readout.given, readout.times_h)
 
 
 def _scale(

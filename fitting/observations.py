@@ -8,7 +8,7 @@ import numpy as np
 from pkmodels.errors import InputError, suggest
 from pkmodels.fitting.experiments import Experiment
 from pkmodels.fitting.noise import Noise, arrange_noise
-from pkmodels.fitting.stacks import LabelCourse, Overlap, stack_rows
+from pkmodels.fitting.stacks import Overlap, Readout, stack_rows
 from pkmodels.measurements import Measurement, Quantity, correction_of
 from pkmodels.nuclides import nuclide
 from pkmodels.values import Certainty, Prior, log_normal
@@ -88,7 +88,7 @@ class Observations:
     ----------
     measurements : tuple of Measurement
         What the rows are, experiment after experiment.
-    courses : tuple of LabelCourse
+    readouts : tuple of Readout
         Every label of every experiment that was measured. Their activities, each
         (n_times, n_observables of the experiment) row by row, follow one another in one
         vector: the stack.
@@ -131,7 +131,7 @@ class Observations:
     """
 
     measurements: tuple[Measurement, ...]
-    courses: tuple[LabelCourse, ...]
+    readouts: tuple[Readout, ...]
     node: np.ndarray
     weight: np.ndarray
     overlaps: tuple[tuple[str, Prior], ...]
@@ -195,7 +195,7 @@ def arrange(
     Examples
     --------
     >>> from pkmodels.fitting import worked_example
-    >>> arrange([worked_example.experiment()], []).courses[0].times_h.tolist()
+    >>> arrange([worked_example.experiment()], []).readouts[0].times_h.tolist()
     [24.0, 72.0, 120.0]
     """
     for experiment in experiments:
@@ -217,7 +217,7 @@ def arrange(
     floors = tuple(dict.fromkeys(floor_name(m) for m in measurements))
     return Observations(
         measurements=measurements,
-        courses=stack.courses,
+        readouts=stack.readouts,
         node=stack.node,
         weight=stack.weight,
         overlaps=stack.overlaps,

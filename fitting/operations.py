@@ -21,13 +21,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.mode import optdb
 from pytensor.gradient import DisconnectedType, grad_not_implemented
-from pytensor.graph import Apply, FunctionGraph, Op
+from pytensor.graph.basic import Apply
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import GraphRewriter
-from pytensor.link.jax.dispatch import jax_funcify
+from pytensor.link.jax.dispatch.basic import jax_funcify
 
 from pkmodels.errors import ModelError
 
@@ -44,7 +45,7 @@ class Recipe:
     Parameters
     ----------
     build : callable
-        ``build(*arguments) -> function`` with ``function(*vectors) -> (n_rows,)``, which
+        ``build(*arguments) -> function`` with ``function(*vectors) -> (n_rows,)`` that
         JAX can trace. A function of a module, so that another process finds it.
     arguments : tuple
         What can be pickled: values, compiled systems, arrays.
@@ -125,17 +126,15 @@ class SolvedRows(Op):
         inputs = _vectors(vectors)
         return Apply(self, inputs, [_rows(self.recipe, inputs)])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
         """Calculate the rows."""
         _refuse_fork()
-        outputs[0][0] = np.array(self.recipe.compiled(*inputs))
+        output_storage[0][0] = np.array(self.recipe.compiled(*inputs))
 
-    def pullback(
-        self, inputs: Sequence[Any], outputs: Sequence[Any], gradients: Sequence[Any]
-    ) -> list[Any]:
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> Any:
         """Return g' J for each vector."""
-        _, *jacobians = SolvedRowsAndSlopes(self.recipe)(*inputs, return_list=True)
-        return [gradients[0] @ jacobian for jacobian in jacobians]
+        both: Any = SolvedRowsAndSlopes(self.recipe)(*inputs, return_list=True)
+        return [cotangents[0] @ jacobian for jacobian in both[1:]]
 
 
 class SolvedRowsAndSlopes(Op):
@@ -161,18 +160,16 @@ class SolvedRowsAndSlopes(Op):
         jacobians = [pt.TensorType("float64", shape=shape)() for shape in shapes]
         return Apply(self, inputs, [rows, *jacobians])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
         """Calculate rows and Jacobians."""
         _refuse_fork()
         found = self.recipe.compiled_slopes(*inputs)
-        for place, array in zip(outputs, found, strict=True):
+        for place, array in zip(output_storage, found, strict=True):
             place[0] = np.array(array)
 
-    def pullback(
-        self, inputs: Sequence[Any], outputs: Sequence[Any], gradients: Sequence[Any]
-    ) -> list[Any]:
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> Any:
         """Return g' J for each vector; a Jacobian has no derivative of its own."""
-        rows, *jacobians = gradients
+        rows, *jacobians = cotangents
         if any(not isinstance(g.type, DisconnectedType) for g in jacobians):
             reason = "a solve has no second derivatives: use differences of gradients"
             return [
@@ -214,6 +211,7 @@ def solved_rows(
     ...     return lambda rate: jnp.exp(-rate[0] * times)
     >>> rate = pt.vector("rate", shape=(1,))
     >>> rows = solved_rows(decays, (np.array([1.0, 2.0]),))(rate)
+    >>> import pytensor
     >>> slope = pt.grad(rows.sum(), rate)  # - e^-1 - 2 e^-2
     >>> both = pytensor.function([rate], [rows, slope], mode="FAST_COMPILE")
     >>> print(*(array.round(3) for array in both(np.ones(1))))
@@ -254,14 +252,17 @@ def _refuse_fork() -> None:
         )
 
 
-@jax_funcify.register(SolvedRows)
-def _(op: SolvedRows, **_: Any) -> Callable[..., Any]:
+def _rows_in_jax(op: Any, **_: Any) -> Any:
     return op.recipe.function
 
 
-@jax_funcify.register(SolvedRowsAndSlopes)
-def _(op: SolvedRowsAndSlopes, **_: Any) -> Callable[..., Any]:
+def _slopes_in_jax(op: Any, **_: Any) -> Any:
     return op.recipe.slopes
+
+
+_in_jax: Any = jax_funcify  # which claims never to return
+_in_jax.register(SolvedRows, _rows_in_jax)
+_in_jax.register(SolvedRowsAndSlopes, _slopes_in_jax)
 
 
 class OneSolve(GraphRewriter):

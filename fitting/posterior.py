@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -318,10 +319,9 @@ def form_of(posterior: Posterior) -> str:
     arrays += [seen.overlap, seen.other_node, seen.other_weight]
     arrays += [seen.mass, seen.mass_exponent, seen.recovery]
     arrays += [seen.modality, seen.floor, posterior.additive]
-    for course in seen.courses:
-        parts.append(f"{course.label} of {course.experiment}")
-        doses = [field for field in course.doses if field is not None]
-        arrays += [*doses, course.times_h]
+    for readout in seen.readouts:
+        parts.append(f"{readout.labels} of {readout.experiment}")
+        arrays += [*jax.tree.leaves(readout.given), readout.times_h]
     parts += [repr(np.asarray(array).tolist()) for array in arrays]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

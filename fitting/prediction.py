@@ -178,10 +178,10 @@ def predict_curves(
     --------
     >>> from pkmodels.fitting import worked_example
     >>> example = worked_example.posterior()
-    >>> [measured] = example.observations.courses
+    >>> [measured] = example.observations.readouts
     >>> draws = np.array([[50.0], [60.0]])  # biological half-life, h
     >>> times = np.array([24.0, 72.0])
-    >>> curves = predict_curves(example.compiled, draws, measured.doses, times)
+    >>> curves = predict_curves(example.compiled, draws, measured.given, times)
     >>> curves[:, :, 0].round(2)
     array([[64.6 , 26.96],
            [68.28, 31.83]])

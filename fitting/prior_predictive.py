@@ -15,7 +15,7 @@ from pkmodels.fitting.posterior import (
     measured_data,
     parameter_draws,
 )
-from pkmodels.fitting.prediction import predict_curves
+from pkmodels.fitting.prediction import predict_labels
 from pkmodels.fitting.rows import draw_rows
 from pkmodels.fitting.sampling import Draws
 from pkmodels.fitting.targets import target_of
@@ -72,17 +72,16 @@ class PriorPredictive:
             When the label was not measured in that experiment.
         """
         own = self.posterior.experiment(experiment)
-        courses = self.posterior.observations.courses
-        found = [c for c in courses if (c.experiment, c.label) == (own.name, label)]
-        if not found:
-            known = sorted(c.label for c in courses if c.experiment == own.name)
+        known = dict.fromkeys(m.label for m in own.measurements)
+        if label not in known:
             raise InputError(
                 f"no label {label!r} was measured in experiment {own.name!r}: known "
                 f"are {', '.join(known)}"
             )
-        draws = _as_chain(self.variables)
-        parameters = parameter_draws(self.posterior, draws, own.name)
-        return predict_curves(own.compiled, parameters, found[0].doses, times_h)
+        parameters = parameter_draws(
+            self.posterior, _as_chain(self.variables), own.name
+        )
+        return predict_labels(own.compiled, parameters, own.schedule, times_h)[label]
 
 
 def draw_prior_predictive(

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 from pymc.pytensorf import reseed_rngs
+from pytensor.compile.maker import function
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomType
+from pytensor.tensor.type import tensor
 
 # Terms of the logarithm of a value, and those of a limit that was not reached.
 LOG, BELOW = "log_value", "_below"
@@ -43,14 +44,10 @@ def term_rows(model: pm.Model) -> dict[str, np.ndarray]:
     """
     names = [str(variable.name) for variable in model.observed_RVs]
     found = {name: model.coords.get(f"{name}_row") for name in names}
-    return {
-        name: np.asarray(rows) for name, rows in found.items() if rows is not None
-    }
+    return {name: np.asarray(rows) for name, rows in found.items() if rows is not None}
 
 
-def log_likelihoods(
-    model: pm.Model, variables: Mapping[str, np.ndarray]
-) -> np.ndarray:
+def log_likelihoods(model: pm.Model, variables: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return ln of the density of each measured value, under each draw.
 
     It is the density of the value itself: of a log-normal row ln p(ln y) - ln y, so
@@ -150,9 +147,7 @@ def _evaluated(
     given = {name: named[name] for name in variables if name in named}
     count = len(next(iter(variables.values())))
     many = {
-        name: pytensor.tensor.tensor(
-            name, dtype=v.type.dtype, shape=(count, *v.type.shape)
-        )
+        name: tensor(name, dtype=v.type.dtype, shape=(count, *v.type.shape))
         for name, v in given.items()
     }
     replaced: Any = {given[name]: many[name] for name in given}
@@ -164,12 +159,11 @@ def _evaluated(
     ]
     if seed is not None:
         reseed_rngs(generators, seed)
-    function = pytensor.function(
+    evaluate = function(
         list(many.values()), graphs, mode="FAST_COMPILE", on_unused_input="ignore"
     )
-    found = function(*(np.asarray(variables[name], dtype=float) for name in many))
-    shapes = [(count, *graph.type.shape[-1:]) for graph in graphs]
+    found: Any = evaluate(*(np.asarray(variables[name], dtype=float) for name in many))
     return [
         np.array(np.broadcast_to(part, (count, np.shape(part)[-1])), dtype=float)
-        for part, _ in zip(found, shapes, strict=True)
+        for part in found
     ]

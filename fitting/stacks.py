@@ -9,8 +9,10 @@ import numpy as np
 from pkmodels.errors import InputError, suggest
 from pkmodels.exact import Doses, doses_of
 from pkmodels.fitting.experiments import Experiment
+from pkmodels.label_courses import LabelCourse
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.nuclides import nuclide
+from pkmodels.saturable import SaturableSystem
 from pkmodels.schedule import Schedule
 from pkmodels.values import Family, Prior
 
@@ -18,22 +20,25 @@ _FRAME_NODES = 8
 
 
 @dataclass(frozen=True)
-class LabelCourse:
-    """One label of one experiment: its doses, and when its activity is needed.
+class Readout:
+    """Labels of one experiment that one solve shows, and when they are needed.
 
     Parameters
     ----------
-    experiment, label : str
+    experiment : str
         Which.
-    doses : Doses
-        All doses of the label.
+    labels : tuple of str
+        Those that the solve shows, in its order.
+    given : Doses or LabelCourse
+        All doses of the only label; or all that was given, where ligand matters and was
+        given several times.
     times_h : (n_times,) array
         Times, ascending, h.
     """
 
     experiment: str
-    label: str
-    doses: Doses
+    labels: tuple[str, ...]
+    given: Doses | LabelCourse
     times_h: np.ndarray
 
 
@@ -86,10 +91,9 @@ class Stack:
 
     Parameters
     ----------
-    courses : tuple of LabelCourse
-        Every label of every experiment that was measured. Their activities, each
-        (n_times, n_observables of the experiment) row by row, follow one another in one
-        vector: the stack.
+    readouts : tuple of Readout
+        All that is solved. Their activities, each (n_labels, n_times, n_observables of
+        the experiment) row by row, follow one another in one vector: the stack.
     node, weight : (n, n_nodes) arrays
         Places in the stack, and the weight of each: of a frame, its quadrature; of what
         was collected, its start and its end.
@@ -101,7 +105,7 @@ class Stack:
         Places and weights of what lies over the region.
     """
 
-    courses: tuple[LabelCourse, ...]
+    readouts: tuple[Readout, ...]
     node: np.ndarray
     weight: np.ndarray
     overlaps: tuple[tuple[str, Prior], ...]
@@ -135,20 +139,22 @@ def stack_rows(
     --------
     >>> from pkmodels.fitting import worked_example
     >>> found = stack_rows([worked_example.experiment()])
-    >>> found.courses[0].times_h.tolist(), found.node.tolist()
+    >>> found.readouts[0].times_h.tolist(), found.node.tolist()
     ([24.0, 72.0, 120.0], [[0], [1], [2]])
     """
     by_row = {(o.modality, o.region): o for o in overlaps}
     names = [overlap.name for overlap in overlaps]
-    courses: list[LabelCourse] = []
+    readouts: list[Readout] = []
+    offset = 0
     own: list[tuple[np.ndarray, np.ndarray]] = []
     others: list[tuple[np.ndarray, np.ndarray]] = []
     overlap: list[int] = []
     for experiment in experiments:
         observables = experiment.compiled.system.observables
-        offset = sum(len(c.times_h) * _width(c, experiments) for c in courses)
-        added, places, frames = _courses(experiment, offset)
-        courses += added
+        added, places, frames = _readouts(experiment, offset)
+        readouts += added
+        sizes = (len(each.labels) * len(each.times_h) for each in added)
+        offset += len(observables) * sum(sizes)
         for item, place, (_, weight) in zip(
             experiment.measurements, places, frames, strict=True
         ):
@@ -160,7 +166,7 @@ def stack_rows(
     node, weight = _padded(own)
     other_node, other_weight = _padded(others)
     return Stack(
-        courses=tuple(courses),
+        readouts=tuple(readouts),
         node=node,
         weight=weight,
         overlaps=tuple((o.name, o.prior) for o in overlaps),
@@ -170,28 +176,44 @@ def stack_rows(
     )
 
 
-def _width(course: LabelCourse, experiments: Sequence[Experiment]) -> int:
-    [experiment] = [e for e in experiments if e.name == course.experiment]
-    return len(experiment.compiled.system.observables)
-
-
-def _courses(
+def _readouts(
     experiment: Experiment, offset: int
-) -> tuple[list[LabelCourse], list[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]:
-    """Return an experiment's courses, and each row's places of its first observable."""
+) -> tuple[list[Readout], list[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]:
+    """Return an experiment's solves, and each row's places of its first observable."""
     items, width = experiment.measurements, len(experiment.compiled.system.observables)
     frames = [nodes_of(item, experiment.schedule) for item in items]
     places: dict[int, np.ndarray] = {}
-    courses = []
-    for label in dict.fromkeys(item.label for item in items):
-        rows = [i for i, item in enumerate(items) if item.label == label]
+    readouts = []
+    for labels in _solved_together(experiment):
+        rows = [i for i, item in enumerate(items) if item.label in labels]
         times = np.unique(np.concatenate([frames[i][0] for i in rows]))
         for i in rows:
-            places[i] = offset + np.searchsorted(times, frames[i][0]) * width
-        doses = doses_of(experiment.schedule.of_label(label))
-        courses.append(LabelCourse(experiment.name, label, doses, times))
-        offset += len(times) * width
-    return courses, [places[i] for i in range(len(items))], frames
+            first = labels.index(items[i].label) * len(times)
+            at = first + np.searchsorted(times, frames[i][0])
+            places[i] = offset + at * width
+        given = _given(experiment, labels)
+        readouts.append(Readout(experiment.name, labels, given, times))
+        offset += len(labels) * len(times) * width
+    return readouts, [places[i] for i in range(len(items))], frames
+
+
+def _solved_together(experiment: Experiment) -> list[tuple[str, ...]]:
+    """Return the labels of each solve: all at once where doses act on one another."""
+    if _acts_on_the_next(experiment):
+        return [experiment.schedule.labels]
+    return [(n,) for n in dict.fromkeys(m.label for m in experiment.measurements)]
+
+
+def _acts_on_the_next(experiment: Experiment) -> bool:
+    several = len(experiment.schedule.administrations) > 1
+    return several and isinstance(experiment.compiled, SaturableSystem)
+
+
+def _given(experiment: Experiment, labels: tuple[str, ...]) -> Doses | LabelCourse:
+    if _acts_on_the_next(experiment):
+        assert isinstance(experiment.compiled, SaturableSystem)
+        return experiment.compiled.given(experiment.schedule)
+    return doses_of(experiment.schedule.of_label(labels[0]))
 
 
 def nodes_of(item: Measurement, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 
 from pkmodels.errors import SolveError
 from pkmodels.fitting.importance import resample
-from pkmodels.fitting.mixtures import EDGE, Mixture, draw, log_density
+from pkmodels.fitting.mixtures import EDGE, Mixture, draw, fit_mixture, log_density
 
 # Effective share of the particles that a step to the next temperature may leave.
 _SHARE = 0.5
@@ -18,8 +18,8 @@ _FIRST_SHARE = 0.25
 _MOST_STEPS = 200
 # Length of a difference, 2.38 / sqrt(2 n) (ter Braak 2006), and how much of it at least.
 _LENGTH, _SHORTEST = 2.38, 0.3
-# Degrees of freedom of what a particle is moved to anywhere.
-_FREEDOM = 5.0
+# Degrees of freedom, and parts, of the mixture by which a particle moves to anywhere.
+_FREEDOM, _PARTS = 5.0, 4
 # One step in so many goes the whole way between two particles: to another mode.
 _WHOLE_WAY = 0.1
 _JITTER = 1e-3
@@ -68,7 +68,7 @@ def temper(
 
     Each step raises the power of the likelihood until the effective share of the
     particles is a half, resamples, and moves every particle several times: anywhere
-    under a t distribution fitted to the particles, and by differences of two of them.
+    under a mixture of t fitted to the particles, and by differences of two of them.
     Each half is moved by what the other half knows, so that the moves are exact.
 
     Parameters
@@ -130,8 +130,8 @@ def temper(
             now.log_evidence + total - float(np.log(len(gain))),
         )
         last = power == 1.0
-        for move in range(2 * moves if last else moves):
-            now = _moved(evaluate, now, generator, anywhere=move % 2 == 0)
+        wanted = 2 * moves if last else moves
+        now = _moved(evaluate, now, wanted, generator, [*seed, step, 1])
         if last:
             return now
         share = _SHARE
@@ -210,45 +210,50 @@ def _next_power(now: Particles, share: float) -> float:
 def _moved(
     evaluate: Evaluate,
     now: Particles,
+    moves: int,
     generator: np.random.Generator,
-    *,
-    anywhere: bool,
+    seed: list[int],
 ) -> Particles:
-    order = generator.permutation(len(now.x))
-    halves = np.array_split(order, 2)
-    for own, other in (halves, halves[::-1]):
-        x, odds = (_anywhere if anywhere else _differences)(
-            now.x[own], now.x[other], generator
-        )
-        log_prior, density = evaluate(x)
-        old = now.log_prior[own] + now.power * now.log_likelihood[own]
-        with np.errstate(invalid="ignore"):
-            new = log_prior + now.power * (density - log_prior)
-        taken = np.log(generator.random(len(own))) < new - old + odds
-        places = own[taken]
-        arrays = [a.copy() for a in (now.x, now.log_prior, now.log_density)]
-        for array, moved in zip(arrays, (x, log_prior, density), strict=True):
-            array[places] = moved[taken]
-        x, log_prior, density = arrays
-        now = replace(now, x=x, log_prior=log_prior, log_density=density)
+    """Return particles after some moves, every other one to anywhere."""
+    halves = np.array_split(generator.permutation(len(now.x)), 2)
+    fits = [fit_mixture(now.x[half], _PARTS, _FREEDOM, seed) for half in halves]
+    for move in range(moves):
+        for own, other, fitted in zip(halves, halves[::-1], fits[::-1], strict=True):
+            if move % 2 == 0:
+                x, odds = _anywhere(now.x[own], fitted, generator)
+            else:
+                x, odds = _differences(now.x[own], now.x[other], generator)
+            now = _taken(evaluate, now, own, x, odds, generator)
     return now
 
 
+def _taken(
+    evaluate: Evaluate,
+    now: Particles,
+    own: np.ndarray,
+    x: np.ndarray,
+    odds: np.ndarray,
+    generator: np.random.Generator,
+) -> Particles:
+    """Return particles after some were moved, by Metropolis and Hastings' rule."""
+    log_prior, density = evaluate(x)
+    old = now.log_prior[own] + now.power * now.log_likelihood[own]
+    with np.errstate(invalid="ignore"):
+        new = log_prior + now.power * (density - log_prior)
+    taken = np.log(generator.random(len(own))) < new - old + odds
+    arrays = [a.copy() for a in (now.x, now.log_prior, now.log_density)]
+    for array, moved in zip(arrays, (x, log_prior, density), strict=True):
+        array[own[taken]] = moved[taken]
+    places, log_prior, density = arrays
+    return replace(now, x=places, log_prior=log_prior, log_density=density)
+
+
 def _anywhere(
-    own: np.ndarray, others: np.ndarray, generator: np.random.Generator
+    own: np.ndarray, fitted: Mixture, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return draws of a t distribution as wide as the others, and their odds."""
-    size = own.shape[1]
-    covariance = np.atleast_2d(np.cov(others.T))
-    spread = np.maximum(np.sqrt(np.diag(covariance)), 1e-12)
-    covariance += np.diag((1e-4 * spread) ** 2)
-    fitted = Mixture(
-        np.ones(1),
-        others.mean(axis=0)[None],
-        np.linalg.cholesky(covariance)[None],
-        _FREEDOM,
-    )
-    x = draw(fitted, generator.uniform(EDGE, 1.0 - EDGE, (len(own), size + 2)))
+    """Return draws of a mixture, and their odds."""
+    uniforms = generator.uniform(EDGE, 1.0 - EDGE, (len(own), own.shape[1] + 2))
+    x = draw(fitted, uniforms)
     return x, log_density(fitted, own) - log_density(fitted, x)
 
 

@@ -20,8 +20,8 @@ def to_tree(fit: Fit, *, prior: PriorPredictive | None = None) -> xr.DataTree:
     """Return the fit as an ArviZ tree.
 
     All terms of the likelihood share one variable ``value`` over ``row``, so that
-    ``az.loo``, ``az.compare`` and the predictive plots need no names. Its log-likelihood
-    is of the value itself, in its unit; see `pkmodels.fitting.rows`.
+    ``az.loo``, ``az.compare`` and the predictive plots need no names. Its
+    log-likelihood is of the value itself, in its unit; see `pkmodels.fitting.rows`.
 
     Parameters
     ----------

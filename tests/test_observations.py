@@ -9,12 +9,12 @@ import pytest
 
 from pkmodels.administrations import Administration
 from pkmodels.errors import InputError
-from pkmodels.exact import compile_exactly
+from pkmodels.exact import Doses, compile_exactly
 from pkmodels.fitting.experiments import Experiment
 from pkmodels.fitting.observations import (
     Calibration,
-    LabelCourse,
     Observations,
+    Readout,
     arrange,
 )
 from pkmodels.measurements import Measurement, Quantity
@@ -58,8 +58,8 @@ def arranged(
     return arrange([Experiment("first", compiled, schedule, scans)], calibrations)
 
 
-def times_of(seen: Observations, label: str) -> LabelCourse:
-    (found,) = (course for course in seen.courses if course.label == label)
+def times_of(seen: Observations, label: str) -> Readout:
+    (found,) = (each for each in seen.readouts if each.labels == (label,))
     return found
 
 
@@ -68,8 +68,8 @@ def predicted(
 ) -> np.ndarray:
     """Return each row's prediction from the true curve of its label."""
     stacked = [
-        np.repeat(curves[course.label](course.times_h), len(OBSERVABLES))
-        for course in seen.courses
+        np.repeat(curves[course.labels[0]](course.times_h), len(OBSERVABLES))
+        for course in seen.readouts
     ]
     activities = np.concatenate(stacked)[seen.node]
     return seen.factor * np.sum(seen.weight * activities, axis=1)
@@ -162,14 +162,15 @@ def test_frames_and_instants_of_two_labels_keep_their_own_curves() -> None:
         replace(SCAN, label="Ga-68", start_h=52.0, end_h=52.0),
     )
     seen = arranged(*scans, schedule=schedule)
-    assert [course.label for course in seen.courses] == ["Lu-177", "Ga-68"]
+    assert [course.labels[0] for course in seen.readouts] == ["Lu-177", "Ga-68"]
     np.testing.assert_allclose(seen.weight.sum(axis=1), 1.0, rtol=1e-14)
     found = predicted(seen, {"Lu-177": lambda t: t, "Ga-68": lambda t: 1000.0 + t})
     np.testing.assert_allclose(found, [24.0, 1051.25, 50.0, 1052.0], rtol=1e-13)
-    for course in seen.courses:
-        decay = nuclide(course.label).decay_constant_per_h
-        assert course.doses.decay_constant_per_h == decay
-        assert len(course.doses.activity) == 1
+    for course in seen.readouts:
+        decay = nuclide(course.labels[0]).decay_constant_per_h
+        assert isinstance(course.given, Doses)
+        assert course.given.decay_constant_per_h == decay
+        assert len(course.given.activity) == 1
 
 
 def test_a_frame_follows_the_compiled_model() -> None:
@@ -180,7 +181,8 @@ def test_a_frame_follows_the_compiled_model() -> None:
     scan = replace(SCAN, start_h=1.0, end_h=2.0)
     seen = arranged(scan)
     times = times_of(seen, "Lu-177")
-    amounts = np.asarray(compiled.solve(parameters, times.doses, times.times_h))
+    assert isinstance(times.given, Doses)
+    amounts = np.asarray(compiled.solve(parameters, times.given, times.times_h))
     observed = amounts @ np.asarray(compiled.observe(parameters)).T
     found = np.sum(seen.weight * observed.ravel()[seen.node], axis=1)
     k, w = math.log(2.0), math.log(2.0) / 60.0

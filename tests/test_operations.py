@@ -6,9 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.compile.maker import function as compile_function
+from pytensor.gradient import grad as gradient_of
 from scipy.stats import norm
 
 from pkmodels.compiled import compile_system
@@ -27,6 +28,9 @@ from pkmodels.models import organ_exchange
 from pkmodels.schedule import ScheduleForm
 from pkmodels.system import assemble
 
+# PyTensor's own types do not know what they return.
+compiled_graph: Any = compile_function
+grad: Any = gradient_of
 TIMES = np.array([1.0, 2.0, 5.0])
 
 
@@ -58,8 +62,8 @@ def operations_in(function: Any) -> list[type]:
 def test_values_and_gradients_are_those_of_the_closed_form(mode: str) -> None:
     vectors, rows = graph()
     weights = np.array([1.0, -2.0, 0.5])
-    slopes = pt.grad((weights * rows).sum(), vectors)
-    function = pytensor.function(vectors, [rows, *slopes], mode=mode)
+    slopes = grad((weights * rows).sum(), vectors)
+    function = compiled_graph(vectors, [rows, *slopes], mode=mode)
     found = [np.asarray(x) for x in function(np.array([0.3]), np.array([4.0, 1.5]))]
     decay = np.exp(-0.3 * TIMES)
     np.testing.assert_allclose(found[0], 4.0 * decay + 2.25, rtol=1e-14)
@@ -73,16 +77,16 @@ def test_values_and_gradients_are_those_of_the_closed_form(mode: str) -> None:
 
 def test_a_graph_without_gradients_does_not_pay_for_them() -> None:
     vectors, rows = graph()
-    function = pytensor.function(vectors, rows.sum(), mode="FAST_COMPILE")
+    function = compiled_graph(vectors, rows.sum(), mode="FAST_COMPILE")
     assert operations_in(function) == [SolvedRows]
 
 
 def test_log_density_and_gradient_of_a_posterior_cost_one_solve() -> None:
     model = build_model(worked_example.posterior())
     density: Any = model.logp()
-    slope = pt.concatenate(pt.grad(density, model.value_vars))
-    both = pytensor.function(model.value_vars, [density, slope], mode="FAST_COMPILE")
-    value = pytensor.function(model.value_vars, density, mode="FAST_COMPILE")
+    slope = pt.concatenate(grad(density, model.value_vars))
+    both = compiled_graph(model.value_vars, [density, slope], mode="FAST_COMPILE")
+    value = compiled_graph(model.value_vars, density, mode="FAST_COMPILE")
     assert operations_in(both) == [SolvedRowsAndSlopes]
     assert operations_in(value) == [SolvedRows]
     place = [np.log([60.0]), np.log([0.05])]
@@ -101,8 +105,8 @@ def test_log_density_and_gradient_of_a_posterior_cost_one_solve() -> None:
 def test_other_functions_are_never_taken_for_one_another() -> None:
     (rate, sizes), rows = graph()
     others = solved_rows(two_phases, (2.0 * TIMES,))(rate, sizes)
-    slope = pt.grad(rows.sum(), rate)
-    function = pytensor.function([rate, sizes], [others, slope], mode="FAST_COMPILE")
+    slope = grad(rows.sum(), rate)
+    function = compiled_graph([rate, sizes], [others, slope], mode="FAST_COMPILE")
     found, _ = function(np.array([0.3]), np.array([1.0, 0.0]))
     np.testing.assert_allclose(found, np.exp(-0.6 * TIMES))
 
@@ -110,19 +114,15 @@ def test_other_functions_are_never_taken_for_one_another() -> None:
 def test_what_cannot_be_solved_is_no_number_and_no_error() -> None:
     rate = pt.vector("rate", shape=(1,))
     rows = solved_rows(nowhere, (TIMES,))(rate)
-    both = pytensor.function(
-        [rate], [rows, pt.grad(rows.sum(), rate)], mode="FAST_COMPILE"
-    )
+    both = compiled_graph([rate], [rows, grad(rows.sum(), rate)], mode="FAST_COMPILE")
     assert all(np.isnan(array).all() for array in both(np.ones(1)))
 
 
 def test_second_derivatives_are_refused() -> None:
     (rate, sizes), rows = graph()
-    slope: Any = pt.grad((rows**2).sum(), rate)
+    slope: Any = grad((rows**2).sum(), rate)
     with pytest.raises(Exception, match="no second derivatives") as refusal:
-        pytensor.function(
-            [rate, sizes], pt.grad(slope.sum(), rate), mode="FAST_COMPILE"
-        )
+        compiled_graph([rate, sizes], grad(slope.sum(), rate), mode="FAST_COMPILE")
     assert "differences of gradients" in str(refusal.value)
 
 
@@ -136,7 +136,7 @@ def test_a_process_forked_after_the_first_solve_is_refused(
 ) -> None:
     """It would hang: JAX's threads are not in it."""
     rate = pt.vector("rate", shape=(1,))
-    function = pytensor.function(
+    function = compiled_graph(
         [rate], solved_rows(nowhere, (TIMES,))(rate), mode="FAST_COMPILE"
     )
     monkeypatch.setattr(operations, "_used_in", [-1])
@@ -148,7 +148,7 @@ def test_an_operation_is_pickled_as_what_it_is_rebuilt_from() -> None:
     model = build_model(worked_example.posterior())
     place = {"kinetics_log__": np.log([50.0]), "relative_noise_log__": np.log([0.1])}
     density: Any = model.logp()
-    function = pytensor.function(model.value_vars, density, mode="FAST_COMPILE")
+    function = compiled_graph(model.value_vars, density, mode="FAST_COMPILE")
     again = pickle.loads(pickle.dumps(function))
     assert float(again(*place.values())) == float(function(*place.values()))
     recipe = Recipe(two_phases, (TIMES,))
@@ -173,10 +173,10 @@ def test_compiled_systems_are_pickled() -> None:
 
 def test_a_pymc_user_extends_the_model_before_sampling() -> None:
     """The README's example: a half-life known from elsewhere is one more term."""
-    model = build_model(worked_example.posterior())
+    model: Any = build_model(worked_example.posterior())
     plain = model.compile_logp(mode="FAST_COMPILE")
     with model:
-        kidney = model["kinetics"][list(model.coords["kinetics_of"]).index("half_life")]
+        kidney = model["kinetics"][model.coords["kinetics_of"].index("half_life")]
         pm.Normal("published", pm.math.log(kidney), 0.2, observed=np.log(50.0))
     extended = model.compile_logp(mode="FAST_COMPILE")
     place = {"kinetics_log__": np.log([64.0]), "relative_noise_log__": np.log([0.1])}

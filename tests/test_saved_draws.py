@@ -29,7 +29,11 @@ class PowerCut(BaseException):
     """What ends a process without any of our code noticing."""
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["in step", "in threads"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(False, marks=pytest.mark.slow), True],
+    ids=["in step", "in threads"],
+)
 def sampler(request: pytest.FixtureRequest) -> Sampler:
     with pm.Model() as model:
         mean = pm.Normal("mean", 0.0, 2.0, shape=2)

@@ -116,7 +116,7 @@ class NoiseTable(Table):
         "additive noise besides the relative one",
     )
     student_t_degrees: float | None = Field(
-        None,
+        default=None,
         gt=2,
         le=100,
         description="the degrees of freedom of Student's t, above 2 and at most 100, "

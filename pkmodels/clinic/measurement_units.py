@@ -23,7 +23,7 @@ _ML_PER_L = 1000.0
 _G_PER_ML_OF_WATER = 1.0
 
 BLOOD, URINE = "blood", "urine"
-_SUVS = ("SUV", "SUVmax")
+SUVS = ("SUV", "SUVmax")
 # Judgement: times agree to their rounding in a table, 4 s.
 _SAME_TIME_H = 1e-3
 
@@ -326,7 +326,7 @@ def _counting(row: MeasurementRow, setting: Setting) -> Counting:
 def _sample(row: MeasurementRow, setting: Setting) -> Sample | None:
     if row.sample is None:
         return None
-    if row.unit in (*_SUVS, COUNTS):
+    if row.unit in (*SUVS, COUNTS):
         raise InputError(
             f"{at(row.line, 'sample')}: a value in {row.unit} is an image's, not a "
             "sample's; leave it blank"

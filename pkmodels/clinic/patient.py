@@ -304,6 +304,8 @@ class Patient:
         Relative sd of a sample's volume, which its replicates share.
     student_t_degrees : float or None
         Degrees of freedom where values may be outliers; None where noise is normal.
+    body_mass_used : bool
+        Whether a value was stated as SUV.
     """
 
     id: str
@@ -342,6 +344,7 @@ class Patient:
     countings: tuple[StatedCounting, ...] = ()
     sample_volume_cv: float | None = None
     student_t_degrees: float | None = None
+    body_mass_used: bool = False
 
     @property
     def occasions(self) -> tuple[Occasion, ...]:

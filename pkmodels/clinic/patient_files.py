@@ -1,7 +1,7 @@
 """A patient's folder, patient.toml and measurements.csv, read into a `Patient`."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from pkmodels.clinic.measurement_checks import (
 )
 from pkmodels.clinic.measurement_setting import setting_of
 from pkmodels.clinic.measurement_table import MeasurementRow, parse_measurement_rows
-from pkmodels.clinic.measurement_units import convert_rows
+from pkmodels.clinic.measurement_units import SUVS, convert_rows
 from pkmodels.clinic.own_s_values import own_row_warnings
 from pkmodels.clinic.patient import (
     Calibration,
@@ -117,7 +117,7 @@ def read_patient(folder: Path) -> Patient:
 
 
 def _with_measurements(
-    folder: Path, patient: Patient, rows: Iterable[MeasurementRow]
+    folder: Path, patient: Patient, rows: Sequence[MeasurementRow]
 ) -> Patient:
     """Add the measurements and the warnings, or refuse the folder."""
     problems = [*table_problems(patient), *occasion_problems(patient)]
@@ -125,7 +125,11 @@ def _with_measurements(
         measurements = convert_rows(rows, setting_of(patient))
     except InputError as error:
         raise _refusal(folder, [*problems, str(error)]) from None
-    patient = replace(patient, measurements=measurements)
+    patient = replace(
+        patient,
+        measurements=measurements,
+        body_mass_used=any(row.unit in SUVS for row in rows),
+    )
     problems += [*measurement_problems(patient), *joint_problems(patient)]
     if problems:
         raise _refusal(folder, problems)

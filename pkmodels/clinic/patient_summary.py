@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pkmodels.administrations import Administration
+from pkmodels.clinic.joint_summary import noise_lines, sharing_lines
 from pkmodels.clinic.own_s_values import unused_rows
 from pkmodels.clinic.patient import Calibration, Limit, Patient, Plan, Recovery, Region
 from pkmodels.clinic.patient_models import HAEMATOCRIT, HEIGHT, WEIGHT, saturates
@@ -44,13 +45,15 @@ def summarize(patient: Patient) -> str:
         [
             f"Patient {patient.id}: patient.toml and measurements.csv are in order.",
             *_section("WAIVED", (f"{w.target}: {w.reason}" for w in patient.waived)),
-            *_section("Given", map(_administration, patient.schedule.administrations)),
+            *_section("Given", _given(patient)),
+            *_section("Shared between occasions", sharing_lines(patient)),
             *_section(
                 f"Measured ({modalities})",
                 (_region(patient, region) for region in patient.regions),
             ),
             *_section("Calibration", map(_calibration, patient.calibrations)),
             *_section("Recovery", map(_recovery, patient.recoveries)),
+            *_section("Noise and what is counted with it", noise_lines(patient)),
             *_section("S-values of the patient's own", _s_rows(patient)),
             *_section("Treatments", _treatments(patient)),
             *_section("Received before", map(_history, patient.history)),
@@ -69,6 +72,14 @@ def summarize(patient: Patient) -> str:
 def _section(title: str, lines: Iterable[str]) -> list[str]:
     listed = [f"  {line}" for line in lines]
     return [f"{title}:", *listed] if listed else []
+
+
+def _given(patient: Patient) -> Iterator[str]:
+    several = len(patient.occasions) > 1
+    for occasion in patient.occasions:
+        for administration in occasion.schedule.administrations:
+            on = f" (occasion {occasion.name})" if several else ""
+            yield f"{_administration(administration)}{on}"
 
 
 def _administration(given: Administration) -> str:
@@ -123,10 +134,16 @@ def _left_out(patient: Patient) -> Iterator[str]:
             yield f"{what} may change the dose per activity by {100 * cv:g} % (cv)"
     if patient.noise_floor:
         yield "every value carries an additive noise, too"
+    if patient.student_t_degrees is not None:
+        yield (
+            "values may be outliers: Student's t with "
+            f"{patient.student_t_degrees:g} degrees of freedom"
+        )
 
 
 def _covariates(patient: Patient) -> Iterator[str]:
     used = (*_USED, WEIGHT, HEIGHT, HAEMATOCRIT) if saturates(patient) else _USED
+    used = (*used, WEIGHT) if patient.body_mass_used else used
     given = {k: v for k, v in patient.covariates.items() if k not in used}
     if given:
         yield ", ".join(f"{key} {value}" for key, value in given.items())

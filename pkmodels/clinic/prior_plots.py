@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -76,7 +77,9 @@ def plot_prior_predictive(drawn: PriorPredictive) -> go.Figure:
         vertical_spacing=0.28 / lines,
     )
     modalities = dict.fromkeys(m.modality for panel in panels for m in panel.rows)
-    symbols = dict(zip(modalities, SYMBOLS * len(modalities), strict=False))
+    symbols: dict[str, str] = dict(
+        zip(modalities, SYMBOLS * len(modalities), strict=False)
+    )
     named: set[str] = set()
     for place, panel in enumerate(panels):
         row, column = place // columns + 1, place % columns + 1
@@ -154,7 +157,7 @@ def _middle(item: Measurement) -> float:
     return (item.start_h + item.end_h) / 2.0
 
 
-def _traces(panel: _Panel, symbols: dict[str, str]) -> Iterator[go.Scatter]:
+def _traces(panel: _Panel, symbols: dict[str, str]) -> Iterator[Any]:
     low, lower, median, upper, high = panel.quantiles
     times = np.concatenate([panel.times_h, panel.times_h[::-1]])
     bands = ((low, high, "95 %", _LIGHT), (lower, upper, "50 %", _DARK))
@@ -185,7 +188,7 @@ def _traces(panel: _Panel, symbols: dict[str, str]) -> Iterator[go.Scatter]:
 
 def _points(
     panel: _Panel, chosen: list[int], modality: str, symbol: str, limit: bool
-) -> Iterator[go.Scatter]:
+) -> Iterator[Any]:
     """Draw values, open where they are a limit that was not reached, and their bars."""
     times = [_middle(panel.rows[i]) for i in chosen]
     low, middle, high = panel.ranges[:, chosen]

@@ -6,7 +6,7 @@ from functools import cache
 
 import measured_patients as patients
 import numpy as np
-from measured_patients import BLOOD, CALIBRATION_CV, DOSIMETRY, PET, THERAPY
+from measured_patients import CALIBRATION_CV, DOSIMETRY, PET, THERAPY
 
 from pkmodels.decision import DoseLimit, dose_burden, safe_activity
 from pkmodels.dosimetry.s_values import require_s_value
@@ -21,17 +21,13 @@ from pkmodels.fitting.observations import Calibration, arrange
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.prediction import predict, predict_curves
 from pkmodels.models import pentixather
-from pkmodels.models.values import (
-    FREE_CALIBRATION_LOG_SD,
-    MINIMUM_NOISE,
-    RELATIVE_NOISE,
-)
+from pkmodels.models.values import FREE_CALIBRATION_LOG_SD
 from pkmodels.saturable import SaturableSystem, compile_saturable
 from pkmodels.values import (
     Certainty,
     Prior,
     PriorSet,
-    log_normal,
+    half_normal,
     log_sd_of_cv,
     typical,
 )
@@ -46,7 +42,7 @@ FITS = {
 VARIED = (*pentixather.fitted(patients.REGIONS), "interstitial_protein_ratio")
 RATIOS = tuple(pentixather.table.RATIOS)
 LEVELS = (0.025, 0.5, 0.975)
-DRAWS_PER_CHAIN = 500
+DRAWS_PER_CHAIN = 400
 
 
 @cache
@@ -103,23 +99,19 @@ def posterior_of(
     ]
     free = FREE_CALIBRATION_LOG_SD.value
     planar = Calibration("planar", per_region=True, log_sd=free)
-    mass = log_normal(
-        patients.KIDNEYS_G,
-        log_sd_of_cv(patients.KIDNEYS_CV),
-        "g",
-        "CT of the study's patients",
-        Certainty.STATED,
+    scatter = half_normal(
+        patients.SCATTER, "", "the study's scatter", Certainty.STATED
     )
     return Posterior(
         experiments=experiments,
         table=sharing(occasions),
         observations=arrange(experiments, [*stated, planar]),
-        masses={"kidneys": mass},
+        masses={},
         exact_masses={},
-        relative_noise=RELATIVE_NOISE,
+        relative_noise=scatter,
         noise_floor={},
         floor_everywhere=False,
-        minimum_noise=MINIMUM_NOISE.value,
+        minimum_noise=patients.LEAST_SCATTER,
     )
 
 
@@ -156,7 +148,8 @@ class Answer:
 def answer(fitted: Fit, seed: int) -> Answer:
     """Predict 90Y at the therapy's mass of ligand from a fit, and decide."""
     draws, generator = fitted.parameters(DOSIMETRY), np.random.default_rng([seed, 2])
-    masses = fitted.masses()["kidneys"]
+    cv = log_sd_of_cv(patients.KIDNEYS_CV)
+    masses = patients.KIDNEYS_G * np.exp(cv * generator.standard_normal(len(draws)))
     errors: dict[str, np.ndarray] = {}
     tiac, dose = {}, {}
     for label, occasion in (("Lu-177", DOSIMETRY), ("Y-90", THERAPY)):
@@ -186,6 +179,3 @@ def bands(fitted: Fit, occasion: str, times_h: np.ndarray) -> Mapping[str, np.nd
     columns = kinetics(DOSIMETRY).system.observables
     found = np.quantile(curves, LEVELS, axis=0)
     return {name: found[:, :, i] for i, name in enumerate(columns)}
-
-
-__all__ = ["BLOOD", "FITS", "Answer", "answer", "bands", "fit_patient", "posterior_of"]

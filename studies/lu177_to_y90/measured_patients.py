@@ -16,7 +16,7 @@ from pkmodels import Administration, Schedule, assemble, simulate
 from pkmodels.dosimetry.s_values import require_s_value
 from pkmodels.measurements import Measurement, Quantity
 from pkmodels.models import pentixather
-from pkmodels.models.values import LIGANDS, MINIMUM_NOISE, RELATIVE_NOISE
+from pkmodels.models.values import LIGANDS
 from pkmodels.system import System
 from pkmodels.time_integrals import integrate_observables
 from pkmodels.values import draw_values, log_sd_of_cv
@@ -64,6 +64,8 @@ BLOOD_H = {
 # is free. Bremsstrahlung images of 90Y are quantified within a third at best.
 CALIBRATION_CV = {"PET": 0.05, "SPECT": 0.05, "90Y SPECT": 0.3, BLOOD: 0.03}
 PLANAR_SCALE_LOG_SD = 1.0
+# Scatter of a modality's values: at least this, and half-normal in quadrature.
+LEAST_SCATTER, SCATTER = 0.05, 0.05
 KIDNEYS_G, KIDNEYS_CV = 310.0, 0.08
 SEX = "male"
 
@@ -167,8 +169,7 @@ def _measure(
     [label] = SCHEDULES[occasion].labels
     rows = []
     for modality, (regions, times) in series.items():
-        least = MINIMUM_NOISE.value
-        scatter = np.hypot(RELATIVE_NOISE.parameters["scale"] * _z(generator), least)
+        scatter = np.hypot(SCATTER * _z(generator), LEAST_SCATTER)
         shared = _factor(generator, CALIBRATION_CV.get(modality, 0.0))
         for region in regions:
             scale = shared
