@@ -218,8 +218,7 @@ def certify(evidence: Evidence) -> Certificate:
         _largest(e.moment_k_hats),
         float(np.min(e.tail_sizes)),
         _excess(e),
-        claimed_efficiency(e.log_weights, e.n_draws, e.log_evidence)
-        / forward_efficiency(e.particle_log_weights, e.log_evidence),
+        _efficiency_ratio(e),
         e.particle_log_evidence - e.log_evidence,
         float(np.mean(~(e.energy_errors < ENERGY_LIMIT))),
         _largest(e.mode_log_weights) - e.log_evidence,
@@ -278,6 +277,15 @@ def forward_efficiency(log_weights: np.ndarray, log_evidence: float) -> float:
     """
     mean = float(logsumexp(log_weights)) - np.log(len(log_weights))
     return float(np.exp(log_evidence - mean))
+
+
+def _efficiency_ratio(e: Evidence) -> float:
+    """Return claimed over forward efficiency; without end where nothing was drawn."""
+    if not np.isfinite(e.log_evidence):
+        return np.inf
+    forward = forward_efficiency(e.particle_log_weights, e.log_evidence)
+    claimed = claimed_efficiency(e.log_weights, e.n_draws, e.log_evidence)
+    return claimed / forward if forward > 0.0 else np.inf
 
 
 def _excess(e: Evidence) -> float:

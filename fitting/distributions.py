@@ -35,7 +35,8 @@ def log_probability_below(
     array([-0.6931])
     """
     finite = pt.isfinite(centre)
-    z: Any = (limit - pt.switch(finite, centre, limit)) / spread
+    known: Any = pt.switch(finite, centre, limit)
+    z: Any = (limit - known) / spread
     if degrees is None:
         # Each branch is kept where it is finite, or its derivative would be no number.
         low: Any = pt.minimum(z, -1.0)
@@ -128,7 +129,7 @@ def log_count_probability(counts: Any, mean: Any, extra: Any) -> Any:
     array([-1.7123])
     """
     finite = pt.isfinite(mean)
-    mean = pt.switch(finite, mean, 1.0)
+    mean: Any = pt.switch(finite, mean, 1.0)
     scattered = finite & (extra * _MOST_ALPHA > mean**2)
     safe: Any = pt.switch(scattered, extra, 1.0)
     known: Any = pt.switch(scattered, mean, 1.0)

@@ -280,10 +280,12 @@ def resample(weights: np.ndarray, count: int, seed: list[int]) -> np.ndarray:
     [0, 1, 1, 1]
     """
     generator = np.random.default_rng(seed)
+    # Teeth at even distances would keep step with the pattern of Sobol points.
+    order = generator.permutation(len(weights))
     teeth = (np.arange(count) + generator.random()) / count
-    edges = np.cumsum(weights)
+    edges = np.cumsum(weights[order])
     places = np.searchsorted(edges / edges[-1], teeth)
-    return generator.permutation(np.minimum(places, len(weights) - 1))
+    return generator.permutation(order[np.minimum(places, len(weights) - 1)])
 
 
 def _smooth(log_ratios: np.ndarray) -> tuple[np.ndarray, float]:

@@ -157,6 +157,7 @@ _TAKEN = {
     "adrenals": "adrenal",
     "rest": "",
     "blood": "",
+    "urine": "",
     **{
         name: name for name in (*NORMAL[:2], "kidneys", "liver", "bladder", "intestine")
     },
@@ -184,7 +185,8 @@ def model(
     Model
         Observables, in MBq where a label is read: each region, ``bladder``,
         ``intestine``, ``rest`` (all that is in none of the organs), ``whole_body``,
-        and ``blood``, the concentration in whole blood (per L).
+        ``urine`` (all that the bladder has emptied, no part of the body), and
+        ``blood``, the concentration in whole blood (per L).
 
     Raises
     ------
@@ -212,11 +214,13 @@ reabsorption_half_saturation*tubular_volume))
         organs[name], start[organ.receptor] = organ.held, organ.sites
     organs |= {"bladder": shared.bladder, "intestine": intestine}
     inside = dict.fromkeys(a for r in reactions for a, _ in (*r.reactants, *r.products))
-    whole = sum((a for a in inside if a not in start), sympy.S.Zero)
+    left = {*start, shared.urine}
+    whole = sum((a for a in inside if a not in left), sympy.S.Zero)
     (haematocrit,) = parameters("haematocrit", unit="1")
     shown: dict[str, sympy.Expr] = {
         "blood": shared.plasma * (1 - haematocrit) / shared.volume,
         "bladder": shared.bladder,
+        "urine": shared.urine,
         "intestine": intestine,
         "rest": sympy.collect(
             sympy.expand(whole - sum(organs.values())), shared.plasma

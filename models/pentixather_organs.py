@@ -32,8 +32,8 @@ class Pools:
     ----------
     ligand : str
         The ligand.
-    plasma, bladder : Amount
-        All ligand in plasma, and what is in urine, nmol.
+    plasma, bladder, urine : Amount
+        All ligand in plasma, in the bladder, and what it has emptied, nmol.
     volume : sympy expression
         Of plasma, L.
     free, free_in_tissue : sympy expression
@@ -43,6 +43,7 @@ class Pools:
     ligand: str
     plasma: Amount
     bladder: Amount
+    urine: Amount
     volume: sympy.Expr
     free: sympy.Expr
     free_in_tissue: sympy.Expr
@@ -89,14 +90,14 @@ def pools(ligand: str) -> Pools:
     >>> pools("pentixather").free
     unbound_fraction
     """
-    plasma, bladder = amounts("plasma bladder", unit="nmol", ligand=ligand)
+    plasma, bladder, urine = amounts("plasma bladder urine", unit="nmol", ligand=ligand)
     (volume,) = parameters("plasma_volume", unit="L")
     unbound, protein = parameters(
         "unbound_fraction interstitial_protein_ratio", unit="1"
     )
     free = _of_odds(ligand, unbound, "pentixafor_unbound_odds_ratio")
     in_tissue = free / (free + protein * (1 - free))
-    return Pools(ligand, plasma, bladder, volume, free, in_tissue)
+    return Pools(ligand, plasma, bladder, urine, volume, free, in_tissue)
 
 
 def receptor_organ(shared: Pools, name: str) -> ReceptorOrgan:
@@ -220,7 +221,7 @@ plasma*glomerular_filtration_rate*unbound_fraction/plasma_volume
             "renal",
             retained,
             shared.bladder,
-            None,
+            shared.urine,
             secretion=(1 - returned) * release,
             emptying=emptying,
         ),

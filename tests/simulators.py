@@ -472,3 +472,139 @@ def simulate_overlap(seed: int) -> OverlaidPatient:
         rows.append((region, "SPECT", OVERLAP_SPECT_H, calibration * value * scatter))
     tiac = fractions[0] * k / ((k + decay) * (w[0] + decay))
     return OverlaidPatient(rows, float(tiac), float(share))
+
+
+# The pentixather protocol: a planar series of free scale, one SPECT/CT; a bolus.
+SERIES_MBQ = 200.0
+SERIES_PLANAR_H = (2.0, 24.0, 48.0, 96.0)
+SERIES_SPECT_H = 24.0
+SERIES_ORGANS = ("kidney", "liver")
+
+
+@dataclass(frozen=True)
+class PlanarPatient:
+    """Rows (region, modality, time, value) and the kidney's true TIAC of 90Y, h."""
+
+    rows: list[tuple]
+    kidney_tiac_h: float
+
+
+def one_step(fraction, k, w, t):
+    """Return what an organ holds of a bolus: filled at k f, emptied at w."""
+    return fraction * k * (np.exp(-w * t) - np.exp(-k * t)) / (k - w)
+
+
+def simulate_planar(seed: int, *, overlaid: bool) -> PlanarPatient:
+    """Measure a kidney and a liver by planar scans of unknown scale and one SPECT/CT.
+
+    With `overlaid` the kidney's counts hold a share of the liver's, drawn from
+    `OVERLAP_SHARE`.
+    """
+    generator = np.random.default_rng([seed, 3])
+    k = np.log(2) / log_normal(generator, *BLOOD_HALF_TIME)
+    of_ligand = [
+        (UPTAKE_ODDS["pentixather"][o], BIOLOGICAL_HALF_LIFE["pentixather"][o])
+        for o in SERIES_ORGANS
+    ]
+    odds = np.array([log_normal(generator, *uptake) for uptake, _ in of_ligand])
+    fractions = odds / (1.0 + odds.sum())
+    w = np.log(2) / np.array([log_normal(generator, *stay) for _, stay in of_ligand])
+    median, spread = OVERLAP_SHARE
+    odds_of_share = median / (1.0 - median) * log_normal(generator, 1.0, spread)
+    share = odds_of_share / (1.0 + odds_of_share) if overlaid else 0.0
+    scales = [log_normal(generator, 1.0, 1.0) for _ in SERIES_ORGANS]
+    calibration = log_normal(generator, 1.0, log_sd(CALIBRATION_CV))
+    noise = {"planar": draw_noise(generator), "SPECT": draw_noise(generator)}
+
+    def activity(t):
+        decayed = SERIES_MBQ * np.exp(-LAMBDA["Lu-177"] * t)
+        return decayed * one_step(fractions, k, w, t)
+
+    rows = []
+    for t in SERIES_PLANAR_H:
+        kidney, liver = activity(t)
+        counted = (scales[0] * (kidney + share * liver), scales[1] * liver)
+        for region, value in zip(SERIES_ORGANS, counted, strict=True):
+            scatter = np.exp(noise["planar"] * generator.standard_normal())
+            rows.append((region, "planar", t, value * scatter))
+    for region, value in zip(SERIES_ORGANS, activity(SERIES_SPECT_H), strict=True):
+        scatter = np.exp(noise["SPECT"] * generator.standard_normal())
+        rows.append((region, "SPECT", SERIES_SPECT_H, calibration * value * scatter))
+    decay = LAMBDA["Y-90"]
+    tiac = fractions[0] * k / ((k + decay) * (w[0] + decay))
+    return PlanarPatient(rows, float(tiac))
+
+
+# Two tracers of one receptor: a 68Ga PET, then 177Lu; rates differ by ratios within
+# what Siebinga et al., EJNMMI Phys 2023;10:48 found for HA-DOTATATE.
+LAMBDA_GA = np.log(2) * 60.0 / 67.71  # half-life 67.71 min: ICRP Publication 107
+LINKED_RATIOS = (0.3, 1.4)
+LINKED_RATES = ("elimination", "uptake_kidneys", "uptake_tumour")
+LINKED_RELEASES = ("release_kidneys", "release_tumour")
+# Median (1/h) and sd of ln between patients: near table 2 of the same paper.
+LINKED_MEDIANS = {
+    "elimination": (0.25, 0.3),
+    "uptake_kidneys": (0.05, 0.5),
+    "uptake_tumour": (0.03, 0.7),
+    "release_kidneys": (0.01, 0.4),
+    "release_tumour": (0.006, 0.5),
+}
+LINKED_MBQ = {"Ga-68": 100.0, "Lu-177": 7000.0}
+LINKED_SCANS_H = {"Ga-68": (0.25, 1.0, 2.0), "Lu-177": (4.0, 24.0, 96.0)}
+LINKED_LEAST_NOISE, LINKED_NOISE = 0.05, 0.05
+
+
+@dataclass(frozen=True)
+class LinkedPatient:
+    """Rows (region, label, time, MBq) and the truth of the therapy.
+
+    Ratios of the therapy's rates to the scan's; TIAC (h) of 177Lu in each region.
+    """
+
+    rows: list[tuple]
+    ratios: dict[str, float]
+    tiac_h: dict[str, float]
+
+
+def linked_curves(rates, decay, t):
+    """Return blood, kidneys and tumour of a bolus of 1: Bateman's equations."""
+    kidneys, tumour = rates["uptake_kidneys"], rates["uptake_tumour"]
+    left = rates["elimination"] + kidneys + tumour
+    decayed = np.exp(-decay * t)
+    found = {"blood": np.exp(-left * t) * decayed}
+    for organ, uptake in (("kidneys", kidneys), ("tumour", tumour)):
+        out = rates[f"release_{organ}"]
+        shape = (np.exp(-out * t) - np.exp(-left * t)) / (left - out)
+        found[organ] = uptake * shape * decayed
+    return found
+
+
+def simulate_linked(seed: int) -> LinkedPatient:
+    """Measure blood, kidneys and tumour of a patient who gets two tracers."""
+    generator = np.random.default_rng([seed, 4])
+    rates = {n: log_normal(generator, *x) for n, x in LINKED_MEDIANS.items()}
+    low, high = np.log(LINKED_RATIOS)
+    ratios = {n: float(np.exp(generator.uniform(low, high))) for n in LINKED_RATES}
+    of_therapy = {n: rate * ratios.get(n, 1.0) for n, rate in rates.items()}
+    rows = []
+    for label, own, decay in (
+        ("Ga-68", rates, LAMBDA_GA),
+        ("Lu-177", of_therapy, LAMBDA["Lu-177"]),
+    ):
+        noise = np.hypot(LINKED_NOISE * generator.standard_normal(), LINKED_LEAST_NOISE)
+        for t in LINKED_SCANS_H[label]:
+            for region, share in linked_curves(own, decay, t).items():
+                if region == "blood" and label == "Lu-177":
+                    continue  # no blood is drawn during the therapy
+                scatter = np.exp(noise * generator.standard_normal())
+                rows.append((region, label, t, LINKED_MBQ[label] * share * scatter))
+    decay = LAMBDA["Lu-177"]
+    left = sum(of_therapy[n] for n in LINKED_RATES) + decay
+    tiac = {
+        organ: float(
+            of_therapy[f"uptake_{organ}"]
+            / (left * (of_therapy[f"release_{organ}"] + decay))
+        )
+        for organ in ("kidneys", "tumour")
+    }
+    return LinkedPatient(rows, ratios, tiac)

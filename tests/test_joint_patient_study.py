@@ -1,4 +1,4 @@
-"""The folder of joint data: in order, as its script made it; its README has the truth."""
+"""The folder of joint data: in order, as its script made it, with its truth."""
 
 import csv
 import importlib.util

@@ -81,8 +81,8 @@ def solve_anew(v, nmol, times, *, pentixafor=False, block=(0.0, 0.0, 0.0)):
     start, end, blocked = block
 
     def rates(t, x):
-        p, tubule, kidney, bladder, liver, gut, rest, _ = x[:8]
-        y = x[8:].reshape(len(ORGANS), 3)
+        p, tubule, kidney, bladder, liver, gut, rest = x[:7]
+        y = x[9:].reshape(len(ORGANS), 3)
         c = p / v["plasma_volume"]
         dy = np.zeros_like(y)
         out = released = 0.0
@@ -118,11 +118,12 @@ def solve_anew(v, nmol, times, *, pentixafor=False, block=(0.0, 0.0, 0.0)):
             to_liver - liver_out * liver,
             bile * liver_out * liver - faeces,
             to_rest,
-            voided + faeces,
+            voided,
+            faeces,
         ]
         return np.concatenate([first, dy.ravel()])
 
-    x, at, states = np.zeros(8 + 3 * len(ORGANS)), 0.0, {}
+    x, at, states = np.zeros(9 + 3 * len(ORGANS)), 0.0, {}
     x[0] = nmol
     for stop in sorted({*times, start, end} - {0.0}):
         solved = solve_ivp(
@@ -138,16 +139,17 @@ def solve_anew(v, nmol, times, *, pentixafor=False, block=(0.0, 0.0, 0.0)):
         return plasma / v["plasma_volume"] * x[0]
 
     found = {
-        organ: x[8 + 3 * i : 11 + 3 * i].sum(axis=0) + of_plasma(organ)
+        organ: x[9 + 3 * i : 12 + 3 * i].sum(axis=0) + of_plasma(organ)
         for i, organ in enumerate(ORGANS)
     }
     found["kidneys"] = x[1] + x[2] + of_plasma("kidneys")
     found["liver"] = x[4] + of_plasma("liver")
     found["bladder"], found["intestine"] = x[3], x[5]
+    found["urine"] = x[7]
     found["rest"] = x[0] + x[6] - sum(map(of_plasma, (*ORGANS, "kidneys", "liver")))
     found["blood"] = x[0] / v["plasma_volume"] * (1.0 - v["haematocrit"])
-    found["whole_body"] = x[:7].sum(axis=0) + x[8:].sum(axis=0)
-    return found, x[7]
+    found["whole_body"] = x[:7].sum(axis=0) + x[9:].sum(axis=0)
+    return found, x[7] + x[8]
 
 
 @pytest.mark.parametrize("ligand", pentixather.LIGANDS)

@@ -137,7 +137,7 @@ def test_draws_of_another_version_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "patient.toml").write_text("")
-    with pytest.raises(InputError, match="holds 'patient.toml' and no draws"):
+    with pytest.raises(InputError, match=r"holds 'patient\.toml' and no draws"):
         open_saved(tmp_path, KEY)
 
 
@@ -146,5 +146,5 @@ def test_a_damaged_chunk_is_named(sampler: Sampler, tmp_path: Path) -> None:
     drawn(sampler, saved)
     chunk = tmp_path / "chunk_0003.npz"
     chunk.write_bytes(chunk.read_bytes()[:500])
-    with pytest.raises(InputError, match="chunk_0003.npz cannot be read"):
+    with pytest.raises(InputError, match=r"chunk_0003\.npz cannot be read"):
         drawn(sampler, saved)

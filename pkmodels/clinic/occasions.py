@@ -110,17 +110,19 @@ def _saturable(
     varied = tuple(chosen.priors)
     infused = any(a.duration_h > 0.0 for a in occasion.schedule.administrations)
     planned = any(plan.duration_h > 0.0 for plan in patient.plans)
-    of_organs = {name: chosen.model.observables[name] for name in chosen.regions}
+    shown = {name: chosen.model.observables[name] for name in chosen.regions}
+    of_organs = replace(chosen.model, observables=shown)
+    used = {str(parameter) for parameter in of_organs.parameters}
     return Experiment(
         occasion.name,
         compile_schedule(chosen.model, occasion.schedule, varied, chosen.fixed),
         occasion.schedule,
         measured,
         compile_saturable(
-            replace(chosen.model, observables=of_organs),
+            of_organs,
             _ligand(occasion),
             varied,
-            chosen.fixed,
+            {name: value for name, value in chosen.fixed.items() if name in used},
             infusions=infused or planned,
         ),
     )

@@ -80,7 +80,7 @@ def plot_prior_predictive(drawn: PriorPredictive) -> go.Figure:
     symbols: dict[str, str] = dict(
         zip(modalities, SYMBOLS * len(modalities), strict=False)
     )
-    named: set[str] = set()
+    named: set[str | None] = set()
     for place, panel in enumerate(panels):
         row, column = place // columns + 1, place % columns + 1
         for trace in _traces(panel, symbols):

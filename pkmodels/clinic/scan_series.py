@@ -12,7 +12,7 @@ from pkmodels.dosimetry.scans import (
     undo_decay_correction,
 )
 from pkmodels.errors import InputError
-from pkmodels.measurements import Measurement, Quantity, decay_correction_factor
+from pkmodels.measurements import Measurement, Quantity, correction_of
 from pkmodels.nuclides import nuclide
 
 
@@ -29,13 +29,15 @@ def physical_MBq(patient: Patient, item: Measurement) -> float:
     Returns
     -------
     float
-        As it was calibrated, at the time of the scan.
+        As it was calibrated, at the time of the scan; of blood MBq/L, of urine at the
+        end of the collection, of counts without their background.
     """
-    return item.value / scale_of(patient, item)
+    background = 0.0 if item.counting is None else item.counting.background
+    return max(item.value - background, 0.0) / scale_of(patient, item)
 
 
 def scale_of(patient: Patient, item: Measurement) -> float:
-    """Return a value over the physical activity, MBq, that it stands for.
+    """Return a value over the physical activity, MBq (blood: MBq/L), it stands for.
 
     Parameters
     ----------
@@ -48,10 +50,9 @@ def scale_of(patient: Patient, item: Measurement) -> float:
     -------
     float
     """
-    decay = nuclide(item.label).decay_constant_per_h
-    scale = decay_correction_factor(
-        item.start_h, item.end_h, item.decay_corrected_to_h, decay
-    )
+    if item.counting is not None:
+        return item.counting.counts_per_s_per_MBq * item.counting.live_time_s
+    scale = correction_of(item, nuclide(item.label).decay_constant_per_h)
     if item.quantity is Quantity.CONCENTRATION:
         masses = {region.name: region.mass_g for region in patient.regions}
         scale /= masses[item.region] or 1.0
@@ -96,10 +97,27 @@ def label_to_use(patient: Patient, region: str, label: str) -> str:
     Returns
     -------
     str
-        The label itself where it was measured there, else the one with most scans.
+        The label itself where it was measured there, or where no label on its ligand
+        was; else that one of those with most scans.
     """
-    counts = Counter(m.label for m in patient.measurements if m.region == region)
-    return label if label in counts else counts.most_common(1)[0][0]
+    given = {a.ligand for name, a in patient.schedule.labelled if name == label}
+    planned = {plan.ligand for plan in patient.plans if plan.label == label}
+    # What is only compared is compared with the first plan.
+    ligands = given | planned or {patient.plans[0].ligand}
+    counts = Counter(
+        m.label
+        for m in patient.measurements
+        if m.region == region
+        and _shows_a_curve(m)
+        and ligands & set(patient.occasion_of(m).schedule.ligands)
+    )
+    return label if label in counts or not counts else counts.most_common(1)[0][0]
+
+
+def _shows_a_curve(item: Measurement) -> bool:
+    """Say whether a value is one region's own: no limit, maximum, sample or urine."""
+    whole = (Quantity.ACTIVITY, Quantity.CONCENTRATION, Quantity.COUNTS)
+    return item.quantity in whole and not item.below and not item.maximum
 
 
 def series_of(patient: Patient, region: str, label: str) -> Series:
@@ -125,8 +143,8 @@ def series_of(patient: Patient, region: str, label: str) -> Series:
     Raises
     ------
     InputError
-        When the label was given several times, no modality has a known scale, or the
-        scans make no series.
+        When the label was not measured, or given several times, no modality has a known
+        scale, or the scans make no series.
 
     References
     ----------
@@ -136,11 +154,13 @@ def series_of(patient: Patient, region: str, label: str) -> Series:
     given = patient.schedule.of_label(label).administrations
     if len(given) > 1:
         raise InputError(f"{label} was given {len(given)} times: no single curve")
+    if not given:
+        raise InputError(f"no label on the ligand of {label} was measured in {region}")
     start_h = min(administration.time_h for administration in given)
     free = {c.modality for c in patient.calibrations if c.cv is None}
     by_modality: dict[str, list[Measurement]] = {}
     for item in patient.measurements:
-        if (item.region, item.label) == (region, label):
+        if (item.region, item.label) == (region, label) and _shows_a_curve(item):
             by_modality.setdefault(item.modality, []).append(item)
     known = [name for name in by_modality if name not in free]
     if not known:
@@ -157,7 +177,8 @@ def series_of(patient: Patient, region: str, label: str) -> Series:
 def _scans(patient: Patient, items: list[Measurement], start_h: float) -> Scans:
     masses = {region.name: region.mass_g for region in patient.regions}
     since = []
-    for item in undo_decay_correction(items):
+    uncounted = (_uncounted(patient, item) for item in items)
+    for item in undo_decay_correction([*uncounted]):
         is_whole = item.quantity is Quantity.ACTIVITY
         weight = 1.0 if is_whole else masses[item.region] or 1.0
         since.append(
@@ -170,6 +191,14 @@ def _scans(patient: Patient, items: list[Measurement], start_h: float) -> Scans:
             )
         )
     return scans_of_measurements(since)
+
+
+def _uncounted(patient: Patient, item: Measurement) -> Measurement:
+    """Return counts as the activity that they stand for."""
+    if item.counting is None:
+        return item
+    activity = physical_MBq(patient, item)
+    return replace(item, value=activity, quantity=Quantity.ACTIVITY, counting=None)
 
 
 def _scaled(shape: Scans, known: Scans) -> Scans:

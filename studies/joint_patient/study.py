@@ -51,9 +51,18 @@ CALIBRATION = {"PET": 0.05, "SPECT": 0.05, "well counter": 0.03}
 EXCESS_MEDIAN, EXCESS_LOG_SD = 0.4, 0.8
 # Tumour receptors at the PET over those at dosimetry: sd of ln.
 RATIO_LOG_SD = 0.2
-COLUMNS: tuple[str, ...] = tuple(
-    "region,label,modality,start_h,end_h,value,unit,sd,decay_corrected_to_h,below"
-).split(",")
+COLUMNS: tuple[str, ...] = (
+    "region",
+    "label",
+    "modality",
+    "start_h",
+    "end_h",
+    "value",
+    "unit",
+    "sd",
+    "decay_corrected_to_h",
+    "below",
+)
 Row = dict[str, Any]
 # Of the mean over a frame, by trapezoids.
 _NODES = 51
