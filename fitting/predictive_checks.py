@@ -102,7 +102,7 @@ def compile_scores(density: Density) -> Scorer:
     known, order = given_expected(density)
     graphs = {v.name: _log_distribution(v, known) for v in known.observed_RVs}
     graphs = {name: graph for name, graph in graphs.items() if graph is not None}
-    outputs = known.replace_rvs_by_values(list(graphs.values()))
+    outputs: Any = known.replace_rvs_by_values(list(graphs.values()))
     named = [known[name] for name in (EXPECTED, *density.data_names)]
     shared: Any = {v: v.type(name=v.name) for v in named}
     outputs = clone_replace(outputs, replace=shared)

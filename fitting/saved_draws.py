@@ -83,9 +83,10 @@ class SavedDraws:
             Its draws.
         """
         leaves = {f"state_{i}": x for i, x in enumerate(jax.tree.leaves(state))}
-        arrays: dict[str, Any] = {**leaves, **chunk._asdict()}
+        found: dict[str, Any] = {**leaves, **chunk._asdict()}
+        arrays: dict[str, Any] = {name: np.asarray(x) for name, x in found.items()}
         with replace_atomically(self._path(index)) as temporary:
-            np.savez(temporary, **{n: np.asarray(x) for n, x in arrays.items()})
+            np.savez(temporary, **arrays)
 
     def _path(self, index: int) -> Path:
         return self.folder / f"chunk_{index:04d}.npz"

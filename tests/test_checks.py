@@ -112,7 +112,7 @@ def test_a_model_without_expected_rows_has_no_information() -> None:
 
 def test_a_parameter_far_from_its_prior_is_named() -> None:
     """60 h, sd of ln 1: two parameters share 1 %, so each tail holds 0.25 %."""
-    edge = 60.0 * np.exp(norm.isf(0.0025))
+    edge = 60.0 * float(np.exp(norm.isf(0.0025)))
     inside = draws_at(0.99 * edge, 0.05, np.ones(3))
     outside = draws_at(1.01 * edge, 0.05, np.ones(3))
     assert not find_conflicts(EXAMPLE, inside)
@@ -140,6 +140,7 @@ def test_a_low_energy_fraction_is_refused(step: float, passes: bool) -> None:
     found = check(
         made_up({"energy": walk(step), "tree_depth": depth}), 0, NOISE_PRIOR, 1
     )
+    assert found.bfmi_min is not None
     assert found.bfmi_min == pytest.approx(step**2, rel=0.3)
     assert found.passed is passes
     assert (found.bfmi_min < BFMI_LIMIT) is not passes

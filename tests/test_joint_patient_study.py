@@ -2,14 +2,22 @@
 
 import csv
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from pkmodels.clinic import occasions
 from pkmodels.clinic.answerable import check_answerable
+from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.patient_models import PatientModel, patient_model
+from pkmodels.clinic.question import build_posterior
+from pkmodels.fitting.expectations import row_means
 from pkmodels.measurements import Quantity
+from pkmodels.values import Certainty, Value
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +75,47 @@ def test_the_readme_holds_the_truth(folder: Path) -> None:
 def test_the_script_makes_the_folder(folder: Path, study: ModuleType) -> None:
     assert (folder / "measurements.csv").read_text("utf-8") == study.measurements()
     assert (folder / "truth.csv").read_text("utf-8") == study.truths()
+
+
+@pytest.mark.slow
+def test_the_model_at_the_truth_predicts_what_was_written(
+    folder: Path, study: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Units, decay and times of every row: only noise and scales are between them."""
+    truth = study.truth()
+
+    def at_the_truth(patient: Patient, ligand: str) -> PatientModel:
+        chosen = patient_model(patient, ligand)
+        held = {
+            name: Value(truth[name], known.unit, "truth", Certainty.STATED)
+            for name, known in chosen.held.items()
+        }
+        return replace(chosen, held=held)
+
+    monkeypatch.setattr(occasions, "patient_model", at_the_truth)
+    patient = read_patient(folder)
+    posterior = build_posterior(patient)
+    seen = posterior.observations
+    kinetics = {e.name: e.compiled for e in posterior.experiments}
+    vectors = [
+        np.array([truth[name] for name in each.compiled.parameters])
+        for each in posterior.experiments
+    ]
+    means = np.asarray(row_means(kinetics, seen)(*vectors))
+    masses = {region.name: region.mass_g for region in patient.regions}
+    mass = np.array([1.0, *(masses[region] for region in seen.weighed)])[seen.mass]
+    expected = means * seen.factor * mass**-seen.mass_exponent
+    ratios: dict[str, list[float]] = {}
+    for item, mean in zip(seen.measurements, expected, strict=True):
+        if item.below:
+            assert mean < item.value
+            continue
+        of_region = item.modality == "planar" or item.maximum
+        name = f"{item.modality} {item.region}" if of_region else item.modality
+        ratios.setdefault(name, []).append(np.log(item.value / mean))
+    assert sum(map(len, ratios.values())) == 41
+    for name, found in ratios.items():
+        [modality] = [each for each in study.SCATTER if name.startswith(each)]
+        assert np.ptp(found) < 5.0 * study.SCATTER[modality], name
+        if name in study.CALIBRATION:
+            assert abs(np.mean(found)) < 3.0 * study.CALIBRATION[name], name
