@@ -2,8 +2,8 @@
 
     python benchmarks/certificate.py [--seed N] [--scale S] [--kinds ...] [--bodies N]
 
-A result is wrong where a mean is off by more than 0.15 sd, an sd by more than 20 %, or a
-2.5 or 97.5 % quantile by more than 0.5 sd.
+A result is wrong where a mean is off by more than 0.15 sd, an sd by more than 20 %, or
+a 2.5 or 97.5 % quantile by more than 0.5 sd.
 """
 
 import argparse
@@ -17,13 +17,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import ordinary_posteriors as ordinary  # noqa: E402
-import pathological_posteriors as pathological  # noqa: E402
-from pathological_posteriors import Problem, Truth  # noqa: E402
+import ordinary_posteriors as ordinary
+import pathological_posteriors as pathological
+from pathological_posteriors import Problem, Truth
 
-from pkmodels.fitting.fast_path import CertifiedDraws, draw_certified  # noqa: E402
-from pkmodels.fitting.importance import quantiles  # noqa: E402
-from pkmodels.fitting.targets import Target, compile_target  # noqa: E402
+from pkmodels.fitting.fast_path import CertifiedDraws, draw_certified
+from pkmodels.fitting.importance import quantiles
+from pkmodels.fitting.targets import Target, compile_target
 
 MEAN_LIMIT, SD_LIMIT, QUANTILE_LIMIT = 0.15, 0.20, 0.5
 LINEAR, BIEXP, ORGANS = 25, 35, 36
@@ -108,9 +108,7 @@ def body_problems(seed: int, count: int) -> Iterator[tuple[Problem, Target]]:
 
     size = len(onepatient.ESTIMATED)
     draws = pathological.draw_prior(size)
-    target = compile_target(
-        density, pathological.log_prior, draws, size, ("log_seen",)
-    )
+    target = compile_target(density, pathological.log_prior, draws, size, ("log_seen",))
     run = ordinary.long_run(density, size, chains=8, warmup=200, kept=250)
     for number in range(count):
         z = random.standard_normal(size)
@@ -144,14 +142,19 @@ def judge(
 
 
 def show(judged: list[tuple[str, bool, bool]]) -> None:
-    print(f"{'kind':<16}{'problems':>9}{'accepted':>9}{'of them wrong':>15}"
-          f"{'refused':>9}{'of them right':>15}")
+    print(
+        f"{'kind':<16}{'problems':>9}{'accepted':>9}{'of them wrong':>15}"
+        f"{'refused':>9}{'of them right':>15}"
+    )
     for kind in [*dict.fromkeys(k for k, _, _ in judged), "all"]:
         own = [(a, w) for k, a, w in judged if kind in (k, "all")]
         accepted = [w for a, w in own if a]
         refused = [w for a, w in own if not a]
-        print(f"{kind:<16}{len(own):>9}{len(accepted):>9}{sum(accepted):>15}"
-              f"{len(refused):>9}{len(refused) - sum(refused):>15}", flush=True)
+        print(
+            f"{kind:<16}{len(own):>9}{len(accepted):>9}{sum(accepted):>15}"
+            f"{len(refused):>9}{len(refused) - sum(refused):>15}",
+            flush=True,
+        )
 
 
 def main() -> None:

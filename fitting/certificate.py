@@ -207,8 +207,8 @@ def certify(evidence: Evidence) -> Certificate:
     Examples
     --------
     >>> even = np.zeros(1000)
-    >>> found = certify(Evidence(0.1, np.zeros(2), np.full(2, 900.0), np.zeros(2), even, 1000,
-    ...     even, even, 0.0, 0.0, even, np.zeros(1), 1))
+    >>> found = certify(Evidence(0.1, np.zeros(2), np.full(2, 900.0), np.zeros(2), even,
+    ...     1000, even, even, 0.0, 0.0, even, np.zeros(1), 1))
     >>> found.accepted
     True
     """

@@ -7,6 +7,8 @@ import pytensor.tensor as pt
 
 # More extra variance than mean^2 / 1e10 only is told from Poisson's without rounding.
 _MOST_ALPHA = 1e10
+# Normal scores below are taken from a series.
+_FAR = -12.0
 
 
 def log_probability_below(
@@ -38,12 +40,7 @@ def log_probability_below(
     known: Any = pt.switch(finite, centre, limit)
     z: Any = (limit - known) / spread
     if degrees is None:
-        # Each branch is kept where it is finite, or its derivative would be no number.
-        low: Any = pt.minimum(z, -1.0)
-        high: Any = pt.maximum(z, -1.0)
-        tail: Any = pt.log(pt.erfcx(-low / np.sqrt(2.0)) / 2.0) - low**2 / 2.0
-        bulk = pt.log1p(-pt.erfc(high / np.sqrt(2.0)) / 2.0)
-        found = pt.switch(z < -1.0, tail, bulk)
+        found = _log_normal_probability(z)
     else:
         # A plain number would be taken in single precision.
         freedom, half = np.array(degrees), np.array(degrees / 2.0)
@@ -54,6 +51,25 @@ def log_probability_below(
         )
         found = pt.log(pt.betainc(half, half, share))
     return pt.switch(finite, found, -np.inf)
+
+
+def _log_normal_probability(z: Any) -> Any:
+    """Return ln Phi(z), with derivatives of any order.
+
+    Below -12 by the asymptotic series (Abramowitz and Stegun 26.2.12), 1e-8 there;
+    JAX has no second derivative of erfcx for vectors.
+    """
+    # Each branch is kept where it is finite, or its derivative would be no number.
+    high: Any = pt.maximum(z, -1.0)
+    middle: Any = pt.clip(z, _FAR, -1.0)
+    far: Any = pt.minimum(z, _FAR)
+    above: Any = pt.erfc(high / np.sqrt(2.0))
+    below: Any = pt.erfc(-middle / np.sqrt(2.0))
+    step = far**-2
+    series = -step * (1 - 3 * step * (1 - 5 * step * (1 - 7 * step * (1 - 9 * step))))
+    tail = pt.log1p(series) - far**2 / 2.0 - pt.log(-far * np.sqrt(2.0 * np.pi))
+    near = pt.switch(z < -1.0, pt.log(below / 2.0), pt.log1p(-above / 2.0))
+    return pt.switch(z < _FAR, tail, near)
 
 
 def draw_censored(
@@ -129,22 +145,23 @@ def log_count_probability(counts: Any, mean: Any, extra: Any) -> Any:
     array([-1.7123])
     """
     finite = pt.isfinite(mean)
-    mean: Any = pt.switch(finite, mean, 1.0)
+    mean = pt.switch(finite, mean, 1.0)
     scattered = finite & (extra * _MOST_ALPHA > mean**2)
     safe: Any = pt.switch(scattered, extra, 1.0)
     known: Any = pt.switch(scattered, mean, 1.0)
-    alpha = known**2 / safe
+    alpha: Any = known**2 / safe
+    log_gamma: Any = pt.gammaln
     negative_binomial = (
-        pt.gammaln(counts + alpha)
-        - pt.gammaln(alpha)
-        - pt.gammaln(counts + 1.0)
+        log_gamma(counts + alpha)
+        - log_gamma(alpha)
+        - log_gamma(counts + 1.0)
         - alpha * pt.log1p(known / alpha)
         - counts * pt.log1p(alpha / known)
     )
     # 0 counts of a mean of 0 are certain.
     positive = pt.switch(mean > 0.0, mean, 1.0)
     some = pt.switch(mean > 0.0, counts * pt.log(positive), -np.inf)
-    poisson = pt.switch(pt.eq(counts, 0), 0.0, some) - mean - pt.gammaln(counts + 1.0)
+    poisson = pt.switch(pt.eq(counts, 0), 0.0, some) - mean - log_gamma(counts + 1.0)
     found = pt.switch(scattered, negative_binomial, poisson)
     return pt.switch(finite, found, -np.inf)
 

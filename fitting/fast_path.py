@@ -28,7 +28,7 @@ from pkmodels.fitting.mixtures import Mixture, draw, fit_mixture, log_density, s
 from pkmodels.fitting.modes import Mode, find_modes, laplace_mixture
 from pkmodels.fitting.targets import SLOPES, Target
 from pkmodels.fitting.tempering import Particles, power_of_share, temper
-from pkmodels.fitting.trajectories import Trajectories, follow
+from pkmodels.fitting.trajectories import follow
 
 PRIOR_DRAWS = 4096
 PARTICLES, MOVES = 1024, 4
@@ -322,7 +322,7 @@ def _walked(
     proposal: Callable,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Return energy errors of trajectories from the draws, and weights at their ends."""
+    """Return energy errors of trajectories from the draws, and weights at the ends."""
     starts = weighted.x[resample(weighted.weights, SLOPES, [seed, 4])]
     centred = weighted.x - weighted.weights @ weighted.x
     covariance = (weighted.weights * centred.T) @ centred

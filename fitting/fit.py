@@ -11,6 +11,7 @@ from pkmodels.errors import FitRefusedError, InputError
 from pkmodels.fitting.anchoring import anchored, problem_of
 from pkmodels.fitting.checks import Checks, check
 from pkmodels.fitting.posterior import (
+    EXPECTED,
     MASS,
     NOISE,
     Posterior,
@@ -18,7 +19,6 @@ from pkmodels.fitting.posterior import (
     form_of,
     parameter_draws,
 )
-from pkmodels.fitting.prediction import predict_curves
 from pkmodels.fitting.predictive_checks import (
     Scorer,
     check_predictions,

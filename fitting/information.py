@@ -80,7 +80,7 @@ def _log_expected(density: Density) -> Callable[..., Any]:
     shared: Any = {v: v.type(name=v.name) for v in named}
     outputs: Any = clone_replace([graph], replace=shared)
     inputs = [*model.value_vars, *shared.values()]
-    function = get_jaxified_graph(inputs=inputs, outputs=outputs)
+    function: Any = get_jaxified_graph(inputs=inputs, outputs=outputs)
     return lambda x, *data: jnp.log(function(*density.split(x), *data)[0])
 
 

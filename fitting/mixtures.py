@@ -1,4 +1,4 @@
-"""Mixtures of multivariate t: their density, Sobol draws, and a fit to weighted draws."""
+"""Mixtures of multivariate t: their density, Sobol draws, and a fit to draws."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,7 @@ _SHARE = 0.5
 # Share of the prior's draws at the first step, from which fewer particles are taken.
 _FIRST_SHARE = 0.25
 _MOST_STEPS = 200
-# Length of a difference, 2.38 / sqrt(2 n) (ter Braak 2006), and how much of it at least.
+# Length of a difference, 2.38 / sqrt(2 n) (ter Braak 2006), and the least part of it.
 _LENGTH, _SHORTEST = 2.38, 0.3
 # Degrees of freedom, and parts, of the mixture by which a particle moves to anywhere.
 _FREEDOM, _PARTS = 5.0, 4

@@ -52,7 +52,7 @@ def predictor(times_h: np.ndarray = TIMES_H, controls: Controls = CONTROLS):
 
 
 def benchmark_data(log_truth: np.ndarray) -> np.ndarray:
-    """Return ln of the data by the benchmark's formula, from ln of the true readings."""
+    """Return ln of the data by the benchmark's formula, from ln of true readings."""
     time, observable = np.indices(log_truth.shape)
     return log_truth + NOISE_SD * np.sin(1.7 * time + 2.3 * observable + 0.5)
 

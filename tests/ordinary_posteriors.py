@@ -99,13 +99,17 @@ def _times(random: Random, count: int) -> np.ndarray:
 def biexp(random: Random, size: int, sampler: Any) -> Problem:
     """Seven fresh times of one region."""
     times, z = _times(random, 7), random.standard_normal(size)
-    return _noisy("biexp", random, times, np.asarray(biexponential(z, times)), z[3], sampler, size)
+    return _noisy(
+        "biexp", random, times, np.asarray(biexponential(z, times)), z[3], sampler, size
+    )
 
 
 def organ_exchange(random: Random, size: int, sampler: Any) -> Problem:
     """One to five organs at six fresh times."""
     times, z = _times(random, 6), random.standard_normal(size)
-    return _noisy("organs", random, times, np.asarray(organs(z, times)), z[0], sampler, size)
+    return _noisy(
+        "organs", random, times, np.asarray(organs(z, times)), z[0], sampler, size
+    )
 
 
 def _noisy(
@@ -124,7 +128,7 @@ def _noisy(
     return Problem(kind, kind, size, data, sampler((times, log_seen), seed))
 
 
-# --- long runs --------------------------------------------------------------------------
+# --- long runs ------------------------------------------------------------------------
 
 
 def long_run(
@@ -134,17 +138,19 @@ def long_run(
     warmup: int = WARMUP,
     kept: int = KEPT,
 ) -> Callable[..., Truth]:
-    """Return what samples a posterior with NUTS from draws of the prior, or from some."""
+    """Return what samples a posterior with NUTS, from the prior or from some places."""
     initialize, step = hmc(
         potential_fn_gen=lambda *data: lambda z: -log_density(z, *data)
     )
+
+    depths: Any = (8, 9)  # during and after the warm-up
 
     def one(start: Any, key: Any, data: Any) -> Any:
         state = initialize(
             start,
             num_warmup=warmup,
             step_size=0.1,
-            max_tree_depth=(8, 9),
+            max_tree_depth=depths,
             dense_mass=True,
             target_accept_prob=0.9,
             model_args=data,

@@ -124,11 +124,12 @@ def truth_of_mixture(
     for i, (centres, widths) in enumerate(zip(means.T, spreads.T, strict=True)):
         low, high = (centres - 9 * widths).min(), (centres + 9 * widths).max()
         for row, p in enumerate(PROBABILITIES):
-            quantiles[row, i] = brentq(
+            root: Any = brentq(
                 lambda q, c=centres, s=widths, p=p: weights @ ndtr((q - c) / s) - p,
                 low,
                 high,
             )
+            quantiles[row, i] = root
     return Truth(mean, sd, quantiles)
 
 

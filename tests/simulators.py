@@ -550,7 +550,11 @@ LINKED_MEDIANS = {
     "release_tumour": (0.006, 0.5),
 }
 LINKED_MBQ = {"Ga-68": 100.0, "Lu-177": 7000.0}
-LINKED_SCANS_H = {"Ga-68": (0.25, 1.0, 2.0), "Lu-177": (4.0, 24.0, 96.0)}
+# The scan sees all three; of the therapy there are blood and kidneys, and no tumour.
+LINKED_SCANS_H = {
+    "Ga-68": dict.fromkeys(("blood", "kidneys", "tumour"), (0.25, 1.0, 2.0)),
+    "Lu-177": {"blood": (0.5, 2.0, 6.0), "kidneys": (4.0, 24.0, 96.0)},
+}
 LINKED_LEAST_NOISE, LINKED_NOISE = 0.05, 0.05
 
 
@@ -558,12 +562,14 @@ LINKED_LEAST_NOISE, LINKED_NOISE = 0.05, 0.05
 class LinkedPatient:
     """Rows (region, label, time, MBq) and the truth of the therapy.
 
-    Ratios of the therapy's rates to the scan's; TIAC (h) of 177Lu in each region.
+    Ratios of the therapy's rates to the scan's; TIAC (h) of 177Lu in the kidneys; what
+    the tumour holds of the therapy's activity after 24 h.
     """
 
     rows: list[tuple]
     ratios: dict[str, float]
-    tiac_h: dict[str, float]
+    kidneys_tiac_h: float
+    tumour_24h: float
 
 
 def linked_curves(rates, decay, t):
@@ -580,7 +586,7 @@ def linked_curves(rates, decay, t):
 
 
 def simulate_linked(seed: int) -> LinkedPatient:
-    """Measure blood, kidneys and tumour of a patient who gets two tracers."""
+    """Measure a patient who gets two tracers, one for a scan and one for a therapy."""
     generator = np.random.default_rng([seed, 4])
     rates = {n: log_normal(generator, *x) for n, x in LINKED_MEDIANS.items()}
     low, high = np.log(LINKED_RATIOS)
@@ -592,19 +598,14 @@ def simulate_linked(seed: int) -> LinkedPatient:
         ("Lu-177", of_therapy, LAMBDA["Lu-177"]),
     ):
         noise = np.hypot(LINKED_NOISE * generator.standard_normal(), LINKED_LEAST_NOISE)
-        for t in LINKED_SCANS_H[label]:
-            for region, share in linked_curves(own, decay, t).items():
-                if region == "blood" and label == "Lu-177":
-                    continue  # no blood is drawn during the therapy
+        for region, times in LINKED_SCANS_H[label].items():
+            for t in times:
+                share = linked_curves(own, decay, t)[region]
                 scatter = np.exp(noise * generator.standard_normal())
                 rows.append((region, label, t, LINKED_MBQ[label] * share * scatter))
     decay = LAMBDA["Lu-177"]
     left = sum(of_therapy[n] for n in LINKED_RATES) + decay
-    tiac = {
-        organ: float(
-            of_therapy[f"uptake_{organ}"]
-            / (left * (of_therapy[f"release_{organ}"] + decay))
-        )
-        for organ in ("kidneys", "tumour")
-    }
-    return LinkedPatient(rows, ratios, tiac)
+    out = of_therapy["release_kidneys"] + decay
+    tiac = of_therapy["uptake_kidneys"] / (left * out)
+    later = linked_curves(of_therapy, decay, 24.0)["tumour"]
+    return LinkedPatient(rows, ratios, float(tiac), float(later))

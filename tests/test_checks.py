@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from itertools import pairwise, permutations
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -10,7 +12,12 @@ from scipy.stats import norm
 
 from pkmodels.errors import FitRefusedError, InputError
 from pkmodels.fitting import worked_example
-from pkmodels.fitting.checks import BFMI_LIMIT, PREDICTIVE_LIMIT, check
+from pkmodels.fitting.checks import (
+    BFMI_LIMIT,
+    PREDICTIVE_LIMIT,
+    PREDICTIVE_WARNING,
+    check,
+)
 from pkmodels.fitting.densities import compile_density
 from pkmodels.fitting.fit import Fit, use_despite
 from pkmodels.fitting.information import information_of
@@ -89,19 +96,103 @@ def test_the_predictive_p_is_uniform_at_the_truth() -> None:
     assert np.mean(found) == pytest.approx(0.5, abs=0.025)
 
 
+def linear_patients(
+    count: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Simulate ln y = X beta + s e.
+
+    Four regions with an amount and a half-life each (prior sd of ln 0.9 and 1), a
+    calibration of 5 % and half-normal noise of scale 0.1, four scans. Returned are the
+    values, the prior covariance of X beta, and each row's region.
+    """
+    times, half_lives = np.array([4.0, 24.0, 72.0, 120.0]), [60.0, 60.0, 114.0, 114.0]
+    design = np.zeros((16, 9))
+    for i, half_life in enumerate(half_lives):
+        design[4 * i : 4 * i + 4, 2 * i] = 1.0
+        design[4 * i : 4 * i + 4, 2 * i + 1] = np.log(2.0) * times / half_life
+    design[:, -1] = 1.0
+    sd = np.array([0.9, 1.0] * 4 + [0.05])
+    noise = np.hypot(0.1 * generator.standard_normal(count), 0.01)
+    scatter = noise[:, None] * generator.standard_normal((count, 16))
+    values = (sd * generator.standard_normal((count, 9))) @ design.T + scatter
+    return values, (design * sd**2) @ design.T, np.repeat(np.arange(4), 4)
+
+
+def linear_scores(
+    values: np.ndarray, prior: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Return residuals in sd of 40 posterior draws of each patient, conjugate given s.
+
+    s from its marginal posterior on a grid; X beta given s is normal.
+    """
+    raw = np.linspace(2e-3, 0.8, 120)
+    grid = np.hypot(raw, 0.01)
+    whole = prior + grid[:, None, None] ** 2 * np.eye(16)
+    inverse, log_det = np.linalg.inv(whole), np.linalg.slogdet(whole)[1]
+    size = np.einsum("pi,gij,pj->pg", values, inverse, values)
+    log_weight = -(size + log_det) / 2.0 - raw**2 / 2.0 / 0.1**2
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    cumulative = np.cumsum(weight, axis=1) / weight.sum(axis=1, keepdims=True)
+    found = np.empty((len(values), 40, 16))
+    for p, value in enumerate(values):
+        chosen = np.searchsorted(cumulative[p], generator.uniform(size=40))
+        for k, g in enumerate(np.minimum(chosen, raw.size - 1)):
+            # Residual given s: mean s^2 C^-1 y, covariance s^2 - s^4 C^-1.
+            s2 = grid[g] ** 2
+            covariance = s2 * np.eye(16) - s2**2 * inverse[g]
+            spread, vectors = np.linalg.eigh(covariance)
+            unit = vectors @ (
+                np.sqrt(np.maximum(spread, 0.0)) * generator.standard_normal(16)
+            )
+            found[p, k] = (s2 * inverse[g] @ value + unit) / grid[g]
+    return found
+
+
+def least_p(values: np.ndarray, prior: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Return the least p-value of any region or modality of each patient."""
+    four: Any = SimpleNamespace(
+        observations=SimpleNamespace(
+            regions=("a", "b", "c", "d"),
+            region=region,
+            modalities=("SPECT",),
+            modality=np.zeros(16, int),
+        )
+    )
+    scores = linear_scores(values, prior, np.random.default_rng(1))
+    return np.array(
+        [min(c.p_value for c in check_predictions(four, s)) for s in scores]
+    )
+
+
+def test_well_specified_data_pass_and_a_value_ten_times_too_large_does_not() -> None:
+    """Closed-form posteriors: at most 1 % false alarms; here none of 200."""
+    generator = np.random.default_rng(5)
+    values, prior, region = linear_patients(200, generator)
+    assert (least_p(values, prior, region) < PREDICTIVE_WARNING).sum() <= 2
+    wrong = values[:60].copy()
+    wrong[np.arange(60), generator.integers(16, size=60)] += np.log(10.0)
+    p = least_p(wrong, prior, region)
+    assert (p < PREDICTIVE_LIMIT).mean() > 0.6
+    assert (p < PREDICTIVE_WARNING).mean() > 0.9
+
+
 def test_information_is_fishers_for_normal_noise() -> None:
     """J' J / s^2 + 1 / t^2 in closed form, whatever the residuals are."""
-    times, sd, prior_sd = np.array([1.0, 2.0, 5.0]), 0.1, 0.7
+    times, sd = np.array([1.0, 2.0, 5.0]), 0.1
+    prior_sd = {"rate": 0.7, "amount": 0.3, "calibration": 0.05}
     with pm.Model() as model:
-        rate = pm.LogNormal("rate", 0.0, prior_sd, shape=1)
-        expected = pm.Deterministic(EXPECTED, pm.math.exp(-rate[0] * times))
+        rate, amount, calibration = (
+            pm.LogNormal(name, 0.0, spread) for name, spread in prior_sd.items()
+        )
+        curve = amount * pm.math.exp(-rate * times)
+        expected = pm.Deterministic(EXPECTED, curve * calibration)
         pm.Normal("y", pm.math.log(expected), sd, observed=np.array([3.0, -2.0, 0.5]))
     information = information_of(compile_density(model))
     assert information is not None
-    x = np.array([0.4])  # ln rate: d ln e / dx = -t exp(x)
-    slopes = -times * np.exp(x)
-    wanted = slopes @ slopes / sd**2 + 1.0 / prior_sd**2
-    assert float(information(x, ())[0, 0]) == pytest.approx(wanted, rel=1e-10)
+    x = np.array([0.4, 1.0, -0.1])  # ln of each: d ln e / d ln rate = -rate t
+    slopes = np.column_stack([-times * np.exp(0.4), np.ones(3), np.ones(3)])
+    wanted = slopes.T @ slopes / sd**2 + np.diag([1 / s**2 for s in prior_sd.values()])
+    np.testing.assert_allclose(information(x, ()), wanted, rtol=1e-10)
 
 
 def test_a_model_without_expected_rows_has_no_information() -> None:
@@ -166,7 +257,7 @@ def test_a_region_that_is_missed_is_refused_and_no_second_run_helps() -> None:
 
 
 def test_values_that_lie_too_near_and_too_few_runs_are_pointed_out() -> None:
-    near = PredictiveCheck("region liver", 4, 1.0 - PREDICTIVE_LIMIT / 2.0)
+    near = PredictiveCheck("region liver", 4, 0.9995)
     few = SignRuns("modality SPECT", 4, 1e-3)
     found = check(made_up(), 0, NOISE_PRIOR, 1, predictive=[near], runs=[few])
     assert found.passed

@@ -425,11 +425,6 @@ ROW_MISTAKES = {
         "9,SUVmax,,0,,tube 1,,",
         ["line 2, column sample", "an image's, not a sample's"],
     ),
-    "SPECT of a limited region replaced by PET": (
-        "kidney_left,Lu-177,SPECT,72",
-        "kidney_right,Lu-177,SPECT,80",
-        ['cv: "free" needs another modality', "on the same occasion", "kidney_left"],
-    ),
     "column unknown": (
         "live_time_s",
         "live_times",
@@ -468,6 +463,28 @@ def test_a_mistake_in_a_row_of_joint_data_is_told(
     message = told(write_patient(tmp_path / "p", joint_patient(), rows), capsys)
     for word in words:
         assert word in message
+
+
+SPECT = "kidney_left,Lu-177,SPECT,72,,6,MBq,,,,,,"
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        # Another ligand's PET, a limit, a maximum: none gives planar scans their scale.
+        "kidney_left,Ga-68,PET,2,2.25,9,SUV,,0,,,,",
+        "kidney_left,Lu-177,SPECT,72,,6,MBq,,,yes,,,",
+        "kidney_left,Lu-177,PET,72,,9,SUVmax,,48,,,,",
+    ],
+)
+def test_a_free_scale_is_not_tied_down_by_what_shows_none(
+    instead: str, tmp_path: Path
+) -> None:
+    rows = replaced(ROWS, SPECT, instead)
+    with pytest.raises(
+        InputError, match=r'"free" needs .* same occasion .* none for kidney_left;'
+    ):
+        read_patient(write_patient(tmp_path / "p", joint_patient(), rows))
 
 
 def test_occasions_of_one_ligand_are_refused_where_nothing_tells_them_apart(

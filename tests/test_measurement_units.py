@@ -169,6 +169,9 @@ def test_an_suv_of_a_second_pet_compares_with_its_own_activity() -> None:
     # As one occasion, both PETs are one series: 5 % of 270 MBq.
     both = measured(percent, region, occasion_names=("PET", "therapy", "PET"))
     assert both.value == pytest.approx(13.5)
+    # What is given later does not count.
+    names = ("PET", "therapy", "PET")
+    assert measured(OF_PET, region, occasion_names=names).value == pytest.approx(8.0)
     with pytest.raises(InputError, match=r"compares with one administration, and 2"):
         measured(later, region, occasion_names=("PET", "therapy", "PET"))
 

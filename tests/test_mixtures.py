@@ -22,7 +22,7 @@ TWO = Mixture(np.array([0.3, 0.7]), np.array([[0.0, 0.0], [3.0, -2.0]]), FACTORS
 def test_density_is_that_of_scipy() -> None:
     x = np.random.default_rng(0).normal(1.0, 2.0, (50, 2))
     expected = sum(
-        w * multivariate_t.pdf(x, m, f @ f.T, df=5.0)
+        w * multivariate_t.pdf(x, m, f @ f.T, df=5)
         for w, m, f in zip(TWO.weights, TWO.means, TWO.factors, strict=True)
     )
     np.testing.assert_allclose(np.exp(log_density(TWO, x)), expected, rtol=1e-10)
@@ -97,12 +97,14 @@ def test_resampled_draws_do_not_keep_step_with_sobol_points() -> None:
     weights = weigh(x, norm.logpdf(x[:, 0]), norm.logpdf(x[:, 0], 0.0, 1.5)).weights
     spreads = [x[resample(weights, 4000, [seed])].std() for seed in range(20)]
     # 4,000 independent draws would scatter by 1 / sqrt(8000) = 0.011.
-    np.testing.assert_allclose(np.sqrt(np.mean((np.array(spreads) - 1.0) ** 2)), 0.0,
-        atol=0.015)
+    np.testing.assert_allclose(
+        np.sqrt(np.mean((np.array(spreads) - 1.0) ** 2)), 0.0, atol=0.015
+    )
 
 
 def test_effective_sizes_predict_the_scatter_of_repeated_runs() -> None:
     means, errors, tails = [], [], []
+    x = np.random.default_rng(1000).standard_normal((1000, 1)) * 1.5
     for seed in range(400):
         x = 1.5 * np.random.default_rng(seed).standard_normal((1000, 1))
         found = weigh(x, norm.logpdf(x[:, 0]), norm.logpdf(x[:, 0], scale=1.5))

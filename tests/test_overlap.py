@@ -123,7 +123,7 @@ def ranks_of(n_patients: int, *, overlaid: bool) -> tuple[np.ndarray, int]:
         simulated = simulators.simulate_overlap(seed)
         posterior = posterior_of(simulated.rows, overlaid=overlaid)
         compiled = compiled or compile_fit(posterior)
-        found = fit(posterior, seed=seed, draws_per_chain=500, compiled=compiled)
+        found = fit(posterior, seed=seed, draws_per_chain=1000, compiled=compiled)
         if not found.checks.passed:
             failed += 1
             continue
@@ -142,7 +142,8 @@ def test_the_kidney_under_the_liver_is_covered() -> None:
 
 
 @pytest.mark.slow
-def test_the_kidney_is_too_slow_where_the_liver_over_it_is_ignored() -> None:
-    """The same test must fail where the overlap is left out."""
+def test_the_kidney_is_not_covered_where_the_liver_over_it_is_ignored() -> None:
+    """The same test of coverage must fail where the overlap is left out."""
     ranks, _ = ranks_of(N_PATIENTS // 2, overlaid=False)
-    assert kstest(ranks, "uniform").pvalue < P_LIMIT
+    covered = int(((ranks > 0.025) & (ranks < 0.975)).sum())
+    assert binomtest(covered, len(ranks), 0.95).pvalue < P_LIMIT

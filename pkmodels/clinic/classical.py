@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
+from pkmodels.clinic.occasions import measured_regions
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_models import saturates
 from pkmodels.clinic.result_dosimetry import ClassicalEstimate
@@ -57,7 +58,7 @@ def classical_estimates(
     """
     found: dict[str, dict[str, list[ClassicalEstimate]]] = {}
     noise = noise_of(fit)
-    for region in dict.fromkeys(m.region for m in patient.measurements):
+    for region in measured_regions(fit):
         own_labels = (m.label for m in patient.measurements if m.region == region)
         for label in dict.fromkeys([*own_labels, *assessment.choices]):
             own = label_to_use(patient, region, label)
@@ -76,25 +77,28 @@ def classical_estimates(
                 estimates = [
                     *_of_region(patient, scans, given[0], sd, posterior, half_life)
                 ]
-            estimates = [_of_another_mass(patient, x, label) for x in estimates]
+            estimates = [_of_another_mass(patient, x, label, own) for x in estimates]
             found.setdefault(label, {})[region] = estimates
     return found
 
 
 def _of_another_mass(
-    patient: Patient, estimate: ClassicalEstimate, label: str
+    patient: Patient, estimate: ClassicalEstimate, label: str, own: str
 ) -> ClassicalEstimate:
     """Say where the posterior alone knows of another ligand mass."""
     if not saturates(patient) or estimate.missing is not None:
         return estimate
-    [given] = patient.schedule.administrations
+    given = {a.ligand_mass_ug for n, a in patient.schedule.labelled if n == own}
     planned = {p.ligand_mass_ug for p in patient.plans if p.label == label}
     if not planned and label not in patient.schedule.labels:  # only compared
         planned = {patient.plans[0].ligand_mass_ug}
-    if planned <= {given.ligand_mass_ug}:
+    if planned <= given:
         return estimate
-    masses = ", ".join(f"{mass:g}" for mass in planned if mass is not None)
-    note = f"for {given.ligand_mass_ug:g} ug; the fit is for {masses} ug"
+    before, after = (
+        ", ".join(f"{mass:g}" for mass in masses if mass is not None)
+        for masses in (given, planned)
+    )
+    note = f"for {before} ug; the fit is for {after} ug"
     return estimate.model_copy(update={"note": _joined(note, estimate.note or "")})
 
 

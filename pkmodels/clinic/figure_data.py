@@ -21,9 +21,11 @@ from pkmodels.clinic.report_figures import (
 )
 from pkmodels.clinic.scan_series import physical_MBq, scale_of
 from pkmodels.clinic.syringes import syringe_of, unit_dose
+from pkmodels.fitting.expectations import CALIBRATION
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction, quantiles_of
-from pkmodels.fitting.posterior import CALIBRATION, EXPECTED, FLOOR, NOISE
+from pkmodels.fitting.noise import EXCESS
+from pkmodels.fitting.posterior import EXPECTED, FLOOR, NOISE
 from pkmodels.fitting.prediction import predict_curves, predict_labels
 from pkmodels.measurements import Measurement
 from pkmodels.units import MBQ_PER_GBQ
@@ -51,7 +53,13 @@ def build_figures(
     -------
     ReportFigures
     """
-    points = tuple(_point(patient, fit, m) for m in patient.measurements)
+    organs = measured_regions(fit)
+    # A limit is no value, and a sample's concentration is on no region's curve.
+    points = tuple(
+        _point(patient, fit, m)
+        for m in patient.measurements
+        if m.region in organs and not m.below
+    )
     if assessment is None:
         return ReportFigures(points=points)
     draws = tuple(
@@ -137,8 +145,8 @@ def _bands(
 
 
 def _point(patient: Patient, fit: Fit, item: Measurement) -> MeasuredPoint:
-    """Return a value as physical MBq, its calibration factor divided out."""
-    factor = _calibration_median(fit, item)
+    """Return a value as physical MBq, its fitted factors divided out."""
+    factor = _calibration_median(fit, item) * _excess_median(fit, item)
     return MeasuredPoint(
         region=item.region,
         label=item.label,
@@ -150,24 +158,32 @@ def _point(patient: Patient, fit: Fit, item: Measurement) -> MeasuredPoint:
 
 
 def _residuals(fit: Fit) -> tuple[ResidualPoint, ...]:
-    """Return each value's distance from the curve in sd of the fitted noise."""
+    """Return each value's distance from the curve in sd of the fitted noise.
+
+    Limits and counts have none.
+    """
     posterior, count = fit.posterior, fit.draws.diverging.size
     seen = posterior.observations
-    expected = fit.draws.variables[EXPECTED].reshape(count, -1)
-    noise = fit.draws.variables[NOISE].reshape(count, -1)[:, seen.modality]
-    relative = np.hypot(noise, posterior.minimum_noise)
-    additive = posterior.additive
+    plain = np.flatnonzero(seen.noise.plain)
+    noisy = {seen.modalities.index(name): i for i, name in enumerate(posterior.noisy)}
+    columns = [noisy[modality] for modality in seen.modality[plain]]
+    expected = fit.draws.variables[EXPECTED].reshape(count, -1)[:, plain]
+    noise = fit.draws.variables[NOISE].reshape(count, -1)[:, columns]
+    least = np.hypot(posterior.minimum_noise, seen.noise.own_log_sd[plain])
+    relative = np.hypot(noise, least)
+    additive = posterior.additive[plain]
     floor = np.zeros_like(expected)
     if additive.any():
-        used = np.unique(seen.floor[additive])
+        used = np.unique(seen.floor[posterior.additive])
         drawn = fit.draws.variables[FLOOR].reshape(count, -1)
-        floor[:, additive] = drawn[:, np.searchsorted(used, seen.floor[additive])]
-    stated = np.nan_to_num(seen.sd, nan=0.0)
+        own = np.searchsorted(used, seen.floor[plain][additive])
+        floor[:, additive] = drawn[:, own]
+    value, stated = seen.value[plain], np.nan_to_num(seen.sd[plain], nan=0.0)
     spread = np.sqrt(floor**2 + (relative * expected) ** 2 + stated**2)
     with np.errstate(divide="ignore"):  # a value of 0 has a stated sd: the other branch
-        logarithm = np.log(seen.value) - np.log(expected)
-    each = np.where(additive, (seen.value - expected) / spread, logarithm / relative)
-    medians = np.median(each, axis=0)
+        logarithm = np.log(value) - np.log(expected)
+    each = np.where(additive, (value - expected) / spread, logarithm / relative)
+    items = [seen.measurements[row] for row in plain]
     return tuple(
         ResidualPoint(
             region=item.region,
@@ -176,7 +192,7 @@ def _residuals(fit: Fit) -> tuple[ResidualPoint, ...]:
             time_h=(item.start_h + item.end_h) / 2.0,
             residual=float(residual),
         )
-        for item, residual in zip(seen.measurements, medians, strict=True)
+        for item, residual in zip(items, np.median(each, axis=0), strict=True)
     )
 
 
@@ -196,6 +212,15 @@ def _calibration_median(fit: Fit, item: Measurement) -> float:
     by_name: Mapping[str, float] = dict(zip(names, medians.tolist(), strict=True))
     own = by_name.get(f"{item.modality}, {item.region}")
     return by_name.get(item.modality, 1.0) if own is None else own
+
+
+def _excess_median(fit: Fit, item: Measurement) -> float:
+    """Return how many times the mean a region's largest voxel is."""
+    if not (item.maximum and fit.checks.passed):
+        return 1.0
+    column = fit.posterior.observations.noise.maxima.index(item.modality)
+    drawn = fit.draws.variables[EXCESS].reshape(fit.draws.diverging.size, -1)
+    return 1.0 + float(np.median(drawn[:, column]))
 
 
 def curves_table(curves: Sequence[CurveBand]) -> str:

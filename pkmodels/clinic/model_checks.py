@@ -90,12 +90,19 @@ def _saturable_problems(patient: Patient) -> Iterator[str]:
     yield from _region_problems(patient)
     if not known:
         return
-    for ligand in patient.schedule.ligands:
-        try:
-            patient_model(patient, ligand)
-        except ModelError as error:
-            yield f"{FILE_NAME}: {error}"
-            return
+    try:
+        models = {n: patient_model(patient, n) for n in patient.schedule.ligands}
+    except ModelError as error:
+        yield f"{FILE_NAME}: {error}"
+        return
+    ligands = {o.name: o.schedule.ligands[0] for o in patient.occasions}
+    for each in patient.sharings:
+        names = tuple(models[ligands[each.occasion]].priors)
+        if each.parameter not in names:
+            yield (
+                f"{FILE_NAME}: [[sharing]] parameter {each.parameter!r} of occasion "
+                f"{each.occasion!r} is not fitted: {suggest(each.parameter, names)}"
+            )
 
 
 def _occasion_problems(patient: Patient) -> Iterator[str]:

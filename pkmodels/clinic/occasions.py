@@ -13,8 +13,7 @@ from pkmodels.clinic.patient_models import (
     patient_model,
     saturates,
 )
-from pkmodels.clinic.patient_toml import FILE_NAME
-from pkmodels.errors import InputError, suggest
+from pkmodels.errors import InputError
 from pkmodels.exact import ExactSystem, compile_exactly
 from pkmodels.fitting.experiments import (
     Choice,
@@ -47,10 +46,6 @@ def build_experiments(
     table : ParameterTable
         What they share: all, but what the file says otherwise.
 
-    Raises
-    ------
-    InputError
-        When the file's [[sharing]] names a parameter that is not fitted.
     """
     if not saturates(patient):
         return _exchanging(patient)
@@ -60,7 +55,7 @@ def build_experiments(
         experiments.append(_saturable(patient, occasion, chosen))
         parameters[occasion.name] = tuple(chosen.priors)
         priors |= chosen.priors
-    linked, free = _choices(patient.sharings, parameters, priors)
+    linked, free = _choices(patient.sharings, priors)
     shared = {
         name: prior
         for name, prior in priors.items()
@@ -130,19 +125,12 @@ def _saturable(
 
 def _choices(
     stated: tuple[StatedSharing, ...],
-    parameters: Mapping[str, tuple[str, ...]],
     priors: Mapping[str, Prior],
 ) -> tuple[dict[Choice, Prior], dict[Choice, Prior]]:
     """Return what the file says is linked, and what is free, with their priors."""
     linked: dict[Choice, Prior] = {}
     free: dict[Choice, Prior] = {}
     for each in stated:
-        names = parameters[each.occasion]
-        if each.parameter not in names:
-            raise InputError(
-                f"{FILE_NAME}: [[sharing]] parameter {each.parameter!r} of occasion "
-                f"{each.occasion!r} is not fitted: {suggest(each.parameter, names)}"
-            )
         choice = (each.occasion, each.parameter)
         if each.how == "linked":
             assert each.ratio_median is not None
