@@ -96,7 +96,7 @@ def _made(make: Callable[..., Problem], random: Any, size: int, run: Any):
 def body_problems(seed: int, count: int) -> Iterator[tuple[Problem, Target]]:
     """Yield `onepatient` with fresh patients and noise, solved numerically."""
     import jax.numpy as jnp
-    import onepatient_model as onepatient
+    import onepatient_model as onepatient  # pyright: ignore
 
     predict = onepatient.predictor()
     random = np.random.default_rng([seed, 2])

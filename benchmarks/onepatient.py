@@ -15,8 +15,8 @@ BEGUN = time.perf_counter()
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np  # noqa: E402
-import onepatient_model as onepatient  # noqa: E402
-import ordinary_posteriors as ordinary  # noqa: E402
+import onepatient_model as onepatient  # noqa: E402 # pyright: ignore
+import ordinary_posteriors as ordinary  # noqa: E402 # pyright: ignore
 
 from pkmodels.fitting.densities import compile_density  # noqa: E402
 from pkmodels.fitting.fast_path import draw_certified  # noqa: E402

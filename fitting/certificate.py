@@ -6,6 +6,7 @@ other ways must agree with the weighted draws too.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -252,8 +253,8 @@ def claimed_efficiency(
     >>> round(claimed_efficiency(np.log([1.0, 1.0]), 4, np.log(0.5)), 3)
     0.5
     """
-    squares = float(logsumexp(2.0 * log_weights)) - np.log(n_draws)
-    return float(np.exp(2.0 * log_evidence - squares))
+    total: Any = logsumexp(2.0 * log_weights)
+    return float(np.exp(2.0 * log_evidence - total + np.log(n_draws)))
 
 
 def forward_efficiency(log_weights: np.ndarray, log_evidence: float) -> float:
@@ -275,8 +276,8 @@ def forward_efficiency(log_weights: np.ndarray, log_evidence: float) -> float:
     >>> round(forward_efficiency(np.log([1.0, 1.0]), np.log(0.5)), 3)
     0.5
     """
-    mean = float(logsumexp(log_weights)) - np.log(len(log_weights))
-    return float(np.exp(log_evidence - mean))
+    total: Any = logsumexp(log_weights)
+    return float(np.exp(log_evidence - total + np.log(len(log_weights))))
 
 
 def _efficiency_ratio(e: Evidence) -> float:

@@ -8,6 +8,7 @@ result may be used.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -199,7 +200,9 @@ def _report(progress: Progress | None, done: int) -> None:
         progress(done, 4)
 
 
-def _evaluate(target: Target, data: tuple, x: np.ndarray):
+def _evaluate(
+    target: Target, data: tuple[Any, ...], x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     return target.values(x, data)
 
 
@@ -216,7 +219,8 @@ def _modes(
         )
     likelihood = prior.log_likelihood[finite]
     power = power_of_share(likelihood, _TEMPERED_SHARE)
-    weights = np.exp(power * likelihood - logsumexp(power * likelihood))
+    total: Any = logsumexp(power * likelihood)
+    weights = np.exp(power * likelihood - total)
     near = resample(weights, _TEMPERED_STARTS, [seed, 3])
     anywhere = generator.choice(finite.size, STARTS - 1 - _TEMPERED_STARTS)
     chosen = prior.x[finite[np.concatenate([near, anywhere])]]
@@ -245,7 +249,8 @@ def _stages(
     def proposal(places: np.ndarray, log_prior: np.ndarray) -> np.ndarray:
         shares = np.log(np.array(counts) / sum(counts))
         terms = [log_prior, *(log_density(m, places) for m in mixtures)]
-        return logsumexp(np.stack(terms) + shares[:, None], axis=0)
+        total: Any = logsumexp(np.stack(terms) + shares[:, None], axis=0)
+        return total
 
     weighted = None
     for stage, (log2_count, components) in enumerate(STAGES):

@@ -138,7 +138,7 @@ def use_despite(fit: Fit, why: str) -> Fit:
     >>> failed = Checks(1.2, 9.0, 9.0, 0, 0, (), 1, ("R-hat is 1.2",))
     >>> refused = Fit(worked_example.posterior(), draws, failed, seed=0)
     >>> use_despite(refused, "a dry run of the form, no patient")
-    <fit of organ: FAILED its checks, used since a dry run of the form, no patient>
+    <fit of one organ: FAILED its checks, used since a dry run of the form, no patient>
     """
     if not why.strip():
         raise InputError("a fit that failed its checks is used only with a reason")

@@ -1,6 +1,7 @@
 """Mixtures of multivariate t: their density, Sobol draws, and a fit to draws."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
@@ -60,7 +61,8 @@ def log_density(mixture: Mixture, x: np.ndarray) -> np.ndarray:
     >>> np.exp(log_density(standard, np.zeros((1, 1)))).round(6)  # Cauchy: 1 / pi
     array([0.31831])
     """
-    return logsumexp(_terms(mixture, x)[0], axis=0)
+    total: Any = logsumexp(_terms(mixture, x)[0], axis=0)
+    return total
 
 
 def draw(mixture: Mixture, uniforms: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ identify it, and that is said.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -117,7 +118,7 @@ def draw_tempered(
     runs: list[Particles] = []
     with threadpool_limits(limits=1, user_api="blas"):
         for number in (1, 2):
-            evaluate = partial(target.values, data=given)
+            evaluate = partial(_evaluate, target, given)
             x = target.draw_prior(PRIOR_DRAWS, 2 * seed + number, given)
             prior = Particles(x, *evaluate(x), 0.0, 0.0)
             runs.append(
@@ -135,6 +136,12 @@ def draw_tempered(
         differences,
         (*_disagreements(differences), *_empty_modes(modes, runs, pooled)),
     )
+
+
+def _evaluate(
+    target: Target, data: tuple[Any, ...], x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    return target.values(x, data)
 
 
 def _differences(first: Particles, second: Particles) -> dict[str, float]:

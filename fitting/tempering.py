@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -120,7 +121,8 @@ def temper(
     for step in range(_MOST_STEPS):
         power = _next_power(now, share)
         gain = (power - now.power) * now.log_likelihood
-        total = float(logsumexp(gain))
+        log_total: Any = logsumexp(gain)
+        total = float(log_total)
         places = resample(np.exp(gain - total), count, [*seed, step])
         now = Particles(
             now.x[places],
@@ -198,7 +200,8 @@ def power_of_share(log_likelihood: np.ndarray, share: float) -> float:
     least = -100.0
     if excess(least) <= 0.0 or excess(0.0) >= 0.0:
         return 1.0
-    return float(np.exp(brentq(excess, least, 0.0, xtol=1e-3)))
+    root: Any = brentq(excess, least, 0.0, xtol=1e-3)
+    return float(np.exp(root))
 
 
 def _next_power(now: Particles, share: float) -> float:

@@ -5,6 +5,7 @@ from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
 
 from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.dosimetry.s_values import s_value
 from pkmodels.errors import InputError
 
 LIVER = '[regions.liver]\norgan = "liver"\n'
@@ -55,19 +56,20 @@ def test_is_refused(tmp_path, old, new, said):
     assert said in str(error.value)
 
 
-def test_counted_label_without_s_value_is_refused_unless_it_does_not_count(tmp_path):
+def test_a_pet_counts_by_a_bound_of_its_dose(tmp_path):
+    """0.73794 MeV of electrons and 0.94869 of photons a decay (ICRP 107), in 310 g."""
     gallium = replaced(PATIENT, "[regions.kidney_left]", "{}[regions.kidney_left]")
     gallium = gallium.format(
         "[[administration]]\ntime_h = 1.0\nduration_h = 0.0\n"
         'ligand = "dotatate"\nlabel = "Ga-68"\nactivity_MBq = 150.0\n'
     )
-    folder = write_patient(tmp_path / "p", gallium, MEASUREMENTS)
-    with pytest.raises(InputError, match="Ga-68 that was given counts"):
-        check_answerable(read_patient(folder))
-    left_out = 'confidence = 0.95\ncount_administrations = false\ncount_reason = "PET"'
-    text = replaced(gallium, "confidence = 0.95", left_out)
-    folder = write_patient(tmp_path / "q", text, MEASUREMENTS)
-    check_answerable(read_patient(folder))
+    check_answerable(read_patient(write_patient(tmp_path / "p", gallium, MEASUREMENTS)))
+    kidneys = s_value("kidneys", "Ga-68", "male")
+    assert kidneys is not None
+    assert kidneys.at_mass(310.0) == pytest.approx(
+        0.576784 * (0.73794 + 0.94869) / 310.0, rel=1e-5
+    )
+    assert "bound" in kidneys.source
 
 
 def test_one_kidney_is_answerable(tmp_path):

@@ -1,5 +1,8 @@
 """The fast path against closed forms, and what it refuses."""
 
+import importlib.util
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from ordinary_posteriors import linear, log_linear
 from scipy.stats import kstest, lognorm, norm
 
-from pkmodels.errors import SolveError
+from pkmodels.errors import ModelError, SolveError
 from pkmodels.fitting.certificate import SEVERAL_MODES
 from pkmodels.fitting.densities import compile_density
 from pkmodels.fitting.fast_path import draw_certified
@@ -79,13 +82,20 @@ def test_the_same_seed_gives_the_same_draws_and_another_others(four: Target) -> 
     assert not np.array_equal(one, other)
 
 
-def test_two_modes_are_refused_and_two_tempered_runs_weigh_them() -> None:
+def test_two_modes_are_refused() -> None:
     problem = pathological.flip_flop(np.random.default_rng(3), 2)
     target = compiled(pathological.log_flip, 2, ("log_data", "noise"))
     found = draw_certified(target, problem.data, seed=1, n_draws=500)
     assert not found.certificate.accepted
     assert found.certificate.fallback == SEVERAL_MODES
     assert "several modes" in found.certificate.reasons[0]
+
+
+@pytest.mark.slow
+def test_two_large_tempered_runs_weigh_two_modes() -> None:
+    problem = pathological.flip_flop(np.random.default_rng(3), 2)
+    target = compiled(pathological.log_flip, 2, ("log_data", "noise"))
+    found = draw_certified(target, problem.data, seed=1, n_draws=500)
     again = draw_tempered(target, problem.data, seed=1, n_draws=8000, modes=found.modes)
     assert again.identified, again.reasons
     truth = problem.truth
@@ -94,6 +104,7 @@ def test_two_modes_are_refused_and_two_tempered_runs_weigh_them() -> None:
     np.testing.assert_allclose(again.draws.std(axis=0), truth.sd, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_a_mode_that_holds_no_particle_is_not_identified(four: Target) -> None:
     problem = linear(np.random.default_rng(7), 4)
     found = draw_certified(four, problem.data, seed=1, n_draws=10)
@@ -148,8 +159,6 @@ def test_prior_draws_of_a_model_are_of_its_log_prior() -> None:
 
 
 def test_a_model_with_a_flat_prior_is_refused_with_a_remedy() -> None:
-    from pkmodels.errors import ModelError
-
     with pm.Model() as model:
         x = pm.Flat("x")
         pm.Normal("seen", x, 1.0, observed=1.0)
@@ -224,3 +233,26 @@ def test_trajectories_diverge_in_a_funnel_and_not_in_a_normal() -> None:
     )
     assert np.mean(rough.energy_errors > 10.0) > 0.1
     assert np.mean(smooth.energy_errors > 10.0) == 0.0
+
+
+@pytest.mark.slow
+def test_no_wrong_answer_is_accepted_and_ordinary_ones_are(repository: Path) -> None:
+    """A handful of each kind; ``benchmarks/certificate.py`` counts a hundred of each."""
+    spec = importlib.util.spec_from_file_location(
+        "certificate_benchmark", repository / "benchmarks/certificate.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    hard = [
+        benchmark.judge(problem, benchmark.target_of(problem), i, False)
+        for i, problem in enumerate(pathological.problems(4, 0.1))
+    ]
+    assert [kind for kind, accepted, wrong in hard if accepted and wrong] == []
+    plain = [
+        benchmark.judge(problem, benchmark.target_of(problem), i, False)
+        for i, problem in enumerate(benchmark.ordinary_problems(4, 0.1))
+    ]
+    assert [kind for kind, accepted, wrong in plain if accepted and wrong] == []
+    assert sum(accepted for _, accepted, _ in plain) >= 0.8 * len(plain)

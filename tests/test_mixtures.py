@@ -113,6 +113,7 @@ def test_effective_sizes_predict_the_scatter_of_repeated_runs() -> None:
         tails.append(found.weights @ (x[:, 0] < -1.95996))
         squares = found.weights @ (x[:, 0] - mean) ** 2
         errors.append(squares)
+    found = weigh(x, norm.logpdf(x[:, 0]), norm.logpdf(x[:, 0], scale=1.5))
     size = mean_sizes(found, x)[0]
     assert np.std(means) == pytest.approx(1.0 / np.sqrt(size), rel=0.15)
     tail = np.sqrt(0.025 * 0.975 / tail_sizes(found, x)[0])

@@ -40,7 +40,7 @@ from pkmodels.values import Certainty, PriorSet, log_normal
 
 pytestmark = pytest.mark.slow
 
-DRAWS, LEVELS = 500, (0.025, 0.5, 0.975)
+DRAWS, LEVELS = 1000, (0.025, 0.5, 0.975)
 az: Any = arviz
 # All comparisons of one problem together are wrong this often by chance.
 FAMILY = 1e-3
@@ -55,7 +55,7 @@ def by_pymc(model: pm.Model, **options: Any) -> Any:
             tune=DRAWS,
             chains=4,
             random_seed=1,
-            target_accept=0.95,
+            target_accept=0.99,
             progressbar=False,
             quiet=True,
             compute_convergence_checks=False,
@@ -135,9 +135,9 @@ def linear_model() -> pm.Model:
 
 
 def own_draws(model: pm.Model) -> Mapping[str, np.ndarray]:
-    sampler = compile_sampler(model, target_acceptance=0.95)
-    size = sum(np.size(value) for value in model.initial_point().values())
-    problem = Problem({}, (), np.zeros(size), np.full(size, 0.5))
+    sampler = compile_sampler(model, target_acceptance=0.99)
+    centre = np.concatenate([np.ravel(x) for x in model.initial_point().values()])
+    problem = Problem({}, (), centre, np.full(centre.size, 0.5))
     return draw_posterior(sampler, problem, seed=2, draws_per_chain=DRAWS).variables
 
 

@@ -72,9 +72,7 @@ def calculate(patient: patients.SimulatedPatient) -> ByHand:
     return ByHand(
         tiac_h=float(tiac[_PLANNED]),
         tiac_log_sd=of_tiac,
-        dose_Gy_per_GBq=float(
-            weight[_PLANNED] * tiac[_PLANNED] * patients.MBQ_PER_GBQ
-        ),
+        dose_Gy_per_GBq=float(weight[_PLANNED] * tiac[_PLANNED] * patients.MBQ_PER_GBQ),
         dose_log_sd=math.hypot(of_tiac, of_s, of_mass),
         received_Gy=float(weight[_TRACER] * tiac[_TRACER] * given),
     )

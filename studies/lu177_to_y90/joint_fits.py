@@ -64,7 +64,7 @@ def kinetics(occasion: str) -> SaturableSystem:
         ligand,
         varied,
         typical(held),
-        infusions=True,
+        infusions=False,
     )
 
 
@@ -99,9 +99,7 @@ def posterior_of(
     ]
     free = FREE_CALIBRATION_LOG_SD.value
     planar = Calibration("planar", per_region=True, log_sd=free)
-    scatter = half_normal(
-        patients.SCATTER, "", "the study's scatter", Certainty.STATED
-    )
+    scatter = half_normal(patients.SCATTER, "", "the study's scatter", Certainty.STATED)
     return Posterior(
         experiments=experiments,
         table=sharing(occasions),

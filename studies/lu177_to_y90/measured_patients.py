@@ -26,12 +26,12 @@ SHOWN = (*REGIONS, "blood")
 PET, DOSIMETRY, THERAPY = "PET", "dosimetry", "therapy"
 
 
-def given(label: str, ligand: str, MBq: float, ug: float, length_h: float) -> Schedule:
-    """Return one administration."""
+def given(label: str, ligand: str, MBq: float, ug: float) -> Schedule:
+    """Return one bolus."""
     molar_mass = LIGANDS[ligand].molar_mass_g_per_mol.value
     dose = Administration(
         0.0,
-        length_h,
+        0.0,
         ligand,
         label,
         MBq,
@@ -43,9 +43,9 @@ def given(label: str, ligand: str, MBq: float, ug: float, length_h: float) -> Sc
 
 # Each occasion is days after the other: a body without ligand at its start.
 SCHEDULES = {
-    PET: given("Ga-68", "pentixafor", 150.0, 20.0, 0.0),
-    DOSIMETRY: given("Lu-177", "pentixather", 200.0, 75.0, 0.25),
-    THERAPY: given("Y-90", "pentixather", 4000.0, 250.0, 0.5),
+    PET: given("Ga-68", "pentixafor", 150.0, 20.0),
+    DOSIMETRY: given("Lu-177", "pentixather", 200.0, 75.0),
+    THERAPY: given("Y-90", "pentixather", 4000.0, 250.0),
 }
 # What is measured at each occasion, and when (h after it begins).
 PLANAR_H, SPECT_H = (2.0, 24.0, 48.0, 96.0), (24.0,)

@@ -115,7 +115,9 @@ def summary(rows: list[dict[str, str]]) -> str:
         kept = [r for r in own if r["tiac_low"]]
         if not kept:
             continue
-        column = {k: np.array([float(r[k] or "nan") for r in kept]) for k in COLUMNS[3:]}
+        column = {
+            k: np.array([float(r[k] or "nan") for r in kept]) for k in COLUMNS[3:]
+        }
         lines.append(_line(name, len(own) - len(kept), column))
         if name == BY_HAND:
             plain = column | {"safe_GBq": column["plain_GBq"]}
@@ -124,7 +126,9 @@ def summary(rows: list[dict[str, str]]) -> str:
 
 
 def _line(name: str, refused: int, of: dict[str, np.ndarray]) -> str:
-    inside = (of["tiac_low"] <= of["tiac_truth"]) & (of["tiac_truth"] <= of["tiac_high"])
+    inside = (of["tiac_low"] <= of["tiac_truth"]) & (
+        of["tiac_truth"] <= of["tiac_high"]
+    )
     count, held = inside.size, int(inside.sum())
     p = binomtest(held, count, 0.95).pvalue
     width = np.median(of["tiac_high"] / of["tiac_low"])
