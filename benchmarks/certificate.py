@@ -17,9 +17,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import ordinary_posteriors as ordinary
-import pathological_posteriors as pathological
-from pathological_posteriors import Problem, Truth
+import ordinary_posteriors as ordinary  # pyright: ignore
+import pathological_posteriors as pathological  # pyright: ignore
+from pathological_posteriors import Problem, Truth  # pyright: ignore
 
 from pkmodels.fitting.fast_path import CertifiedDraws, draw_certified
 from pkmodels.fitting.importance import quantiles

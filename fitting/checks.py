@@ -15,6 +15,8 @@ from pkmodels.values import Prior
 # Vehtari et al., Bayesian Analysis 2021;16:667: R-hat below 1.01, ESS above 400.
 RHAT_LIMIT = 1.01
 ESS_LIMIT = 400.0
+# Chains that disagree more do so for another reason than their length.
+_NEARLY_MIXED = 1.05
 # Share of transitions that may diverge.
 DIVERGENCE_LIMIT = 0.001
 # Betancourt, arXiv:1604.00695: below it, chains hardly reach the tails.
@@ -32,6 +34,26 @@ _RUNS_LIMIT = 0.01
 _CONFLICT_SHARE = 0.5
 # Scatter this many times its prior's scale says that the model misses the data.
 NOISE_LIMIT = 3.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What stands for a chain's diagnostics where draws were weighted, not chained.
+
+    Parameters
+    ----------
+    mean_size, tail_size : float
+        Least effective sizes for means and for tails.
+    khat : float or None
+        Pareto k of the weights; None where tempered runs drew.
+    reasons : tuple of str
+        Why the draws may not be reported; empty where they may.
+    """
+
+    mean_size: float
+    tail_size: float
+    khat: float | None
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +93,10 @@ class Checks:
         data.
     warnings : tuple of str
         What to look at though the fit may be used.
+    path : str
+        How the draws were made, and why so.
+    short : bool
+        Whether more draws of the same chains may be all that is lacking.
     """
 
     rhat_max: float | None
@@ -89,6 +115,8 @@ class Checks:
     beyond_prior: Mapping[str, float] = field(default_factory=dict)
     misfits: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    path: str = ""
+    short: bool = False
 
     @property
     def passed(self) -> bool:
@@ -105,6 +133,8 @@ def check(
     predictive: Sequence[PredictiveCheck] = (),
     runs: Sequence[SignRuns] = (),
     beyond_prior: Mapping[str, float] | None = None,
+    weights: Weights | None = None,
+    path: str = "",
 ) -> Checks:
     """Check the draws of a posterior.
 
@@ -124,6 +154,10 @@ def check(
         From `count_runs`.
     beyond_prior : mapping of str to float, optional
         From `find_conflicts`.
+    weights : Weights, optional
+        Where no chain drew: what stands for its diagnostics.
+    path : str
+        How the draws were made, and why so.
 
     Returns
     -------
@@ -144,14 +178,13 @@ def check(
     >>> check(draws, 0, prior, 1).passed
     True
     """
-    tree = az.from_dict({"posterior": {"x": draws.unconstrained}})
-    # A chain that never moves divides by zero here, and is refused below.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rhat = _finite(az.rhat(tree)["x"].values.max())
-        bulk = _finite(az.ess(tree, method="bulk")["x"].values.min())
-        tail = _finite(az.ess(tree, method="tail")["x"].values.min())
+    rhat, bulk, tail = _convergence(draws)
+    unmixed = _convergence_reasons(rhat, bulk, tail)
+    if weights is not None:
+        rhat, bulk, tail = None, weights.mean_size, weights.tail_size
+        unmixed = [*_size_reasons(bulk, tail), *weights.reasons]
     divergences = int(draws.diverging.sum())
-    medians = np.median(draws.variables[NOISE], axis=(0, 1))
+    medians = np.median(draws.variables[NOISE], axis=(0, 1)) if noise_prior else ()
     conflict = tuple(
         name
         for (name, prior), median in zip(noise_prior.items(), medians, strict=True)
@@ -160,7 +193,7 @@ def check(
     bfmi, saturated = _trajectories(draws)
     misfits = [*_noise_reasons(conflict), *_predictive_reasons(predictive)]
     reasons = [
-        *_convergence_reasons(rhat, bulk, tail),
+        *unmixed,
         *_validity_reasons(divergences, draws.diverging.size, failed_solves),
         *_energy_reasons(bfmi),
         *misfits,
@@ -177,12 +210,31 @@ def check(
         reasons=tuple(reasons),
         bfmi_min=bfmi,
         saturated_trees=saturated,
+        khat=None if weights is None else weights.khat,
         predictive=tuple(predictive),
         runs=tuple(runs),
         beyond_prior=beyond,
         misfits=tuple(misfits),
         warnings=tuple(_warnings(draws, saturated, predictive, runs, beyond)),
+        path=path,
+        short=weights is None
+        and bool(reasons)
+        and len(reasons) == len(unmixed)
+        and rhat is not None
+        and rhat < _NEARLY_MIXED,
     )
+
+
+def _convergence(draws: Draws) -> tuple[float | None, float | None, float | None]:
+    """Return the largest R-hat and the smallest bulk and tail effective sizes."""
+    tree = az.from_dict({"posterior": {"x": draws.unconstrained}})
+    # A chain that never moves divides by zero here, and is refused.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (
+            _finite(az.rhat(tree)["x"].values.max()),
+            _finite(az.ess(tree, method="bulk")["x"].values.min()),
+            _finite(az.ess(tree, method="tail")["x"].values.min()),
+        )
 
 
 def _trajectories(draws: Draws) -> tuple[float | None, int]:
@@ -239,6 +291,11 @@ def _convergence_reasons(
             f"R-hat is {_text(rhat)}, not below {RHAT_LIMIT}: the chains disagree. "
             "Look for values that contradict each other; add scans"
         )
+    return [*reasons, *_size_reasons(bulk, tail)]
+
+
+def _size_reasons(bulk: float | None, tail: float | None) -> list[str]:
+    reasons = []
     for name, ess in (("bulk", bulk), ("tail", tail)):
         if ess is None or ess < ESS_LIMIT:
             reasons.append(

@@ -3,13 +3,16 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import jax
 import numpy as np
 
 from pkmodels.errors import FitRefusedError, InputError
 from pkmodels.fitting.anchoring import anchored, problem_of
-from pkmodels.fitting.checks import Checks, check
+from pkmodels.fitting.checks import Checks, Weights, check
+from pkmodels.fitting.paths import Path as Way
+from pkmodels.fitting.paths import choose_path, draw_fast
 from pkmodels.fitting.posterior import (
     EXPECTED,
     MASS,
@@ -43,6 +46,8 @@ from pkmodels.saturable import SaturableSystem
 # First try, and a second with smaller steps where the first fails its checks.
 FIRST_TARGET_ACCEPTANCE = 0.95
 _SECOND_TARGET_ACCEPTANCE = 0.99
+# Where chains are too short, they go on to so many times their length.
+_LONGER = 2
 # A posterior that is nearly standard normal needs fewer; with 100, or without learning
 # the metric anew, some chains got a step half as long as the others'.
 _WHITENED_WARMUP = 300
@@ -217,10 +222,14 @@ def fit(
     compiled: CompiledFit | None = None,
     progress: Progress | None = None,
     folder: Path | None = None,
+    path: Way = Way.AUTO,
 ) -> Fit:
     """Draw from a posterior and check the draws.
 
-    Where the checks fail, the sampler runs once more with a higher target acceptance;
+    By certified importance sampling where few things are unknown and each solve is
+    dear, else by NUTS; ``checks.path`` says which, and why. Where only more draws are
+    lacking, the chains go on to twice as many; where the checks fail still, the sampler
+    runs once more with a higher target acceptance;
     ``checks.attempts`` says so.
 
     Ctrl-C ends the run with what was drawn until then: the fit that is returned says in
@@ -244,6 +253,8 @@ def fit(
         Called with (iterations done, iterations in all).
     folder : Path, optional
         Where the draws are kept, chunk by chunk; made where it does not exist.
+    path : Path of `pkmodels.fitting.paths`
+        Which way to draw.
 
     Returns
     -------
@@ -273,20 +284,42 @@ def fit(
             "this fit was compiled for other scans, doses or priors: compile it anew "
             "with compile_fit"
         )
-    run = partial(
-        _sample_and_check,
-        posterior,
-        seed=seed,
-        draws_per_chain=draws_per_chain,
-        progress=progress,
-        folder=folder,
-    )
-    first = run(compiled or compile_fit(posterior), attempt=1)
-    interrupted = first.draws.wanted_per_chain is not None
-    if first.checks.passed or first.checks.misfits or interrupted:
-        return first
-    smaller_steps = compile_fit(posterior, target_acceptance=_SECOND_TARGET_ACCEPTANCE)
-    return run(smaller_steps, attempt=2)
+    compiled = compiled or compile_fit(posterior)
+    chosen, why = choose_path(posterior, compiled.sampler.density.size, path)
+    if chosen is Way.FAST:
+        fast = draw_fast(
+            compiled.sampler.density,
+            posterior,
+            seed=seed,
+            draws_per_chain=draws_per_chain,
+            progress=progress,
+        )
+        why = fast.told
+        if fast.draws is not None:
+            found = _checks(
+                posterior, compiled, fast.draws, 1, why=why, weights=fast.weights
+            )
+            return Fit(posterior, fast.draws, found, seed)
+    with TemporaryDirectory() as temporary:
+        run = partial(
+            _sample_and_check,
+            posterior,
+            why=why,
+            seed=seed,
+            progress=progress,
+            folder=Path(temporary) if folder is None else folder,
+        )
+        first = run(compiled, attempt=1, draws_per_chain=draws_per_chain)
+        if first.checks.short and first.draws.wanted_per_chain is None:
+            longer = _LONGER * draws_per_chain
+            first = run(compiled, attempt=1, draws_per_chain=longer)
+        interrupted = first.draws.wanted_per_chain is not None
+        if first.checks.passed or first.checks.misfits or interrupted:
+            return first
+        smaller_steps = compile_fit(
+            posterior, target_acceptance=_SECOND_TARGET_ACCEPTANCE
+        )
+        return run(smaller_steps, attempt=2, draws_per_chain=draws_per_chain)
 
 
 def warm_up_fit(posterior: Posterior, compiled: CompiledFit) -> None:
@@ -324,16 +357,15 @@ def _sample_and_check(
     compiled: CompiledFit,
     *,
     attempt: int,
+    why: str,
     seed: int,
     draws_per_chain: int,
     progress: Progress | None,
-    folder: Path | None,
+    folder: Path,
 ) -> Fit:
     problem = _prepared(posterior, compiled, seed)
-    saved = None
-    if folder is not None:
-        own = folder / f"attempt_{attempt}"
-        saved = _saved(own, posterior, compiled, problem, seed)
+    own = folder / f"attempt_{attempt}"
+    saved = _saved(own, posterior, compiled, problem, seed)
     draws = draw_posterior(
         compiled.sampler,
         problem,
@@ -342,7 +374,8 @@ def _sample_and_check(
         progress=progress,
         saved=saved,
     )
-    return Fit(posterior, draws, _checks(posterior, compiled, draws, attempt), seed)
+    found = _checks(posterior, compiled, draws, attempt, why=why)
+    return Fit(posterior, draws, found, seed)
 
 
 def _saved(
@@ -369,18 +402,26 @@ def _saved(
 
 
 def _checks(
-    posterior: Posterior, compiled: CompiledFit, draws: Draws, attempt: int
+    posterior: Posterior,
+    compiled: CompiledFit,
+    draws: Draws,
+    attempt: int,
+    *,
+    why: str,
+    weights: Weights | None = None,
 ) -> Checks:
     density = compiled.sampler.density
     scores = normal_scores(posterior, draws, density, compiled.scorer)
     return check(
         draws,
         _count_failed_solves(draws),
-        posterior.all_priors[NOISE],
+        posterior.all_priors.get(NOISE, {}),
         attempt,
         predictive=check_predictions(posterior, scores),
         runs=count_runs(posterior, scores),
         beyond_prior=find_conflicts(posterior, draws),
+        weights=weights,
+        path=why,
     )
 
 

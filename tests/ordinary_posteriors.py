@@ -41,6 +41,7 @@ def biexponential(z: Any, times: Any) -> Any:
 
 def organs(z: Any, times: Any) -> Any:
     """ln of the activity of each organ, fed by one blood: (n_organs, n_times)."""
+    times = times[None, :]
     count = (z.size - 2) // 2
     blood = jnp.log(2.0) / jnp.exp(0.7 * z[1])
     share = jnp.exp(-3.5 + 0.8 * z[2 : 2 + count])[:, None]

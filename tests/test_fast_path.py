@@ -236,8 +236,10 @@ def test_trajectories_diverge_in_a_funnel_and_not_in_a_normal() -> None:
 
 
 @pytest.mark.slow
-def test_no_wrong_answer_is_accepted_and_ordinary_ones_are(repository: Path) -> None:
-    """A handful of each kind; ``benchmarks/certificate.py`` counts a hundred of each."""
+def test_no_wrong_answer_is_accepted_and_ordinary_ones_are(
+    repository: Path,
+) -> None:
+    """A handful of each kind; `benchmarks/certificate.py` counts a hundred of each."""
     spec = importlib.util.spec_from_file_location(
         "certificate_benchmark", repository / "benchmarks/certificate.py"
     )

@@ -42,6 +42,7 @@ def assumptions(patient: Patient, fit: Fit, assessment: Assessment | None) -> li
     return [
         *_model_assumptions(patient),
         *_sharing_assumptions(fit),
+        *([f"draws by {fit.checks.path}"] if fit.checks.path else []),
         *_noise_assumptions(patient, fit),
         *_outline_assumptions(patient),
         *_dose_assumptions(patient, assessment),

@@ -55,6 +55,9 @@ def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[
             f"the sampler needed {fit.checks.attempts} attempts: look closely at the "
             "fit"
         )
+    found += fit.checks.warnings
+    if fit.despite is not None:
+        found.append(f"the fit FAILED its checks and is used since {fit.despite}")
     if assessment is not None:
         found += _residual_warnings(fit)
         found += _tail_warnings(patient, assessment)

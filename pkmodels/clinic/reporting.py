@@ -90,6 +90,14 @@ def _checks(found: fit_checks.Checks) -> Checks:
         noise_conflict=list(found.noise_conflict),
         attempts=found.attempts,
         reasons=list(found.reasons),
+        path=found.path,
+        bfmi_min=found.bfmi_min,
+        saturated_trees=found.saturated_trees,
+        khat=found.khat,
+        predictive_p={each.about: each.p_value for each in found.predictive},
+        runs_p={each.about: each.p_value for each in found.runs},
+        beyond_prior=dict(found.beyond_prior),
+        warnings=list(found.warnings),
     )
 
 

@@ -49,7 +49,10 @@ class Checks(Record):
     """Whether the fit may be trusted, and the figures that say so.
 
     `noise_conflict` names what scatters more or less than its noise prior
-    expects; `reasons` says why a fit failed and what to do.
+    expects; `reasons` says why a fit failed and what to do, `warnings` what to look at
+    though it may be used. `path` says how the draws were made and why so: `rhat_max`
+    is of chains, `khat` of weights. `predictive_p` are posterior-predictive
+    probabilities, `runs_p` those of so few changes of sign, by region and modality.
     """
 
     passed: bool
@@ -61,6 +64,14 @@ class Checks(Record):
     noise_conflict: list[Text] = Field(default_factory=list)
     attempts: Annotated[int, Field(ge=1)] = 1
     reasons: list[Text] = Field(default_factory=list)
+    path: str = ""
+    bfmi_min: NonNegative | None = None
+    saturated_trees: Count = 0
+    khat: float | None = None
+    predictive_p: dict[Text, Probability] = Field(default_factory=dict)
+    runs_p: dict[Text, Probability] = Field(default_factory=dict)
+    beyond_prior: dict[Text, Probability] = Field(default_factory=dict)
+    warnings: list[Text] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _gives_reasons(self) -> Self:
@@ -76,10 +87,13 @@ class Checks(Record):
                 f"checks.passed is true but checks.reasons says {self.reasons}: a fit "
                 "that passed has no reasons to be refused"
             )
-        if None in (self.rhat_max, self.ess_bulk_min, self.ess_tail_min):
+        chained = not self.path or self.path.startswith("NUTS")
+        if None in (self.ess_bulk_min, self.ess_tail_min) or (
+            chained and self.rhat_max is None
+        ):
             raise ValueError(
-                "checks.passed is true but rhat_max, ess_bulk_min or ess_tail_min is "
-                "null: a fit that passed has all three"
+                "checks.passed is true but rhat_max (of chains), ess_bulk_min or "
+                "ess_tail_min is null: a fit that passed has them"
             )
         return self
 

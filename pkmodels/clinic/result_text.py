@@ -85,6 +85,7 @@ def check_figures(checks: Checks) -> str:
         for size in (checks.ess_bulk_min, checks.ess_tail_min)
     )
     figures = [
+        *([f"drawn by {checks.path.split(':')[0]}"] if checks.path else []),
         f"R-hat {rhat}",
         f"effective sample size {bulk} (bulk), {tail} (tail)",
         f"{checks.divergences} divergences",

@@ -42,7 +42,7 @@ FITS = {
 VARIED = (*pentixather.fitted(patients.REGIONS), "interstitial_protein_ratio")
 RATIOS = tuple(pentixather.table.RATIOS)
 LEVELS = (0.025, 0.5, 0.975)
-DRAWS_PER_CHAIN = 400
+DRAWS_PER_CHAIN = 600
 
 
 @cache
