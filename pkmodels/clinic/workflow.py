@@ -1,5 +1,6 @@
 """The safe-activity workflow: a patient's folder in, a result and its files out."""
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from pkmodels.fitting.posterior import Posterior
 
 _SECONDS_BETWEEN_LINES = 20.0
+# Where the draws of a run are until it is done.
+_UNFINISHED = "unfinished"
+
+_GOES_ON = "Interrupted: the same command goes on from what was drawn."
 
 EXIT_DONE = 0
 EXIT_REFUSED = 3
@@ -87,11 +92,13 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
         from pkmodels.clinic.reporting import build_result
         from pkmodels.kernels.cache import keep_xla_programs
     keep_xla_programs()
-    fit, assessment = _fit_and_assess(patient, seed, console, seconds)
+    unfinished = target / _UNFINISHED
+    fit, assessment = _fit_and_assess(patient, seed, console, seconds, unfinished)
     with _timed(seconds, "write"), console.status("Writing"):
         result = build_result(patient, fit, assessment)
         figures = build_figures(patient, fit, assessment)
         _write(target, fit, result, figures)
+        shutil.rmtree(unfinished, ignore_errors=True)
     split = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     console.print(f"Time: {split}; written to {target}", style="dim")
     return Output(result, _exit_code(result, assessment), seconds)
@@ -124,7 +131,11 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 def _fit_and_assess(
-    patient: Patient, seed: int, console: Console, seconds: dict[str, float]
+    patient: Patient,
+    seed: int,
+    console: Console,
+    seconds: dict[str, float],
+    unfinished: Path,
 ) -> "tuple[Fit, Assessment | None]":
     """Fit and assess, again with more draws where a decision is not sharp enough."""
     from pkmodels.clinic.assessment import assess
@@ -138,7 +149,9 @@ def _fit_and_assess(
     count = draws_per_chain(patient.confidence, saturable=saturates(patient))
     while True:
         with _timed(seconds, "sample"):
-            fitted = _sample(posterior, compiled, seed, count, console)
+            # Of other data or another seed, nothing that was drawn serves.
+            kept = unfinished / f"{compiled.form[:8]}-{patient.data_sha256[:8]}-{seed}"
+            fitted = _sample(posterior, compiled, seed, count, console, kept)
         if not fitted.checks.passed:
             return fitted, None
         with _timed(seconds, "assess"), console.status("Assessing"):
@@ -155,6 +168,26 @@ def _sample(
     seed: int,
     draws: int,
     console: Console,
+    kept: Path,
+) -> "Fit":
+    try:
+        fitted = _drawn(posterior, compiled, seed, draws, console, kept)
+    except KeyboardInterrupt:
+        console.print(_GOES_ON)
+        raise
+    if fitted.draws.wanted_per_chain is not None:
+        console.print(_GOES_ON)
+        raise KeyboardInterrupt
+    return fitted
+
+
+def _drawn(
+    posterior: "Posterior",
+    compiled: "CompiledFit",
+    seed: int,
+    draws: int,
+    console: Console,
+    kept: Path,
 ) -> "Fit":
     from pkmodels.fitting.fit import fit
 
@@ -165,6 +198,7 @@ def _sample(
             draws_per_chain=draws,
             compiled=compiled,
             progress=_lines(console),
+            folder=kept,
         )
     columns = (TextColumn("Sampling"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -175,6 +209,7 @@ def _sample(
             draws_per_chain=draws,
             compiled=compiled,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            folder=kept,
         )
 
 
