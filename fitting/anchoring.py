@@ -28,6 +28,7 @@ from pkmodels.fitting.posterior import (
     NOISE,
     ODDS,
     Posterior,
+    add_distribution,
     measured_data,
 )
 from pkmodels.fitting.priors import on_sampling_scale, sampling_scale_sd
@@ -36,6 +37,8 @@ from pkmodels.fitting.sampling import Coordinates, Problem
 # A factor less certain than this is anchored, too (a factor of e either way).
 _FREE_LOG_SD = 1.0
 _NOISE_SPREAD = 0.5
+# Of a distribution of the user's own, about where PyMC starts it.
+_OWN_SPREAD = 0.5
 
 
 class Anchors(NamedTuple):
@@ -235,6 +238,12 @@ def problem_of(posterior: Posterior) -> Problem:
                 median = on_sampling_scale(prior, np.array(prior.parameters["median"]))
                 centre.append(0.0 if i in held else float(median))
                 spread.append(1.0 if i in held else sampling_scale_sd(prior))
+    if posterior.distributions:
+        model = pm.Model()
+        for name, distribution in posterior.distributions.items():
+            add_distribution(model, name, distribution)
+        starts = [float(x) for x in model.initial_point().values()]
+        centre, spread = centre + starts, spread + [_OWN_SPREAD] * len(starts)
     arrays = (_arrays(posterior, fractions), _arrays(posterior, factors))
     return Problem(measured_data(posterior), arrays, np.array(centre), np.array(spread))
 

@@ -5,7 +5,14 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.posterior import KINETICS, MASS, ODDS, PROPORTION, Posterior
+from pkmodels.fitting.posterior import (
+    KINETICS,
+    MASS,
+    ODDS,
+    PROPORTION,
+    Posterior,
+    distribution_in_words,
+)
 from pkmodels.fitting.priors import (
     on_sampling_scale,
     prior_quantiles,
@@ -134,4 +141,6 @@ def priors_in_words(posterior: Posterior) -> Mapping[str, str]:
         for name, prior in group.items():
             note = "ratio to the eliminated fraction: " if variable == ODDS else ""
             words[_key(variable, name)] = f"{note}{prior}"
+    for name, distribution in posterior.distributions.items():
+        words[name] = distribution_in_words(distribution)
     return words

@@ -77,12 +77,15 @@ class Posterior:
     maximum_excess : mapping of str to Prior
         For each modality with largest voxels (SUVmax): log-normal prior of x, where
         they are 1 + x times the mean.
+    distributions : mapping of str to PyMC distribution
+        Unknowns whose prior is any distribution of PyMC's, as
+        ``{"k_off": pm.Gamma.dist(2.0, 0.5)}``; it replaces the table's prior.
 
     Raises
     ------
     ModelError
-        When the table is not of these experiments' parameters, or `maximum_excess` not
-        of these measurements.
+        When the table is not of these experiments' parameters, `maximum_excess` not
+        of these measurements, or a distribution of no unknown.
     """
 
     experiments: tuple[Experiment, ...]
@@ -96,6 +99,7 @@ class Posterior:
     minimum_noise: float
     student_t_degrees: float | None = None
     maximum_excess: Mapping[str, Prior] = field(default_factory=dict)
+    distributions: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Match the table with parameters, and concentrations with masses."""
@@ -113,6 +117,13 @@ class Posterior:
                 raise ModelError(
                     f"values of region {region!r} hang on its mass, which is missing: "
                     "give one"
+                )
+        for name in self.distributions:
+            if name not in self.priors.independent:
+                known = list(self.priors.independent)
+                raise ModelError(
+                    f"a distribution of {name!r}, which is no unknown: "
+                    f"{suggest(name, known)}"
                 )
         check_degrees(self.student_t_degrees)
         noise_priors(self.observations.noise, self.maximum_excess)
@@ -172,8 +183,11 @@ class Posterior:
         return {name: group for name, group in groups.items() if group}
 
     def _independent(self, family: Family) -> dict[str, Prior]:
-        priors = self.priors.independent
-        return {name: p for name, p in priors.items() if p.family is family}
+        return {
+            name: prior
+            for name, prior in self.priors.independent.items()
+            if prior.family is family and name not in self.distributions
+        }
 
 
 def build_model(posterior: Posterior) -> pm.Model:
@@ -212,6 +226,8 @@ def build_model(posterior: Posterior) -> pm.Model:
     coords["row"] = list(range(len(posterior.observations.value)))
     with pm.Model(coords=coords) as model:
         drawn = {n: _variable(n, group) for n, group in groups.items()}
+        for name, distribution in posterior.distributions.items():
+            drawn[name] = add_distribution(model, name, distribution)
         unknowns = _unknowns(posterior, drawn)
         if ODDS in groups:
             odds = drawn[ODDS]
@@ -315,6 +331,8 @@ def form_of(posterior: Posterior) -> str:
             parts.append(repr(compiled.fixed))
     parts.append(repr((posterior.minimum_noise, posterior.student_t_degrees)))
     parts.append(repr(seen.noise.form))
+    for name, distribution in posterior.distributions.items():
+        parts += [name, distribution_in_words(distribution)]
     arrays = [seen.node, seen.weight, seen.factor, seen.calibration]
     arrays += [seen.overlap, seen.other_node, seen.other_weight]
     arrays += [seen.mass, seen.mass_exponent, seen.recovery]
@@ -326,6 +344,56 @@ def form_of(posterior: Posterior) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def add_distribution(model: pm.Model, name: str, distribution: Any) -> Any:
+    """Add an unknown whose prior is a PyMC distribution.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        The model.
+    name : str
+        Of the unknown.
+    distribution : PyMC distribution
+        From ``pm.<Name>.dist``; it may be added to other models, too.
+
+    Returns
+    -------
+    PyMC variable
+
+    Examples
+    --------
+    >>> model = pm.Model()
+    >>> print(add_distribution(model, "rate", pm.Gamma.dist(2.0, 0.5)).name)
+    rate
+    """
+    # A variable belongs to one model.
+    own = distribution.owner.clone().outputs[distribution.index]
+    return model.register_rv(own, name)
+
+
+def distribution_in_words(distribution: Any) -> str:
+    """Return a PyMC distribution with its parameters as text.
+
+    Parameters
+    ----------
+    distribution : PyMC distribution
+        From ``pm.<Name>.dist``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> distribution_in_words(pm.Gamma.dist(2.0, 0.5))
+    'PyMC: Gamma(2, 2)'
+    """
+    operation = distribution.owner.op
+    numbers = [float(x.eval()) for x in operation.dist_params(distribution.owner)]
+    name = type(operation).__name__.removesuffix("RV")
+    return f"PyMC: {name}({', '.join(f'{x:.6g}' for x in numbers)})"
+
+
 def _unknowns(posterior: Posterior, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """Return every unknown of the kinetics, of PyMC variables or of their draws."""
     groups = posterior.all_priors
@@ -333,7 +401,7 @@ def _unknowns(posterior: Posterior, drawn: Mapping[str, Any]) -> dict[str, Any]:
     for variable in (KINETICS, PROPORTION, ODDS):
         for i, name in enumerate(groups.get(variable, {})):
             found[name] = drawn[variable][..., i]
-    return found
+    return found | {name: drawn[name] for name in posterior.distributions}
 
 
 def parameter_draws(
@@ -368,6 +436,8 @@ def parameter_draws(
         for name in (KINETICS, PROPORTION, ODDS)
         if name in draws.variables
     }
+    for name in posterior.distributions:
+        flat[name] = draws.variables[name].reshape(count)
     name = posterior.experiment(experiment).name
     unknowns = _unknowns(posterior, flat)
     return np.stack(experiment_parameters(posterior.table, name, unknowns), axis=1)

@@ -9,7 +9,6 @@ problem together.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import arviz
@@ -19,23 +18,24 @@ import pymc as pm
 import pytest
 import simulators
 from scipy.stats import norm
-from test_calibration import patient_of
 
 from pkmodels.administrations import Administration
-from pkmodels.clinic.question import build_posterior
 from pkmodels.definition import Model
+from pkmodels.exact import compile_exactly
 from pkmodels.fitting import worked_example
 from pkmodels.fitting.experiments import Experiment, alone
 from pkmodels.fitting.fit import fit
-from pkmodels.fitting.observations import arrange
+from pkmodels.fitting.observations import Calibration, arrange
 from pkmodels.fitting.operations import solved_rows
 from pkmodels.fitting.posterior import Posterior, build_model
 from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
+from pkmodels.models import organ_exchange
 from pkmodels.models.blocks import binding
 from pkmodels.reactions import flow
 from pkmodels.saturable import compile_saturable
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import amounts, parameters, receptors
+from pkmodels.system import assemble
 from pkmodels.values import Certainty, PriorSet, log_normal
 
 pytestmark = pytest.mark.slow
@@ -208,9 +208,27 @@ def test_all_agree_on_a_bi_exponential() -> None:
     assert_agreement(samples_of(model, own_draws(model)))
 
 
-def test_all_agree_on_a_patient(tmp_path: Path) -> None:
-    simulated = simulators.simulate(5)
-    posterior = build_posterior(patient_of(tmp_path, simulated, 0.0))
+def test_all_agree_on_a_patient() -> None:
+    """One kidney of a simulated patient; all regions take PyMC minutes."""
+    example = worked_example.experiment().measurements[0]
+    scans = tuple(
+        replace(example, region=row[0], start_h=row[3], end_h=row[3], value=row[5])
+        for row in simulators.simulate(5).rows
+        if row[0] == "kidney_left"
+    )
+    assert len(scans) == 4
+    activity = simulators.THERAPY.activity_MBq
+    given = Schedule((Administration(0.0, 0.0, "dotatate", "Lu-177", activity),))
+    organs = {"kidney_left": "kidney"}
+    system = assemble(organ_exchange.model(tuple(organs)), given.form)
+    only = Experiment("therapy", compile_exactly(system), given, scans)
+    spect = Calibration("SPECT", per_region=False, log_sd=0.05)
+    posterior = replace(
+        worked_example.posterior(),
+        experiments=(only,),
+        table=alone(only, organ_exchange.priors("dotatate", organs)),
+        observations=arrange([only], [spect]),
+    )
     fitted = fit(posterior, seed=2, draws_per_chain=DRAWS)
     assert_agreement(samples_of(build_model(posterior), fitted.draws.variables))
 

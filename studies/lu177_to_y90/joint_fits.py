@@ -38,8 +38,14 @@ FITS = {
     "tracer and PET": (DOSIMETRY, PET),
     "tracer and therapy": (DOSIMETRY, THERAPY),
 }
-# Blood is measured, so that what holds ligand back in the interstitium shows.
-VARIED = (*pentixather.fitted(patients.REGIONS), "interstitial_protein_ratio")
+# Blood is measured and predicted, and these matter for it: what holds ligand back in
+# the interstitium, and what marrow and liver, which are not scanned, keep and return.
+OF_BLOOD = (
+    "interstitial_protein_ratio",
+    "binding_potential_red_marrow",
+    "biliary_fraction",
+)
+VARIED = (*pentixather.fitted(patients.REGIONS), *OF_BLOOD)
 RATIOS = tuple(pentixather.table.RATIOS)
 LEVELS = (0.025, 0.5, 0.975)
 DRAWS_PER_CHAIN = 600

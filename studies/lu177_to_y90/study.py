@@ -160,15 +160,20 @@ def main() -> None:
     for seed in range(wanted):
         if seed in done:
             continue
-        found = list(rows_of(seed))
-        is_new = not TABLE.exists()
-        with TABLE.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-            if is_new:
-                writer.writeheader()
-            writer.writerows(_rounded(row) for row in found)
+        add_patient(seed)
         print(f"patient {seed} of {wanted}", flush=True)
     print(summary(read_table()))
+
+
+def add_patient(seed: int) -> None:
+    """Append a patient's rows to the table, all at once."""
+    found = list(rows_of(seed))
+    is_new = not TABLE.exists()
+    with TABLE.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerows(_rounded(row) for row in found)
 
 
 def _rounded(row: dict[str, object]) -> dict[str, object]:
