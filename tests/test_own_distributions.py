@@ -22,6 +22,8 @@ from pkmodels.fitting.posterior import (
 from pkmodels.fitting.sampling import Draws
 
 EXAMPLE = worked_example.posterior()
+# PyTensor would hold bare numbers in single precision.
+GAMMA = np.array(20.0), np.array(0.5)
 HALF_LIFE_H, NOISE = 55.0, 0.08
 
 
@@ -38,7 +40,7 @@ def log_density(posterior: Posterior) -> float:
 
 
 def test_a_distribution_takes_the_place_of_the_prior() -> None:
-    own = replace(EXAMPLE, distributions={"half_life": pm.Gamma.dist(20.0, 0.5)})
+    own = replace(EXAMPLE, distributions={"half_life": pm.Gamma.dist(*GAMMA)})
     # On the scale of ln x both densities carry a factor x.
     moved = gamma(20.0, scale=2.0).logpdf(HALF_LIFE_H)
     moved -= lognorm(1.0, scale=60.0).logpdf(HALF_LIFE_H)
@@ -48,7 +50,7 @@ def test_a_distribution_takes_the_place_of_the_prior() -> None:
 
 
 def test_its_draws_are_the_parameters() -> None:
-    own = replace(EXAMPLE, distributions={"half_life": pm.Gamma.dist(20.0, 0.5)})
+    own = replace(EXAMPLE, distributions={"half_life": pm.Gamma.dist(*GAMMA)})
     drawn = np.arange(400.0).reshape(4, 100)
     made = Draws(
         {"half_life": drawn}, np.zeros((4, 100, 2)), np.zeros((4, 100), bool), 0.9
