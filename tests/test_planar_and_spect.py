@@ -181,14 +181,15 @@ def test_its_curve_is_the_matrix_exponential_and_its_tiac_the_integral(
 def test_scans_without_noise_give_the_plug_in_the_true_tiac(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And under a liver they do not, however exact: the comparator is as stated."""
+    """And under a liver they do not: too much or too little, as the liver empties."""
     for name in ("NOISE_SCALE", "CALIBRATION_CV"):
         monkeypatch.setattr(simulators, name, 0.0)
     monkeypatch.setattr(simulators, "MINIMUM_NOISE", 1e-9)
-    plain = simulators.simulate_planar(3, overlaid=False)
-    assert by_hand(plain)[0] == pytest.approx(plain.kidney_tiac_h, rel=1e-3)
-    under = simulators.simulate_planar(3, overlaid=True)
-    assert by_hand(under)[0] > 1.02 * under.kidney_tiac_h
+    for seed in range(8):
+        plain = simulators.simulate_planar(seed, overlaid=False)
+        assert by_hand(plain)[0] == pytest.approx(plain.kidney_tiac_h, rel=1e-6)
+        under = simulators.simulate_planar(seed, overlaid=True)
+        assert abs(math.log(by_hand(under)[0] / under.kidney_tiac_h)) > 0.03
 
 
 @pytest.mark.slow

