@@ -20,7 +20,7 @@ def log_probability_below(
     ----------
     limit, centre, spread : (n,) PyTensor vectors
         The limit, and the location and scale of y; the location is infinite where it
-        could not be solved.
+        could not be solved, and minus infinite where y is certainly below any limit.
     degrees : float or None
         Of Student's t; None for the normal distribution.
 
@@ -28,7 +28,7 @@ def log_probability_below(
     -------
     (n,) PyTensor vector
         With finite derivatives far into either tail; -inf where the location is
-        infinite.
+        infinite, 0 where it is minus infinite.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def log_probability_below(
             2.0 * root
         )
         found = pt.log(pt.betainc(half, half, share))
-    return pt.switch(finite, found, -np.inf)
+    return pt.switch(finite, found, pt.switch(pt.eq(centre, -np.inf), 0.0, -np.inf))
 
 
 def _log_normal_probability(z: Any) -> Any:
@@ -146,7 +146,7 @@ def log_count_probability(counts: Any, mean: Any, extra: Any) -> Any:
     """
     finite = pt.isfinite(mean)
     mean = pt.switch(finite, mean, 1.0)
-    scattered = finite & (extra * _MOST_ALPHA > mean**2)
+    scattered = finite & has_extra_variance(mean, extra)
     safe: Any = pt.switch(scattered, extra, 1.0)
     known: Any = pt.switch(scattered, mean, 1.0)
     alpha: Any = known**2 / safe
@@ -164,6 +164,26 @@ def log_count_probability(counts: Any, mean: Any, extra: Any) -> Any:
     poisson = pt.switch(pt.eq(counts, 0), 0.0, some) - mean - log_gamma(counts + 1.0)
     found = pt.switch(scattered, negative_binomial, poisson)
     return pt.switch(finite, found, -np.inf)
+
+
+def has_extra_variance(mean: Any, extra: Any) -> Any:
+    """Return where counts scatter more than Poisson's, as far as can be told.
+
+    Parameters
+    ----------
+    mean, extra : arrays or PyTensor variables
+        Mean, and variance less the mean.
+
+    Returns
+    -------
+    array or PyTensor variable of bool
+
+    Examples
+    --------
+    >>> has_extra_variance(np.array([100.0, 100.0]), np.array([0.0, 1.0])).tolist()
+    [False, True]
+    """
+    return extra * _MOST_ALPHA > mean**2
 
 
 def draw_counts(
@@ -196,7 +216,7 @@ def draw_counts(
     """
     generator = np.random.default_rng(rng)
     mean, extra = np.broadcast_arrays(mean, extra)
-    scattered = extra * _MOST_ALPHA > mean**2
+    scattered = has_extra_variance(mean, extra)
     shape = np.where(scattered, mean**2 / np.where(scattered, extra, 1.0), 1.0)
     gamma = generator.gamma(shape, mean / shape, size=size)
     return generator.poisson(np.where(scattered, gamma, mean), size=size)

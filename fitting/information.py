@@ -33,7 +33,7 @@ def information_of(density: Density) -> Callable[..., Any] | None:
     ----------
     density : Density
         Of a model whose likelihood hangs on the kinetics through the deterministic
-        variable ``expected``, each row above 0.
+        variable ``expected``, each row above 0; one of exactly 0 tells nothing.
 
     Returns
     -------
@@ -58,22 +58,27 @@ def information_of(density: Density) -> Callable[..., Any] | None:
     """
     if EXPECTED not in density.model.named_vars:
         return None
-    log_expected, rest = _log_expected(density), _given_log_expected(density)
+    expected, rest = _expected(density), _given_log_expected(density)
 
     @jax.jit
     def information(x: Any, data: tuple[Any, ...]) -> Any:
-        there, slopes = log_expected(x, *data), jax.jacfwd(log_expected)(x, *data)
+        nothing = expected(x, *data) == 0.0
+
+        def log_expected(place: Any) -> Any:
+            return jnp.log(jnp.where(nothing, 1.0, expected(place, *data)))
+
+        there, slopes = log_expected(x), jax.jacfwd(log_expected)(x)
 
         def linear(change: Any) -> Any:
-            return rest(x + change, there + slopes @ change, *data)
+            return rest(x + change, there + slopes @ change, nothing, *data)
 
         return -jax.hessian(linear)(jnp.zeros_like(x))
 
     return information
 
 
-def _log_expected(density: Density) -> Callable[..., Any]:
-    """Return ln e(x, data) of each row."""
+def _expected(density: Density) -> Callable[..., Any]:
+    """Return e(x, data) of each row."""
     model = density.model
     (graph,) = model.replace_rvs_by_values([model[EXPECTED]])
     named = [model[name] for name in density.data_names]
@@ -81,7 +86,7 @@ def _log_expected(density: Density) -> Callable[..., Any]:
     outputs: Any = clone_replace([graph], replace=shared)
     inputs = [*model.value_vars, *shared.values()]
     function: Any = get_jaxified_graph(inputs=inputs, outputs=outputs)
-    return lambda x, *data: jnp.log(function(*density.split(x), *data)[0])
+    return lambda x, *data: function(*density.split(x), *data)[0]
 
 
 def given_expected(density: Density) -> tuple[pm.Model, list[int]]:
@@ -116,13 +121,13 @@ def given_expected(density: Density) -> tuple[pm.Model, list[int]]:
 
 
 def _given_log_expected(density: Density) -> Callable[..., Any]:
-    """Return the log-density as a function of x, ln e and the data."""
+    """Return the log-density as a function of x, ln e, where e is 0, and the data."""
     model, order = given_expected(density)
     known = compile_density(model)
 
-    def log_density(x: Any, log_rows: Any, *data: Any) -> Any:
+    def log_density(x: Any, log_rows: Any, nothing: Any, *data: Any) -> Any:
         by_name = dict(zip(density.data_names, data, strict=True))
-        by_name[EXPECTED] = jnp.exp(log_rows)
+        by_name[EXPECTED] = jnp.where(nothing, 0.0, jnp.exp(log_rows))
         parts = density.split(x)
         moved = jnp.concatenate([jnp.ravel(parts[i]) for i in order])
         return known.log_density(moved, *(by_name[name] for name in known.data_names))

@@ -154,7 +154,8 @@ def add_likelihood(
 
     Log-normal: ln y ~ Normal(ln(c f), s). With additive noise: y ~ Normal(c f,
     sqrt(a^2 + (s c f)^2 + sd^2)). Below a limit L, either gives ln P(y < L) in place of
-    its density (M3). With Student's t, of as many degrees of freedom, in place of the
+    its density (M3); where c f is exactly 0, as before the first dose, that is certain
+    under log-normal noise. With Student's t, of as many degrees of freedom, in place of the
     normal distribution, s is its scale. Counts: N ~ Poisson(q c f + b), or
     negative-binomial of that mean m and the variance m + (s q c f)^2. Where c f is no
     number, since its solve failed, the density is 0.
@@ -212,9 +213,13 @@ def add_likelihood(
             at = rows[name]
             positive = solved[at] & (predicted[at] > 0.0)
             centre = pt.log(pt.switch(positive, predicted[at], 1.0))
+            known = positive
+            if limited:  # nothing is below every limit
+                centre = pt.switch(pt.eq(predicted[at], 0.0), -np.inf, centre)
+                known = solved[at] & (predicted[at] >= 0.0)
             values = pm.Data(measured, data[measured])
             _add_residuals(
-                name, centre, spread[at], positive, values, limited, student_t_degrees
+                name, centre, spread[at], known, values, limited, student_t_degrees
             )
     for name, measured, sd, limited in (
         ("value", VALUE, SD, False),
@@ -241,11 +246,15 @@ def add_likelihood(
 
 
 def _relative_spread(seen: Observations, noise: Any) -> Any:
-    """Return the relative noise of each row, of its own sample included."""
+    """Return the relative noise of each row, of its own sample included.
+
+    Counts that are not overdispersed have none but their sample's.
+    """
     noisy = noisy_modalities(seen.noise, seen.modalities, seen.modality)
     place = [noisy.index(name) + 1 if name in noisy else 0 for name in seen.modalities]
     by_modality: Any = pt.concatenate([pt.zeros(1), noise]) if noisy else pt.zeros(1)
-    spread: Any = by_modality[np.array(place)[seen.modality]]
+    of_rows = np.where(seen.noise.noisy, np.array(place)[seen.modality], 0)
+    spread: Any = by_modality[of_rows]
     own = seen.noise.own_log_sd
     return pt.sqrt(spread**2 + own**2) if own.any() else spread
 

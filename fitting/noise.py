@@ -69,6 +69,11 @@ class Noise:
         return self.counted & ~self.overdispersed & (self.own_log_sd == 0.0)
 
     @property
+    def noisy(self) -> np.ndarray:
+        """Rows with the relative noise of their modality, (n,) bool."""
+        return ~self.counted | self.overdispersed
+
+    @property
     def form(self) -> tuple[object, ...]:
         """All but the names: what a compiled likelihood depends on."""
         factors = (self.backgrounds, self.samples, self.maxima)
@@ -248,7 +253,7 @@ def noisy_modalities(
     Returns
     -------
     tuple of str
-        In order, without those that only give counts with Poisson's scatter.
+        In order, without those that only give counts that are not overdispersed.
 
     Examples
     --------
@@ -258,7 +263,7 @@ def noisy_modalities(
     >>> noisy_modalities(arrange_noise([scan]), ("SPECT",), np.zeros(1, int))
     ('SPECT',)
     """
-    used = {int(i) for i in modality[~noise.poisson]}
+    used = {int(i) for i in modality[noise.noisy]}
     return tuple(name for i, name in enumerate(modalities) if i in used)
 
 

@@ -431,7 +431,7 @@ def parameter_draws(
     (400, 1)
     """
     count = draws.diverging.size
-    flat = {
+    flat: dict[str, Any] = {
         name: draws.variables[name].reshape(count, -1)
         for name in (KINETICS, PROPORTION, ODDS)
         if name in draws.variables

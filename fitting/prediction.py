@@ -16,6 +16,8 @@ from pkmodels.schedule import Schedule
 
 # Draws at a time, to bound the memory of curves.
 _BATCH = 500
+# The solver's own error: less than this share of an integral below 0 is none.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,15 @@ def _simulated_integrals(
         before = np.einsum("doa,doa->do", observe[rows], until)
         totals = np.einsum("doa,da->do", observe[rows], total)
         last = np.einsum("doa,doa->do", observe[rows], activity)
-        found.append((totals, totals - before, last))
+        found.append((totals, _not_below(totals - before, totals), last))
     totals, tails, last = (np.concatenate(part) for part in zip(*found, strict=True))
     return totals, tails, last
+
+
+def _not_below(tails: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Return tails of which rounding alone is below 0 as 0."""
+    rounding = (tails < 0.0) & (tails > -_ROUNDING * totals)
+    return np.where(rounding, 0.0, tails)
 
 
 def predict_curves(

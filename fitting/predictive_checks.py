@@ -5,6 +5,10 @@ gives to the value: standard normal at the true x, whatever the noise is. Over r
 one region or modality T = sum z_i^2 is then chi-square of n, so that the posterior-
 predictive p-value P(T of replicated data >= T) is the mean of its upper tail over the
 draws. And the signs of the residuals along a curve that fits change often.
+
+A count N, or a value below its limit, says only that F lies within an interval, from
+F(N - 1) to F(N) or from 0 to P(below): a uniform draw within it, anew for each x, has
+the same distribution (Dunn and Smyth, J Comput Graph Stat 1996;5:236).
 """
 
 from collections.abc import Callable
@@ -15,13 +19,16 @@ from typing import Any
 import jax
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 from pymc.sampling.jax import get_jaxified_graph
 from pytensor.graph.replace import clone_replace
-from scipy.special import ndtri_exp
-from scipy.stats import chi2
+from scipy.special import ndtri, ndtri_exp
+from scipy.stats import chi2, nbinom, poisson
 
 from pkmodels.fitting.densities import Density
+from pkmodels.fitting.distributions import has_extra_variance
 from pkmodels.fitting.information import given_expected
+from pkmodels.fitting.likelihood import COUNTS
 from pkmodels.fitting.posterior import EXPECTED, Posterior, measured_data
 from pkmodels.fitting.sampling import Draws
 
@@ -29,6 +36,9 @@ from pkmodels.fitting.sampling import Draws
 _MOST_DRAWS = 400
 # Phi(8.2) is 1 to double precision.
 _LARGEST_SCORE = 8.2
+# Of the uniform draws within the interval of a count or a limit.
+_SEED = 20
+_COUNTS, _BELOW = "counts", "_below"
 
 Scorer = Callable[[np.ndarray, np.ndarray, tuple[Any, ...]], dict[str, Any]]
 
@@ -85,7 +95,8 @@ def compile_scores(density: Density) -> Scorer:
     callable
         ``scores(unconstrained, expected, data) -> {term: ln F}`` of (n_draws, n)
         vectors and the (n_draws, n_rows) values that they expect; each (n_draws, rows
-        of the term). Values below a limit and counts have none.
+        of the term). Of values below a limit ln P(below), of counts their mean and
+        extra variance, (n_draws, 2, rows); {} where nothing is known of any term.
 
     Examples
     --------
@@ -102,6 +113,8 @@ def compile_scores(density: Density) -> Scorer:
     known, order = given_expected(density)
     graphs = {v.name: _log_distribution(v, known) for v in known.observed_RVs}
     graphs = {name: graph for name, graph in graphs.items() if graph is not None}
+    if not graphs:
+        return lambda unconstrained, expected, data: {}
     outputs: Any = known.replace_rvs_by_values(list(graphs.values()))
     named = [known[name] for name in (EXPECTED, *density.data_names)]
     shared: Any = {v: v.type(name=v.name) for v in named}
@@ -119,7 +132,12 @@ def compile_scores(density: Density) -> Scorer:
 
 
 def _log_distribution(variable: Any, model: pm.Model) -> Any:
-    """Return ln F of what was observed; None where the values are not continuous."""
+    """Return ln F of what was observed, or what it is made of; None if not known."""
+    if variable.name == _COUNTS:
+        mean, extra = variable.owner.op.dist_params(variable.owner)
+        return pt.stack([mean, extra])
+    if variable.name.endswith(_BELOW):
+        return pm.logp(variable, model.rvs_to_values[variable])
     if np.issubdtype(variable.dtype, np.integer):
         return None
     try:
@@ -147,7 +165,11 @@ def normal_scores(
     Returns
     -------
     (n_some, n_rows) array
-        NaN for rows whose noise is not continuous.
+        NaN for rows whose distribution is not known.
+
+    References
+    ----------
+    Dunn and Smyth, J Comput Graph Stat 1996;5:236 (scores of counts and limits).
     """
     count = draws.diverging.size
     some = np.unique(np.linspace(0, count - 1, _MOST_DRAWS).astype(int))
@@ -155,11 +177,70 @@ def normal_scores(
     expected = draws.variables[EXPECTED].reshape(count, -1)[some]
     terms = scorer(at, expected, density.data(measured_data(posterior)))
     found = np.full((some.size, expected.shape[1]), np.nan)
-    for name, log_probability in terms.items():
-        found[:, _rows(posterior, density.model, name)] = np.clip(
-            ndtri_exp(np.asarray(log_probability)), -_LARGEST_SCORE, _LARGEST_SCORE
-        )
+    generator = np.random.default_rng(_SEED)
+    for name, term in terms.items():
+        known = np.asarray(term)
+        if name == _COUNTS:
+            counts = measured_data(posterior)[COUNTS]
+            scores = count_scores(counts, known[:, 0], known[:, 1], generator)
+        elif name.endswith(_BELOW):
+            scores = ndtri_exp(known + np.log1p(-generator.random(known.shape)))
+        else:
+            scores = ndtri_exp(known)
+        limited = np.clip(scores, -_LARGEST_SCORE, _LARGEST_SCORE)
+        found[:, _rows(posterior, density.model, name)] = limited
     return found
+
+
+def count_scores(
+    counts: np.ndarray,
+    mean: np.ndarray,
+    extra: np.ndarray,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Return normal scores of counts, Phi^-1(F(N - 1) + v P(N)), v uniform.
+
+    Parameters
+    ----------
+    counts : (n,) array of int
+        N.
+    mean, extra : (n_draws, n) array
+        Of the counts, and variance less the mean: Poisson's or negative-binomial.
+    generator : numpy.random.Generator
+        Of v.
+
+    Returns
+    -------
+    (n_draws, n) array
+
+    References
+    ----------
+    Dunn and Smyth, J Comput Graph Stat 1996;5:236.
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(1)
+    >>> mean = np.full((1000, 1), 4.0)
+    >>> drawn = generator.poisson(mean)
+    >>> scores = [count_scores(n, m[None], 0.0 * m[None], generator)[0, 0]
+    ...           for n, m in zip(drawn, mean)]
+    >>> abs(np.mean(scores)) < 0.1, abs(np.std(scores) - 1.0) < 0.07
+    (np.True_, np.True_)
+    """
+    scattered = has_extra_variance(mean, extra)
+    size = np.divide(mean**2, extra, out=np.ones_like(mean), where=scattered)
+    wide = nbinom(size, size / (size + mean))
+    below, here, above = (
+        np.where(scattered, of_wide, of_poisson)
+        for of_wide, of_poisson in (
+            (wide.cdf(counts - 1), poisson.cdf(counts - 1, mean)),
+            (wide.pmf(counts), poisson.pmf(counts, mean)),
+            (wide.sf(counts), poisson.sf(counts, mean)),
+        )
+    )
+    share = generator.random(mean.shape)
+    low, high = below + share * here, above + (1.0 - share) * here
+    return np.where(low < high, ndtri(low), -ndtri(high))
 
 
 def _rows(posterior: Posterior, model: pm.Model, term: str) -> np.ndarray:
@@ -253,7 +334,9 @@ def count_runs(posterior: Posterior, scores: np.ndarray) -> tuple[SignRuns, ...]
     SignRuns(about='region organ', runs=2, p_value=0.66...)
     """
     above = scores.mean(axis=0) > 0.0
-    series = _series(posterior, np.flatnonzero(np.isfinite(scores).all(axis=0)))
+    # A limit is no residual: it lies on neither side.
+    used = np.isfinite(scores).all(axis=0) & ~posterior.observations.noise.below
+    series = _series(posterior, np.flatnonzero(used))
     found = []
     for about, rows in _groups(posterior):
         own = [above[s] for s in series if np.isin(s, rows).all()]

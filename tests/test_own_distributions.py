@@ -42,8 +42,8 @@ def log_density(posterior: Posterior) -> float:
 def test_a_distribution_takes_the_place_of_the_prior() -> None:
     own = replace(EXAMPLE, distributions={"half_life": pm.Gamma.dist(*GAMMA)})
     # On the scale of ln x both densities carry a factor x.
-    moved = gamma(20.0, scale=2.0).logpdf(HALF_LIFE_H)
-    moved -= lognorm(1.0, scale=60.0).logpdf(HALF_LIFE_H)
+    moved = gamma.logpdf(HALF_LIFE_H, 20.0, scale=2.0)
+    moved -= lognorm.logpdf(HALF_LIFE_H, 1.0, scale=60.0)
     assert log_density(own) - log_density(EXAMPLE) == pytest.approx(moved, abs=1e-10)
     assert priors_in_words(own)["half_life"] == "PyMC: Gamma(20, 2)"
     assert form_of(own) != form_of(EXAMPLE)

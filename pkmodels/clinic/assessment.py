@@ -144,8 +144,9 @@ def assess(patient: Patient, fit: Fit) -> Assessment:
     wanted = dict.fromkeys([*given, *(syringe_of(patient, plan) for plan in plans)])
     labels = tuple(dict.fromkeys(syringe.label for syringe in wanted))
     dosimetry = _dosimetry(patient, fit, labels)
-    last_h = last_scans_h(patient)
-    exposures = {syringe: expose(fit, dosimetry, syringe, last_h) for syringe in wanted}
+    exposures = {
+        s: expose(fit, dosimetry, s, last_scans_h(patient, s.ligand)) for s in wanted
+    }
     generator = np.random.default_rng([fit.seed, _HISTORY_STREAM])
     received = receive(patient, dosimetry, exposures, generator)
     effects = mass_effects(patient, fit)

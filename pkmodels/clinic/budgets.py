@@ -49,7 +49,7 @@ class _Scale:
 
 
 def budgets_of(
-    patient: Patient, fit: Fit, assessment: Assessment, last_h: Mapping[str, float]
+    patient: Patient, fit: Fit, assessment: Assessment
 ) -> dict[str, dict[str, Budget]]:
     """Return the budget of every limited target, for each label that is decided on.
 
@@ -61,8 +61,6 @@ def budgets_of(
         The fit.
     assessment : Assessment
         Its doses.
-    last_h : mapping of str to float
-        Time of each region's last scan after an administration, h.
 
     Returns
     -------
@@ -80,7 +78,7 @@ def budgets_of(
             if burden.quantity == "bed" and activity == 0.0:
                 continue
             found.setdefault(label, {})[target] = _budget(
-                patient, fit, assessment, choice, target, activity, scales, last_h
+                patient, fit, assessment, choice, target, activity, scales
             )
     return found
 
@@ -93,10 +91,9 @@ def _budget(
     target: str,
     activity_GBq: float,
     scales: Mapping[str, _Scale],
-    last_h: Mapping[str, float],
 ) -> Budget:
     dosimetry = assessment.dosimetry
-    blocks = _blocks(patient, fit, dosimetry, choice, target, scales, last_h)
+    blocks = _blocks(patient, fit, dosimetry, choice, target, scales)
     function = _log_dose(dosimetry, choice, target, scales, activity_GBq)
     varying = {name: b for name, b in blocks.items() if _varies(b)}
     fixed = {name: b for name, b in blocks.items() if name not in varying}
@@ -131,13 +128,15 @@ def _blocks(
     choice: Choice,
     target: str,
     scales: Mapping[str, _Scale],
-    last_h: Mapping[str, float],
 ) -> dict[str, Block]:
     """Return the factors' draws; those that one cause makes vary together."""
     plan, masses = choice.plan, dosimetry.masses_g
     unit = unit_dose(syringe_of(patient, plan))
     compiled, parameters = kinetics_of(fit, plan.ligand)
+    last_h = last_scans_h(patient, plan.ligand)
     divided = divide(compiled.system.observables, last_h, plan.duration_h)
+    # Of a region that no scan shows, the parts are those of the usual least time.
+    divided = np.where(divided > 0.0, divided, UPTAKE_OVER_H)
     predicted = predict(compiled, parameters, unit, divided)
     scale = np.stack(
         [

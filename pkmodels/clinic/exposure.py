@@ -194,7 +194,7 @@ def expose(
         When a draw cannot be solved.
     """
     unit = unit_dose(syringe)
-    compiled, parameters = kinetics_of(fit, syringe.ligand)
+    compiled, parameters = kinetics_of(fit, syringe.ligand, syringe.occasion)
     divided = divide(compiled.system.observables, last_h, syringe.duration_h)
     predicted = predict(compiled, parameters, unit, divided)
     half_lives = _effective_half_lives(compiled, parameters, unit, last_h)
@@ -264,7 +264,7 @@ def _protraction(
 ) -> Callable[[str, Mapping[str, np.ndarray] | None], np.ndarray | None]:
     """Return what gives a target's G-factor; targets of one response share a solve."""
     solved: dict[int, np.ndarray] = {}
-    compiled, parameters = kinetics_of(fit, syringe.ligand)
+    compiled, parameters = kinetics_of(fit, syringe.ligand, syringe.occasion)
 
     def of_target(
         target: str, weights: Mapping[str, np.ndarray] | None

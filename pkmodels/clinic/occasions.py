@@ -148,7 +148,7 @@ def _choices(
 
 
 def kinetics_of(
-    fit: Fit, ligand: str
+    fit: Fit, ligand: str, occasion: str | None = None
 ) -> tuple[ExactSystem | SaturableSystem, np.ndarray]:
     """Return what predicts one dose of a ligand, and draws of its parameters.
 
@@ -158,12 +158,14 @@ def kinetics_of(
         A fit that passed its checks.
     ligand : str
         The ligand that is given.
+    occasion : str or None
+        Of several occasions of the ligand, the one on which it was given; None is the
+        last one.
 
     Returns
     -------
     ExactSystem or SaturableSystem
-        Its observables are the organs' regions. Of several occasions of the ligand the
-        one that the fit names first.
+        Its observables are the organs' regions.
     (n_draws, n_parameters) array
 
     Raises
@@ -171,16 +173,31 @@ def kinetics_of(
     FitRefusedError
         When the fit failed its checks.
     InputError
-        When the ligand was on no occasion.
+        When the ligand was on no occasion, or not on this one.
     """
     experiments = fit.posterior.experiments
-    for experiment in experiments:
-        if len(experiments) == 1 or ligand in experiment.schedule.ligands:
-            return experiment.kinetics, fit.parameters(experiment.name)
+    found = [
+        e
+        for e in experiments
+        if len(experiments) == 1 or ligand in e.schedule.ligands
+        if occasion in (None, e.name)
+    ]
+    if found:
+        last = max(found, key=_start_h)
+        return last.kinetics, fit.parameters(last.name)
+    if occasion is not None:
+        raise InputError(
+            f"{ligand} was not given on the occasion {occasion!r}: name one of "
+            f"{', '.join(e.name for e in experiments if ligand in e.schedule.ligands)}"
+        )
     raise InputError(
         f"{ligand} was given on no occasion, so that nothing tells what it does: plan "
         f"one of {', '.join(x for e in experiments for x in e.schedule.ligands)}"
     )
+
+
+def _start_h(experiment: Experiment) -> float:
+    return min(a.time_h for a in experiment.schedule.administrations)
 
 
 def measured_regions(fit: Fit) -> tuple[str, ...]:

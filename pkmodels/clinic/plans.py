@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pkmodels.clinic.dose_weights import COMPARED, self_value
 from pkmodels.clinic.patient import Patient, Plan
-from pkmodels.clinic.patient_models import saturates
+from pkmodels.clinic.patient_models import measured_samples, saturates
 
 
 def plans_to_compare(patient: Patient) -> list[Plan]:
@@ -58,23 +58,36 @@ def mass_changes(patient: Patient, plan: Plan) -> bool:
     return plan.ligand_mass_ug is None or given != {plan.ligand_mass_ug}
 
 
-def last_scans_h(patient: Patient) -> dict[str, float]:
-    """Return for each region the longest time from a dose to a scan before the next.
+def last_scans_h(patient: Patient, ligand: str) -> dict[str, float]:
+    """Return for each region the longest time from a dose to a scan that shows it.
+
+    A limit that a value fell below (`below`) shows no activity, and tells of no tail; a
+    scan of another ligand tells nothing of this one's.
 
     Parameters
     ----------
     patient : Patient
         The patient.
+    ligand : str
+        The ligand whose tail is asked.
 
     Returns
     -------
     dict of str to float
-        h, by measured region: one region's late scan tells nothing of another's tail.
+        h, by measured region, samples apart: one region's late scan tells nothing of
+        another's tail. Of occasions that give `ligand`; of the others where a region
+        was measured on no such one. 0 where nothing but limits was found.
     """
-    found: dict[str, float] = {}
+    samples = measured_samples(patient)
+    own: dict[str, float] = {}
+    others: dict[str, float] = {}
     for scan in patient.measurements:
-        given = patient.schedule.of_label(scan.label).administrations
+        if scan.region in samples:
+            continue
+        schedule = patient.occasion_of(scan).schedule
+        given = schedule.of_label(scan.label).administrations
         starts = [a.time_h for a in given if a.time_h <= scan.start_h]
-        since = scan.end_h - max(starts)
+        since = 0.0 if scan.below else scan.end_h - max(starts)
+        found = own if ligand in schedule.ligands else others
         found[scan.region] = max(found.get(scan.region, 0.0), since)
-    return found
+    return others | own

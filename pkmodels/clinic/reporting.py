@@ -17,7 +17,6 @@ from pkmodels.clinic.decision_basis import (
 )
 from pkmodels.clinic.exposure import Exposure
 from pkmodels.clinic.patient import Patient
-from pkmodels.clinic.plans import last_scans_h
 from pkmodels.clinic.propagations import propagations_of
 from pkmodels.clinic.residual_activity import at_transplantation, left_over
 from pkmodels.clinic.result_dosimetry import (
@@ -106,7 +105,6 @@ def _reported(patient: Patient, fit: Fit, assessment: Assessment) -> dict:
     for label, exposures in assessment.exposures.items():
         for target, exposure in exposures.items():
             organs.setdefault(target, {})[label] = _organ(exposure)
-    last_h = last_scans_h(patient)
     return {
         "organs": organs,
         "dose_already_received_Gy": {
@@ -118,7 +116,7 @@ def _reported(patient: Patient, fit: Fit, assessment: Assessment) -> dict:
             for label, choice in assessment.planned.items()
         },
         "prior_contraction": contraction(fit),
-        "budgets": budgets_of(patient, fit, assessment, last_h),
+        "budgets": budgets_of(patient, fit, assessment),
         "propagation": propagations_of(patient, fit, assessment),
         "classical": classical_estimates(patient, fit, assessment),
         "comparison": _comparison(patient, assessment),

@@ -23,12 +23,16 @@ class Syringe:
         Length of the infusion, h; 0 is a bolus.
     ligand_nmol : float or None
         All ligand, nmol; None where the model does not ask, since nothing saturates.
+    occasion : str or None
+        Where the ligand was given on several, the one of which this was given; None of
+        what is planned, which rests on the last one.
     """
 
     ligand: str
     label: str
     duration_h: float
     ligand_nmol: float | None
+    occasion: str | None = None
 
 
 def syringe_of(patient: Patient, plan: Plan) -> Syringe:
@@ -65,8 +69,14 @@ def syringe_given(patient: Patient, label: str, given: Administration) -> Syring
     -------
     Syringe
     """
-    nmol = given.ligand_nmol if saturates(patient) else None
-    return Syringe(given.ligand, label, given.duration_h, nmol)
+    if not saturates(patient):
+        return Syringe(given.ligand, label, given.duration_h, None)
+    of_ligand = [o for o in patient.occasions if given.ligand in o.schedule.ligands]
+    occasion = None
+    if len(of_ligand) > 1:
+        own = (o for o in of_ligand if given in o.schedule.administrations)
+        occasion = next(own).name
+    return Syringe(given.ligand, label, given.duration_h, given.ligand_nmol, occasion)
 
 
 def unit_dose(syringe: Syringe) -> Doses:

@@ -357,7 +357,7 @@ def _bound(organ: str, label: str) -> SValue:
         label=label,
         terms=((size, 1.0),),
         uncertainties=(),
-        certainty=Certainty.JUDGEMENT,
+        certainty=Certainty.DERIVED,
         source="a bound above the self-dose: all energy of ICRP 107, photons too, is "
         "absorbed where the decay is",
     )
