@@ -1,6 +1,7 @@
 """What the certificate accepts and refuses, on fresh problems of known answers.
 
-    python benchmarks/certificate.py [--seed N] [--scale S] [--kinds ...] [--bodies N]
+    python benchmarks/certificate.py [--seed N] [--scale S] [--bodies N] [--verbose]
+        [--only pathological|ordinary|needles]
 
 A result is wrong where a mean is off by more than 0.15 sd, an sd by more than 20 %, or
 a 2.5 or 97.5 % quantile by more than 0.5 sd.

@@ -3,6 +3,16 @@
 A Pareto shape below 0.7 alone accepts wrong answers: a missed mode, a little mass far
 away, a proposal too narrow. What particles, trajectories and optimizations found by
 other ways must agree with the weighted draws too.
+
+It began as a recipe of eight checks, of which two are others here. The evidence of the
+particles, there within 0.5 of that of the importance draws, may here be less by any
+amount: particles that lag behind are common and say nothing of the draws, while more
+evidence is mass that the draws missed. Trajectories, there 25 steps of NUTS from 16
+draws, are here 25 plain Hamiltonian ones from 16 draws, each of 2 n^(1/4) leapfrogs
+with a new momentum: a known few gradients where a tree of NUTS may take a thousand, all
+chains in one call, and their ends are looked at for mass outside the draws too. The
+ninth, the relative error of a variance, is new: mass of a few tenths of a per cent far
+away passed the eight.
 """
 
 from dataclasses import dataclass

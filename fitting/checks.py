@@ -300,8 +300,8 @@ def _size_reasons(bulk: float | None, tail: float | None) -> list[str]:
         if ess is None or ess < ESS_LIMIT:
             reasons.append(
                 f"the {name} effective sample size is {_text(ess)}, below "
-                f"{ESS_LIMIT:.0f}: too few independent draws. Add scans, or state the "
-                "calibration more tightly"
+                f"{ESS_LIMIT:.0f}: too few independent draws. Add scans, state the "
+                "calibration more tightly, or take more draws"
             )
     return reasons
 

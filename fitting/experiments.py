@@ -95,14 +95,16 @@ class ParameterTable:
     Raises
     ------
     ModelError
-        When an unknown has no prior, or a prior no unknown.
+        When an unknown has no prior, or a prior no unknown; when a member of a simplex
+        is free, or experiments have different members of it.
     """
 
     uses: tuple[ParameterUse, ...]
     priors: PriorSet
 
     def __post_init__(self) -> None:
-        """Match priors with unknowns."""
+        """Match priors with unknowns, and keep fractions of one whole together."""
+        _check_simplex(self.uses, self.priors.odds)
         ratios = [use.ratio for use in self.uses if use.ratio is not None]
         names = [*(use.unknown for use in self.uses), *ratios]
         self.priors.check(tuple(dict.fromkeys(names)))
@@ -110,6 +112,30 @@ class ParameterTable:
     def of(self, experiment: str) -> tuple[ParameterUse, ...]:
         """Return the uses of one experiment, in the order of its parameters."""
         return tuple(use for use in self.uses if use.experiment == experiment)
+
+
+def _check_simplex(uses: Sequence[ParameterUse], odds: Mapping[str, Prior]) -> None:
+    """Refuse fractions that would not add up to 1, or would not be those shared."""
+    members: dict[str, set[str]] = {}
+    for use in uses:
+        if use.parameter not in odds:
+            continue
+        if use.unknown != use.parameter:
+            raise ModelError(
+                f"{use.parameter} of {use.experiment!r} is free, but it is one of the "
+                f"fractions of a whole ({', '.join(odds)}), whose sum could then "
+                "exceed 1: link it, by a ratio of its odds"
+            )
+        members.setdefault(use.experiment, set()).add(use.parameter)
+    for experiment, own in members.items():
+        missing = [name for name in odds if name not in own]
+        if missing:
+            raise ModelError(
+                f"experiment {experiment!r} lacks {', '.join(missing)}, one of the "
+                f"fractions of a whole ({', '.join(odds)}): its others would not be "
+                "those of the experiments that have it. Give each experiment the same "
+                "regions"
+            )
 
 
 Choice = tuple[str, str]
@@ -338,16 +364,19 @@ def describe(table: ParameterTable) -> str:
     """
     experiments = list(dict.fromkeys(use.experiment for use in table.uses))
     names = list(dict.fromkeys(use.parameter for use in table.uses))
-    words = {(u.experiment, u.parameter): _in_words(u) for u in table.uses}
+    words = {(u.experiment, u.parameter): _in_words(table, u) for u in table.uses}
     rows = [["parameter", *experiments]]
     rows += [[n, *(words.get((e, n), "-") for e in experiments)] for n in names]
     priors = {**table.priors.independent, **table.priors.odds}
     return f"{_columns(rows)}\n\n{_columns([[n, str(p)] for n, p in priors.items()])}"
 
 
-def _in_words(use: ParameterUse) -> str:
+def _in_words(table: ParameterTable, use: ParameterUse) -> str:
     if use.sharing is Sharing.LINKED:
-        return f"linked: {use.unknown} x ({use.ratio})"
+        own = table.priors.independent.get(use.unknown)
+        fraction = own is None or own.family is Family.LOGIT_NORMAL
+        of = "odds of " if fraction else ""
+        return f"linked: {of}{use.unknown} x ({use.ratio})"
     return "shared" if use.sharing is Sharing.SHARED else f"free: {use.unknown}"
 
 

@@ -1,5 +1,6 @@
 """The fit: from a posterior to checked draws of its parameters."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -221,7 +222,7 @@ def fit(
     draws_per_chain: int,
     compiled: CompiledFit | None = None,
     progress: Progress | None = None,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     path: Way = Way.AUTO,
 ) -> Fit:
     """Draw from a posterior and check the draws.
@@ -229,7 +230,7 @@ def fit(
     By certified importance sampling where few things are unknown and each solve is
     dear, else by NUTS; ``checks.path`` says which, and why. Where only more draws are
     lacking, the chains go on to twice as many; where the checks fail still, the sampler
-    runs once more with a higher target acceptance;
+    runs once more, as long, with a higher target acceptance, and goes on likewise;
     ``checks.attempts`` says so.
 
     Ctrl-C ends the run with what was drawn until then: the fit that is returned says in
@@ -237,7 +238,8 @@ def fit(
     few. During the warm-up there are none, and KeyboardInterrupt is raised. With a
     `folder`, the same call later goes on from its last chunk, as it does after the
     process was killed: to the same draws, bit for bit, as without a break. More draws
-    than before then cost only what is new.
+    than before then cost only what is new. Only chains are kept there: importance
+    sampling takes seconds, and is done anew.
 
     Parameters
     ----------
@@ -251,8 +253,9 @@ def fit(
         From `compile_fit` of a posterior of the same form, to save the compilation.
     progress : callable, optional
         Called with (iterations done, iterations in all).
-    folder : Path, optional
-        Where the draws are kept, chunk by chunk; made where it does not exist.
+    folder : Path or str, optional
+        Where the draws of chains are kept, chunk by chunk; made where it does not
+        exist.
     path : Path of `pkmodels.fitting.paths`
         Which way to draw.
 
@@ -307,19 +310,25 @@ def fit(
             why=why,
             seed=seed,
             progress=progress,
-            folder=Path(temporary) if folder is None else folder,
+            folder=Path(temporary if folder is None else folder),
         )
-        first = run(compiled, attempt=1, draws_per_chain=draws_per_chain)
-        if first.checks.short and first.draws.wanted_per_chain is None:
-            longer = _LONGER * draws_per_chain
-            first = run(compiled, attempt=1, draws_per_chain=longer)
+        first = _long_enough(partial(run, compiled, attempt=1), draws_per_chain)
         interrupted = first.draws.wanted_per_chain is not None
         if first.checks.passed or first.checks.misfits or interrupted:
             return first
         smaller_steps = compile_fit(
             posterior, target_acceptance=_SECOND_TARGET_ACCEPTANCE
         )
-        return run(smaller_steps, attempt=2, draws_per_chain=draws_per_chain)
+        as_long = first.draws.diverging.shape[1]
+        return _long_enough(partial(run, smaller_steps, attempt=2), as_long)
+
+
+def _long_enough(run: Callable[..., Fit], draws_per_chain: int) -> Fit:
+    """Run chains, which go on where more draws may be all that is lacking."""
+    found = run(draws_per_chain=draws_per_chain)
+    if found.checks.short and found.draws.wanted_per_chain is None:
+        return run(draws_per_chain=_LONGER * draws_per_chain)
+    return found
 
 
 def warm_up_fit(posterior: Posterior, compiled: CompiledFit) -> None:

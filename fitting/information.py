@@ -62,12 +62,11 @@ def information_of(density: Density) -> Callable[..., Any] | None:
 
     @jax.jit
     def information(x: Any, data: tuple[Any, ...]) -> Any:
-        nothing = expected(x, *data) == 0.0
-
-        def log_expected(place: Any) -> Any:
-            return jnp.log(jnp.where(nothing, 1.0, expected(place, *data)))
-
-        there, slopes = log_expected(x), jax.jacfwd(log_expected)(x)
+        found, changes = expected(x, *data), jax.jacfwd(expected)(x, *data)
+        nothing = found == 0.0
+        safe = jnp.where(nothing, 1.0, found)
+        there = jnp.log(safe)
+        slopes = jnp.where(nothing[:, None], 0.0, changes / safe[:, None])
 
         def linear(change: Any) -> Any:
             return rest(x + change, there + slopes @ change, nothing, *data)

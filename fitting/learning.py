@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import pymc as pm
 
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.posterior import (
@@ -22,14 +23,17 @@ from pkmodels.values import Prior
 
 Quantiles = tuple[float, float, float]
 _LEVELS = (0.025, 0.5, 0.975)
+# Draws of a PyMC distribution, whose variance has no closed form in general.
+_PRIOR_DRAWS, _SEED = 4000, 0
 
 
 def contraction(fit: Fit) -> dict[str, float]:
     """Return how much the data narrowed each parameter: 1 - var posterior / var prior.
 
     On the scale of ln x for log-normal priors, of logit x for logit-normal ones, of x
-    for half-normal ones. Near 0 the
-    prior speaks, near 1 the data do.
+    for half-normal ones. An unknown with a PyMC distribution is held to draws of that,
+    on the scale of ln x where all are positive. Near 0 the prior speaks, near 1 the
+    data do.
 
     Parameters
     ----------
@@ -61,6 +65,12 @@ def contraction(fit: Fit) -> dict[str, float]:
     for name, prior, draws in _parameters(fit):
         scaled = on_sampling_scale(prior, draws)
         found[name] = 1.0 - float(np.var(scaled)) / sampling_scale_sd(prior) ** 2
+    for name, prior_draws, draws in _drawn_priors(fit):
+        positive = min(prior_draws.min(), draws.min()) > 0.0
+        before, after = (
+            float(np.var(np.log(x) if positive else x)) for x in (prior_draws, draws)
+        )
+        found[name] = 1.0 - after / before
     return found
 
 
@@ -76,7 +86,8 @@ def quantiles_of(fit: Fit) -> dict[str, tuple[str, Quantiles, Quantiles]]:
     -------
     dict of str to (str, (float, float, float), (float, float, float))
         By parameter as in `contraction`: unit, then 2.5, 50 and 97.5 % of the prior and
-        of the posterior. An uptake fraction stands as its ratio to the eliminated one.
+        of the posterior. An uptake fraction stands as its ratio to the eliminated one;
+        the quantiles of a PyMC distribution are those of draws.
 
     Examples
     --------
@@ -98,7 +109,20 @@ def quantiles_of(fit: Fit) -> dict[str, tuple[str, Quantiles, Quantiles]]:
     for name, prior, draws in _parameters(fit):
         low, median, high = (float(q) for q in np.quantile(draws, _LEVELS))
         found[name] = prior.unit, prior_quantiles(prior, _LEVELS), (low, median, high)
+    for name, prior_draws, draws in _drawn_priors(fit):
+        low, median, high = (float(q) for q in np.quantile(prior_draws, _LEVELS))
+        before = low, median, high
+        low, median, high = (float(q) for q in np.quantile(draws, _LEVELS))
+        unit = fit.posterior.priors.independent[name].unit
+        found[name] = unit, before, (low, median, high)
     return found
+
+
+def _drawn_priors(fit: Fit) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield name, prior draws and draws of each unknown with a PyMC distribution."""
+    for name, distribution in fit.posterior.distributions.items():
+        prior = np.asarray(pm.draw(distribution, _PRIOR_DRAWS, random_seed=_SEED))
+        yield name, prior, fit.draws.variables[name].ravel()
 
 
 def _parameters(fit: Fit) -> Iterator[tuple[str, Prior, np.ndarray]]:

@@ -155,8 +155,8 @@ def add_likelihood(
     Log-normal: ln y ~ Normal(ln(c f), s). With additive noise: y ~ Normal(c f,
     sqrt(a^2 + (s c f)^2 + sd^2)). Below a limit L, either gives ln P(y < L) in place of
     its density (M3); where c f is exactly 0, as before the first dose, that is certain
-    under log-normal noise. With Student's t, of as many degrees of freedom, in place of the
-    normal distribution, s is its scale. Counts: N ~ Poisson(q c f + b), or
+    under log-normal noise. With Student's t, of as many degrees of freedom, in place of
+    the normal distribution, s is its scale. Counts: N ~ Poisson(q c f + b), or
     negative-binomial of that mean m and the variance m + (s q c f)^2. Where c f is no
     number, since its solve failed, the density is 0.
 

@@ -82,9 +82,16 @@ def _kind(
             )
         case _:
             own = rows[seen.modality[rows] == modality]
-            scattered = int(np.sum(~seen.noise.poisson[own]))
-            pure = count - scattered
+            noise = seen.noise
+            pure = int(np.sum(noise.poisson[own]))
+            scattered = int(np.sum(noise.overdispersed[own]))
+            of_sample = count - pure - scattered
             parts = [f"{pure} counted, Poisson"] if pure else []
+            if of_sample:
+                parts.append(
+                    f"{of_sample} counted, negative-binomial: Poisson's variance and "
+                    "that of the sample"
+                )
             if scattered:
                 parts.append(
                     f"{scattered} counted, negative-binomial: Poisson's variance and "

@@ -229,7 +229,7 @@ def count_scores(
     """
     scattered = has_extra_variance(mean, extra)
     size = np.divide(mean**2, extra, out=np.ones_like(mean), where=scattered)
-    wide = nbinom(size, size / (size + mean))
+    wide: Any = nbinom(size, size / (size + mean))
     below, here, above = (
         np.where(scattered, of_wide, of_poisson)
         for of_wide, of_poisson in (

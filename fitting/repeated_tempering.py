@@ -14,12 +14,14 @@ from threadpoolctl import threadpool_limits
 
 from pkmodels.fitting.certificate import NOT_IDENTIFIED
 from pkmodels.fitting.fast_path import Progress
-from pkmodels.fitting.importance import resample
+from pkmodels.fitting.importance import TAIL, resample
 from pkmodels.fitting.modes import Mode
 from pkmodels.fitting.targets import Target
 from pkmodels.fitting.tempering import Particles, temper
 
 PARTICLES, MOVES, PRIOR_DRAWS = 8192, 8, 32768
+# Copies of a particle move apart, but not all the way.
+MOST_SIZE = PARTICLES / 4.0
 # Two runs agree where they differ by less than half of what counts as wrong in
 # `benchmarks/certificate.py`: in sd, relative, in sd, and in nats.
 AGREEMENT = {
@@ -46,11 +48,16 @@ class TemperedDraws:
         The largest, by the names of `AGREEMENT`.
     reasons : tuple of str
         Why the draws may not be used; empty where they may.
+    mean_size, tail_size : float
+        Effective sizes of both runs together, from how far these differ; see
+        `pooled_sizes`.
     """
 
     draws: np.ndarray
     differences: Mapping[str, float]
     reasons: tuple[str, ...]
+    mean_size: float
+    tail_size: float
 
     @property
     def identified(self) -> bool:
@@ -135,7 +142,47 @@ def draw_tempered(
         pooled[resample(even, n_draws, [seed, 3])],
         differences,
         (*_disagreements(differences), *_empty_modes(modes, runs, pooled)),
+        *pooled_sizes(runs[0].x, runs[1].x),
     )
+
+
+def pooled_sizes(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Return how many independent draws two runs together are worth.
+
+    Two means of n independent draws each differ by d, E(d^2) = 2 var / n, so that the
+    2 n draws of both are worth 4 var / d^2; of the probabilities of tails likewise. The
+    worst parameter and tail count, which errs towards too few, and no more than
+    `MOST_SIZE`, since a small d may be chance.
+
+    Parameters
+    ----------
+    first, second : (m, n) array
+        Draws of each run.
+
+    Returns
+    -------
+    mean_size, tail_size : float
+
+    Examples
+    --------
+    >>> x = np.linspace(-1.0, 1.0, 2001)[:, None]
+    >>> mean, tail = pooled_sizes(x, x + 0.1 * x.std())
+    >>> round(mean), round(tail)  # 4 1.0025 / 0.1^2, 4 (0.025 0.975) / (57 / 2001)^2
+    (401, 120)
+    """
+    both = np.concatenate([first, second])
+    apart = np.abs(first.mean(axis=0) - second.mean(axis=0))
+    in_sd = float(np.max(apart / np.maximum(both.std(axis=0), 1e-300)))
+    cuts = np.quantile(both, [TAIL, 1.0 - TAIL], axis=0)
+    tails = [
+        np.concatenate([(x < cuts[0]).mean(axis=0), (x > cuts[1]).mean(axis=0)])
+        for x in (first, second)
+    ]
+    in_tail = float(np.max(np.abs(tails[0] - tails[1]))) / np.sqrt(TAIL * (1.0 - TAIL))
+    # A tenth of the least difference that counts: nothing divides by 0.
+    least = 0.1 * 2.0 / np.sqrt(MOST_SIZE)
+    mean, tail = (4.0 / max(d, least) ** 2 for d in (in_sd, in_tail))
+    return min(mean, MOST_SIZE), min(tail, MOST_SIZE)
 
 
 def _evaluate(

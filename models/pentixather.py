@@ -63,7 +63,7 @@ Theranostics 2017;7:2350-2362 (above 96 %). Doses of [68Ga]pentixafor: Herrmann 
 2015, recalled, not read again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import sympy
@@ -151,6 +151,13 @@ MOLECULAR = (
     "cxcl12_dissociation_constant",
     "reabsorption_half_saturation",
     *table.RATIOS,
+)
+# What moves the course of blood, whichever organs are scanned.
+_OF_BLOOD = (
+    "interstitial_protein_ratio",
+    "biliary_fraction",
+    "kidney_returned_fraction",
+    "binding_potential_red_marrow",
 )
 # Names that stand for one organ of `ORGANS`, or for no region at all.
 _TAKEN = {
@@ -278,7 +285,9 @@ def values(
 
 
 def fitted(
-    regions: Mapping[str, str] = SHOWN_REGIONS, ligand: str = "pentixather"
+    regions: Mapping[str, str] = SHOWN_REGIONS,
+    ligand: str = "pentixather",
+    sampled: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Return the parameters that a patient's scans of these regions are to inform.
 
@@ -293,6 +302,11 @@ def fitted(
         As of `model`: those that were measured.
     ligand : str
         One of `LIGANDS`; of pentixafor, the ratios are among them.
+    sampled : collection of str
+        What was sampled. With ``"blood"``, all that moves its course is among them:
+        what holds ligand back in the interstitium, what liver and kidneys give back,
+        and what marrow, a large organ, takes up. Held, they would let blood tell more
+        of the others than it can.
 
     Returns
     -------
@@ -309,6 +323,8 @@ def fitted(
     >>> fitted({"kidney_left": "kidney", "kidney_right": "kidney"})
     ('dissociation_constant', 'unbound_fraction', 'glomerular_filtration_rate', \
 'reabsorbed_fraction', 'kidney_release', 'share_kidney_left')
+    >>> [name for name in fitted(sampled=["blood"]) if name not in fitted()]
+    ['interstitial_protein_ratio', 'biliary_fraction', 'kidney_returned_fraction']
     """
     _check(regions, ligand)
     found = ["dissociation_constant", "unbound_fraction", "glomerular_filtration_rate"]
@@ -332,6 +348,8 @@ def fitted(
         found.append("release")
     if set(receptor_organs) - set(NORMAL):
         found.append("release_tumour")
+    if "blood" in sampled:
+        found += [name for name in _OF_BLOOD if name not in found]
     if ligand == "pentixafor":
         found += _ratios_seen(found)
     return tuple(found)

@@ -40,6 +40,25 @@ REFUSED = {
         f'{LIVER}[regions.blood]\norgan = "tumour"\n',
         "uses this name itself",
     ),
+    "blood in organ_exchange": (
+        LIVER,
+        '[regions.liver]\norgan = "liver"\n[regions.artery]\norgan = "blood"\n',
+        "[regions.artery] organ 'blood': organ_exchange has no samples of blood or "
+        'urine: leave them out or take model = "pentixather"',
+    ),
+    "urine in organ_exchange": (
+        LIVER,
+        '[regions.liver]\norgan = "liver"\n[regions.artery]\norgan = "urine"\n',
+        "[regions.artery] organ 'urine': organ_exchange has no samples",
+    ),
+    "overlap with what was not measured": (
+        LIVER,
+        '[regions.liver]\norgan = "liver"\n[overlap.SPECT.kidney_left]\n'
+        "of = { livr = 0.3 }\nshare_median = 0.3\nshare_logit_sd = 0.5\n"
+        'source = "judgement"\n',
+        "[overlap.SPECT.kidney_left] of: organ_exchange does not show 'livr', which "
+        "was not measured; did you mean 'liver'",
+    ),
     "confidence beyond the draws": (
         "confidence = 0.95",
         "confidence = 0.99999",
@@ -50,7 +69,12 @@ REFUSED = {
 
 @pytest.mark.parametrize(("old", "new", "said"), REFUSED.values(), ids=REFUSED)
 def test_is_refused(tmp_path, old, new, said):
-    folder = write_patient(tmp_path / "p", replaced(PATIENT, old, new))
+    rows = MEASUREMENTS
+    if 'organ = "blood"' in new:
+        rows += "artery,Lu-177,counter,24,,1,kBq/mL,,\n"
+    if 'organ = "urine"' in new:
+        rows += "artery,Lu-177,counter,0,24,100,MBq,,\n"
+    folder = write_patient(tmp_path / "p", replaced(PATIENT, old, new), rows)
     with pytest.raises(InputError) as error:
         check_answerable(read_patient(folder))
     assert said in str(error.value)

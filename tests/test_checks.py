@@ -195,6 +195,19 @@ def test_information_is_fishers_for_normal_noise() -> None:
     np.testing.assert_allclose(information(x, ()), wanted, rtol=1e-10)
 
 
+def test_a_row_of_which_nothing_is_expected_tells_nothing() -> None:
+    """J' J / s^2 of the other row, 1 / 0.1^2, and the prior's 1 / 1^2."""
+    with pm.Model() as model:
+        amount = pm.LogNormal("amount")
+        rows = pm.math.stack([0.0 * amount, amount])
+        expected: Any = pm.Deterministic(EXPECTED, rows)
+        pm.Normal("blank", expected[0], 0.3, observed=0.1)
+        pm.Normal("y", pm.math.log(expected[1]), 0.1, observed=0.5)
+    information = information_of(compile_density(model))
+    assert information is not None
+    np.testing.assert_allclose(information(np.zeros(1), ()), [[101.0]], rtol=1e-7)
+
+
 def test_a_model_without_expected_rows_has_no_information() -> None:
     with pm.Model() as model:
         pm.Normal("x")

@@ -297,6 +297,35 @@ MISTAKES = {
         "kidney_left = 0.1",
         ["[overlap.planar.kidney_left] of", "does not lie over itself"],
     ),
+    "overlap with blood": (
+        "rest = 0.02",
+        "blood = 0.02",
+        ["[overlap.planar.kidney_left] of", "blood is what is sampled", "liver"],
+    ),
+    "overlap with urine": (
+        "rest = 0.02",
+        "urine = 0.02",
+        ["[overlap.planar.kidney_left] of", "urine is what is sampled"],
+    ),
+    "overlap with all of the body": (
+        "rest = 0.02",
+        "whole_body = 0.02",
+        ["[overlap.planar.kidney_left] of", "whole_body holds kidney_left itself"],
+    ),
+    "overlap with a group": (
+        "rest = 0.02",
+        "kidneys = 0.02",
+        ["[overlap.planar.kidney_left] of", "kidneys is a group"],
+    ),
+    "overlap with what the model does not show": (
+        "liver = 0.1",
+        "livr = 0.1",
+        [
+            "[overlap.planar.kidney_left] of",
+            "pentixather does not show 'livr'",
+            "did you mean 'liver'",
+        ],
+    ),
     "share above one": (
         "share_median = 0.3",
         "share_median = 30",
@@ -541,7 +570,14 @@ def test_the_summary_tells_joint_data(patient: Patient) -> None:
         "  binding_potential_spleen of PET: linked by a ratio to the shared value, "
         "median 1.2, sd of ln 0.5 (judgement)",
         "  release of PET: a value of its own",
-        "  every other parameter: as the model has it",
+        "  one value for PET and dosimetry, as the model has it: "
+        "dissociation_constant, unbound_fraction, glomerular_filtration_rate, "
+        "reabsorbed_fraction, kidney_release, share_kidney_left, liver_uptake, "
+        "liver_release, interstitial_protein_ratio, biliary_fraction, "
+        "kidney_returned_fraction, binding_potential_red_marrow",
+        "  fitted on PET, as the model has it: pentixafor_dissociation_ratio, "
+        "pentixafor_unbound_odds_ratio, pentixafor_reabsorption_odds_ratio, "
+        "pentixafor_liver_uptake_ratio",
         "  planar of kidney_left: counts a share of 0.1 liver, 0.02 rest with it, "
         "median 0.3, sd of logit 0.5 (judgement)",
         "  PET: a largest voxel exceeds the mean by 0.4 (median), sd of ln 0.8 "

@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.optimize import minimize_scalar
 
 from pkmodels.errors import InputError, ModelError
-from pkmodels.fitting.densities import compile_density
+from pkmodels.fitting.densities import Density, compile_density
 from pkmodels.fitting.distributions import draw_counts
 from pkmodels.fitting.likelihood import (
     add_likelihood,
@@ -97,6 +97,12 @@ def model_of(
             student_t_degrees=degrees,
         )
     return model
+
+
+def measured_of(density: Density) -> tuple[Any, ...]:
+    """Return the measured values that a model holds."""
+    model = density.model
+    return density.data({n: model[n].get_value() for n in density.data_names})
 
 
 def of_rows(model: pm.Model, at: float = 0.0) -> dict[str, np.ndarray]:
@@ -236,6 +242,31 @@ def test_a_failed_solve_has_no_density_rather_than_no_number(
 
 def test_a_negative_expectation_has_no_log_normal_density() -> None:
     assert of_rows(model_of([SCAN], [-1e-9]))["log_value"] == [-np.inf]
+
+
+@pytest.mark.parametrize("degrees", [None, 4.0])
+def test_nothing_is_below_any_limit_for_certain(degrees: float | None) -> None:
+    """P(0 < L) = 1 before the first dose; below 0 and no number have no density."""
+    blank = replace(SCAN, below=True)
+    model = model_of([blank] * 4, [0.0, -1e-9, np.nan, 70.0], degrees=degrees)
+    found = of_rows(model)["log_value_below"]
+    assert found[:3].tolist() == [0.0, -np.inf, -np.inf]
+    assert found[3] == pytest.approx(np.log(0.5))
+    density = compile_density(model_of([blank] * 2, [0.0, 70.0], degrees=degrees))
+    slope = jax.grad(density.log_density)(np.zeros(1), *measured_of(density))
+    assert np.isfinite(slope).all()
+    assert slope[0] < 0.0
+
+
+def test_a_sample_widens_counts_by_its_own_error_only() -> None:
+    """One replicate of 3 %: negative-binomial, without the modality's 10 %."""
+    tube = replace(COUNTED, sample=Sample("blood at 1 h", 0.03))
+    [found] = of_rows(model_of([tube], [0.9], noise=0.1))["counts"]
+    mean, size = 5160.0, (5160.0 / (0.03 * 4860.0)) ** 2
+    expected = stats.nbinom.logpmf(5000, size, size / (size + mean))
+    assert found == pytest.approx(expected, rel=1e-9)
+    seen = seen_of([tube])
+    assert noisy_modalities(seen.noise, seen.modalities, seen.modality) == ()
 
 
 def test_counts_leave_the_conjugate_gamma_posterior() -> None:

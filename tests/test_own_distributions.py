@@ -6,12 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pymc as pm
 import pytest
+from scipy.special import polygamma
 from scipy.stats import gamma, lognorm
 
 from pkmodels.errors import ModelError
 from pkmodels.fitting import worked_example
+from pkmodels.fitting.checks import Checks
 from pkmodels.fitting.densities import compile_density
-from pkmodels.fitting.learning import priors_in_words
+from pkmodels.fitting.fit import Fit
+from pkmodels.fitting.learning import contraction, priors_in_words, quantiles_of
 from pkmodels.fitting.posterior import (
     Posterior,
     build_model,
@@ -56,6 +59,25 @@ def test_its_draws_are_the_parameters() -> None:
         {"half_life": drawn}, np.zeros((4, 100, 2)), np.zeros((4, 100), bool), 0.9
     )
     np.testing.assert_array_equal(parameter_draws(own, made)[:, 0], np.arange(400.0))
+
+
+def test_what_the_data_taught_is_held_to_draws_of_the_distribution() -> None:
+    """Var ln Gamma(20) is trigamma(20); the posterior was drawn with sd of ln 0.1."""
+    own = replace(EXAMPLE, distributions={"half_life": pm.Gamma.dist(*GAMMA)})
+    normal = np.random.default_rng(0).standard_normal((4, 5000))
+    variables = {
+        "half_life": 50.0 * np.exp(0.1 * normal),
+        "relative_noise": np.full((4, 5000, 1), 0.05),
+    }
+    draws = Draws(variables, np.zeros((4, 5000, 2)), np.zeros((4, 5000), bool), 0.9)
+    made = Fit(own, draws, Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ()), seed=0)
+    wanted = 1.0 - 0.01 / float(polygamma(1, 20.0))
+    assert contraction(made)["half_life"] == pytest.approx(wanted, abs=0.02)
+    unit, before, after = quantiles_of(made)["half_life"]
+    assert unit == "h"
+    truth = gamma(20.0, scale=2.0).ppf([0.025, 0.5, 0.975])
+    np.testing.assert_allclose(before, truth, rtol=0.03)
+    np.testing.assert_allclose(np.log(after[1] / 50.0), 0.0, atol=0.01)
 
 
 def test_a_distribution_of_nothing_is_refused() -> None:

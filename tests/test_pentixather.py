@@ -318,6 +318,21 @@ def test_a_clinic_fits_about_a_dozen_parameters():
     assert 8 <= len(pentixather.fitted(scanned)) <= 14
 
 
+@pytest.mark.parametrize("regions", [{}, KIDNEYS, SHOWN])
+def test_where_blood_is_sampled_what_moves_it_is_fitted_once(regions):
+    sampled = pentixather.fitted(regions, sampled=["blood"])
+    assert len(sampled) == len(set(sampled))
+    values = pentixather.values(regions)
+    assert all(isinstance(values[name], Prior) for name in sampled)
+    assert set(sampled) - set(pentixather.fitted(regions)) >= {
+        "interstitial_protein_ratio",
+        "biliary_fraction",
+        "kidney_returned_fraction",
+    }
+    assert "binding_potential_red_marrow" in sampled
+    assert pentixather.fitted(regions, sampled=["urine"]) == pentixather.fitted(regions)
+
+
 @pytest.mark.parametrize(
     ("regions", "message"),
     [

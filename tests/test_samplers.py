@@ -6,6 +6,7 @@ Monte-Carlo standard errors by ArviZ; limits are two-sided and of all comparison
 problem together.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -49,14 +50,14 @@ Sampled = Mapping[str, np.ndarray]  # (4, n_draws) by name of the parameter
 Truth = Mapping[str, tuple[float, ...]]  # mean and quantiles
 
 
-def by_pymc(model: pm.Model, **options: Any) -> Any:
+def by_pymc(model: pm.Model, accept: float, **options: Any) -> Any:
     with model:
         return pm.sample(
             DRAWS,
             tune=DRAWS,
             chains=4,
             random_seed=1,
-            target_accept=0.95,
+            target_accept=accept,
             progressbar=False,
             quiet=True,
             compute_convergence_checks=False,
@@ -64,12 +65,10 @@ def by_pymc(model: pm.Model, **options: Any) -> Any:
         )
 
 
-SAMPLERS: dict[str, Callable[[pm.Model], Any]] = {
-    "PyMC": lambda model: by_pymc(model, nuts_sampler="pymc", cores=1),
-    "nutpie": lambda model: by_pymc(model, nuts_sampler="nutpie", backend="jax"),
-    "NumPyro": lambda model: by_pymc(
-        model, nuts_sampler="numpyro", nuts={"chain_method": "vectorized"}
-    ),
+SAMPLERS: dict[str, Mapping[str, Any]] = {
+    "PyMC": {"nuts_sampler": "pymc", "cores": 1},
+    "nutpie": {"nuts_sampler": "nutpie", "backend": "jax"},
+    "NumPyro": {"nuts_sampler": "numpyro", "nuts": {"chain_method": "vectorized"}},
 }
 
 
@@ -83,11 +82,16 @@ def flat(variables: Mapping[str, Any], names: list[str]) -> Sampled:
     return found
 
 
-def samples_of(model: pm.Model, own: Mapping[str, Any]) -> dict[str, Sampled]:
+def samples_of(
+    model: pm.Model, own: Mapping[str, Any], accept: float = 0.95
+) -> dict[str, Sampled]:
     names = [str(variable.name) for variable in model.free_RVs]
-    found = {"own": flat(own, names)}
-    for sampler, draw in SAMPLERS.items():
-        tree = draw(model)
+    # As many of each: a fit whose chains were short has gone on.
+    found: dict[str, Sampled] = {
+        "own": {n: x[:, :DRAWS] for n, x in flat(own, names).items()}
+    }
+    for sampler, options in SAMPLERS.items():
+        tree = by_pymc(model, accept, **copy.deepcopy(dict(options)))
         # As `fit` does: a few of them, where the noise is free, move nothing.
         diverging = tree["sample_stats"]["diverging"].values
         assert diverging.mean() <= DIVERGENCE_LIMIT, sampler
@@ -113,8 +117,8 @@ def assert_agreement(found: Mapping[str, Sampled], truth: Truth | None = None) -
             if truth is not None:
                 others, theirs = np.array(truth[name]), np.zeros(len(values))
             else:
-                # Without a truth to compare with, chains must agree first.
-                assert float(az.rhat(found[sampler][name])) < 1.01
+                # Fewer, and no error can be told (Vehtari et al. 2021).
+                assert float(az.ess(found[sampler][name])) > 400.0, (sampler, name)
                 rest = [found[s][name] for s in found if s != sampler]
                 others, theirs = summary(np.concatenate(rest))
             z = (values - others) / np.hypot(errors, theirs)
@@ -163,29 +167,30 @@ def test_all_agree_with_a_closed_form() -> None:
 @pytest.mark.parametrize("context", ["spawn", "forkserver"])
 def test_pymcs_chains_run_in_processes_of_their_own(context: str) -> None:
     """The operation and its compiled system are rebuilt there, from their pickle."""
-    for model, truth in ((linear_model(), linear_truth()), (receptor_model(), None)):
-        with model:
-            tree: Any = pm.sample(
-                500,
-                tune=500,
-                chains=2,
-                cores=2,
-                mp_ctx=context,
-                nuts_sampler="pymc",
-                random_seed=1,
-                progressbar=False,
-                quiet=True,
-                compute_convergence_checks=False,
-            )
-        if truth is None:
-            assert np.isfinite(tree["posterior"]["expected"].values).all()
-            continue
-        for i in range(3):
-            mean, _, _, high = truth[f"x {i}"]
-            draws = tree["posterior"]["x"].values[..., i]
-            error = float(az.mcse(draws, method="mean"))
-            assert abs(draws.mean() - mean) < 4.0 * error
-            assert (draws < high).mean() == pytest.approx(0.975, abs=0.03)
+    model = receptor_model() if context == "spawn" else linear_model()
+    with model:
+        tree: Any = pm.sample(
+            500,
+            tune=500,
+            chains=2,
+            cores=2,
+            mp_ctx=context,
+            nuts_sampler="pymc",
+            random_seed=1,
+            progressbar=False,
+            quiet=True,
+            compute_convergence_checks=False,
+        )
+    if context == "spawn":
+        own = fit(receptor_posterior(), seed=3, draws_per_chain=500).draws.variables
+        parts = [flat(own, ["kinetics"]), flat(tree["posterior"], ["kinetics"])]
+        for name in parts[0]:
+            (ours, errors), (theirs, more) = (summary(part[name]) for part in parts)
+            assert (np.abs(ours - theirs) < 4.0 * np.hypot(errors, more)).all()
+        return
+    for name, truth in linear_truth().items():
+        values, errors = summary(flat(tree["posterior"], ["x"])[name])
+        assert (np.abs(values - np.array(truth)) < 4.0 * errors).all()
 
 
 SCANS_H = np.array([1.0, 4.0, 24.0, 48.0, 96.0, 168.0])
@@ -316,4 +321,6 @@ def test_all_agree_with_quadrature_where_the_prior_says_most() -> None:
         quantiles = np.interp(LEVELS, total / marginal.sum(), values)
         truth[name] = ((marginal * values).sum() / marginal.sum(), *quantiles)
     fitted = fit(posterior, seed=2, draws_per_chain=4 * DRAWS)
-    assert_agreement(samples_of(build_model(posterior), fitted.draws.variables), truth)
+    assert_agreement(
+        samples_of(build_model(posterior), fitted.draws.variables, accept=0.99), truth
+    )

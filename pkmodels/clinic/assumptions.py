@@ -123,13 +123,21 @@ def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:
     for kind, prior in groups.get(FLOOR, {}).items():
         yield f"additive noise of {kind}: {prior}"
     for calibration in patient.calibrations:
-        shared = "all its scans and regions"
+        shared = "all its scans and regions, of every occasion and label"
         if calibration.scope == "region":
-            shared = "the scans of a region"
+            shared = "all scans of a region, of every occasion and label"
         size = (
             "free" if calibration.cv is None else f"known to {100 * calibration.cv:g} %"
         )
-        yield f"calibration of {calibration.modality}: {size}, shared by {shared}"
+        yield (
+            f"calibration of {calibration.modality}: {size}, one factor shared by "
+            f"{shared}"
+        )
+    for each in patient.maximum_excess:
+        yield (
+            f"SUVmax of {each.modality}: exceeds the mean by one share, the same for "
+            "all regions and scans"
+        )
 
 
 def _outline_assumptions(patient: Patient) -> Iterator[str]:

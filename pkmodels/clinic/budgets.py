@@ -7,10 +7,10 @@ import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice, mass_effects
 from pkmodels.clinic.dose_weights import Irradiation, combine, weigh
-from pkmodels.clinic.exposure import Dosimetry, divide
+from pkmodels.clinic.exposure import UPTAKE_OVER_H, Dosimetry, divide
 from pkmodels.clinic.occasions import kinetics_of, measured_regions
 from pkmodels.clinic.patient import Patient
-from pkmodels.clinic.plans import mass_changes
+from pkmodels.clinic.plans import last_scans_h, mass_changes
 from pkmodels.clinic.result_dosimetry import Budget, Share
 from pkmodels.clinic.syringes import syringe_of, unit_dose
 from pkmodels.dosimetry.biological_dose import biologically_effective_dose

@@ -284,7 +284,9 @@ def _residual_warnings(fit: Fit) -> Iterator[str]:
     usual = fit.posterior.relative_noise.parameters["scale"]
     stated = np.nan_to_num(seen.sd, nan=0.0)
     size = np.sqrt(stated**2 + (usual * expected) ** 2)
-    for i in np.flatnonzero(np.abs(seen.value - expected) > RESIDUAL_LIMIT * size):
+    far = np.abs(seen.value - expected) > RESIDUAL_LIMIT * size
+    # A limit is no value, and counts have a noise of their own.
+    for i in np.flatnonzero(far & seen.noise.plain):
         item = seen.measurements[i]
         yield (
             f"{item.source}: {item.region} at {item.start_h:g} h is "

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+import jax
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment
@@ -21,7 +22,7 @@ from pkmodels.clinic.report_figures import (
 )
 from pkmodels.clinic.scan_series import physical_MBq, scale_of
 from pkmodels.clinic.syringes import syringe_of, unit_dose
-from pkmodels.fitting.expectations import CALIBRATION
+from pkmodels.fitting.expectations import CALIBRATION, OVERLAP, row_means
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction, quantiles_of
 from pkmodels.fitting.noise import EXCESS
@@ -33,6 +34,10 @@ from pkmodels.units import MBQ_PER_GBQ
 # Curves run to this multiple of the last scan, and at least a week.
 _BEYOND_LAST_SCAN = 1.5
 _WEEK_H = 168.0
+# Dense for so long after an administration, while the tracer is taken up.
+_UPTAKE_H = 12.0
+# Enough for a median.
+_DRAWS_OF_PARTS = 200
 
 
 def build_figures(
@@ -55,8 +60,10 @@ def build_figures(
     """
     organs = measured_regions(fit)
     # A limit is no value, and a sample's concentration is on no region's curve.
+    rows = fit.posterior.observations.measurements
+    parts = dict(zip(rows, own_parts(fit).tolist(), strict=True))
     points = tuple(
-        _point(patient, fit, m)
+        _point(patient, fit, m, parts[m])
         for m in patient.measurements
         if m.region in organs and not m.below
     )
@@ -85,19 +92,18 @@ def build_figures(
 
 
 def _curves(patient: Patient, fit: Fit) -> tuple[CurveBand, ...]:
-    end = max(_BEYOND_LAST_SCAN * max(m.end_h for m in patient.measurements), _WEEK_H)
-    beyond = max(_BEYOND_LAST_SCAN * max(last_scans_h(patient).values()), _WEEK_H)
     curves = []
-    for label, observables, drawn in _measured(fit, _times(end)):
+    for label, observables, times, drawn in _measured(fit):
         by_name = dict(zip(observables, np.moveaxis(drawn, 2, 0), strict=True))
         by_name = {name: by_name[name] for name in measured_regions(fit)}
-        curves += _bands(patient, by_name, _times(end), label, "measured", "MBq")
+        curves += _bands(patient, by_name, times, label, "measured", "MBq")
     for plan in patient.plans:
         unit = unit_dose(syringe_of(patient, plan))
         doses = unit._replace(activity=MBQ_PER_GBQ * np.asarray(unit.activity))
         unit = "MBq per GBq planned"
         compiled, parameters = kinetics_of(fit, plan.ligand)
-        times = _times(beyond)
+        last_h = max(last_scans_h(patient, plan.ligand).values())
+        times = curve_times((0.0,), last_h)
         drawn = np.moveaxis(predict_curves(compiled, parameters, doses, times), 2, 0)
         by_name = dict(zip(compiled.system.observables, drawn, strict=True))
         curves += _bands(patient, by_name, times, plan.label, "predicted", unit)
@@ -105,23 +111,72 @@ def _curves(patient: Patient, fit: Fit) -> tuple[CurveBand, ...]:
 
 
 def _measured(
-    fit: Fit, times: np.ndarray
-) -> Iterator[tuple[str, tuple[str, ...], np.ndarray]]:
-    """Yield each measured label, what is observed, and its curves on an occasion."""
+    fit: Fit,
+) -> Iterator[tuple[str, tuple[str, ...], np.ndarray, np.ndarray]]:
+    """Yield each measured label of an occasion, what is observed, times and curves."""
     for experiment in fit.posterior.experiments:
+        compiled, schedule = experiment.compiled, experiment.schedule
+        last = max(m.end_h for m in experiment.measurements)
+        starts = {a.time_h for a in schedule.administrations}
+        times = curve_times(sorted(starts), last)
         parameters = fit.parameters(experiment.name)
-        found = predict_labels(
-            experiment.compiled, parameters, experiment.schedule, times
-        )
+        found = predict_labels(compiled, parameters, schedule, times)
         for label in dict.fromkeys(m.label for m in experiment.measurements):
-            yield label, experiment.compiled.system.observables, found[label]
+            given = schedule.of_label(label).administrations
+            shown = times >= min(a.time_h for a in given)
+            curves = found[label][:, shown]
+            name = name_label(fit, label, experiment.name)
+            yield name, compiled.system.observables, times[shown], curves
 
 
-def _times(end: float) -> np.ndarray:
-    """Return times that are dense while the tracer is taken up."""
-    return np.unique(
-        np.concatenate([np.linspace(0, 12, 49), np.linspace(12, end, 111)])
-    )
+def curve_times(starts: Sequence[float], last: float) -> np.ndarray:
+    """Return times of a curve, dense for 12 h after each administration.
+
+    Parameters
+    ----------
+    starts : sequence of float
+        When each administration starts, h, ascending; the curve begins at the first.
+    last : float
+        When the last scan ends, h: the curve goes on for half as long again, and for a
+        week at least.
+
+    Returns
+    -------
+    (n_times,) array
+        h, ascending.
+
+    Examples
+    --------
+    >>> times = curve_times((100.0, 148.0), 300.0)
+    >>> times[:3].tolist(), times[-1].item()
+    ([100.0, 100.25, 100.5], 400.0)
+    >>> float(np.diff(times[(times >= 148.0) & (times <= 160.0)]).max())
+    0.25
+    """
+    first = starts[0]
+    end = first + max(_BEYOND_LAST_SCAN * (last - first), _WEEK_H)
+    end = max(end, starts[-1] + _UPTAKE_H)
+    dense = [np.linspace(start, start + _UPTAKE_H, 49) for start in starts]
+    return np.unique(np.concatenate([*dense, np.linspace(first + _UPTAKE_H, end, 111)]))
+
+
+def name_label(fit: Fit, label: str, occasion: str) -> str:
+    """Return a label, with its occasion where it was measured on several.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of all occasions.
+    label, occasion : str
+        A label that was measured, and on which occasion.
+
+    Returns
+    -------
+    str
+    """
+    measured = [{m.label for m in e.measurements} for e in fit.posterior.experiments]
+    several = sum(label in labels for labels in measured) > 1
+    return f"{label} ({occasion})" if several else label
 
 
 def _bands(
@@ -144,12 +199,39 @@ def _bands(
     return bands
 
 
-def _point(patient: Patient, fit: Fit, item: Measurement) -> MeasuredPoint:
+def own_parts(fit: Fit) -> np.ndarray:
+    """Return how much of each row's mean is its region's own, not what lies over it.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+
+    Returns
+    -------
+    (n,) array
+        Medians of A / (A + o sum_k w_k A_k) in the order of the observations; 1 without
+        an overlap, or where the fit failed its checks.
+    """
+    posterior, seen = fit.posterior, fit.posterior.observations
+    if not (seen.overlaps and fit.checks.passed):
+        return np.ones(len(seen.value))
+    shares = fit.draws.variables[OVERLAP]
+    shares = shares.reshape(-1, shares.shape[-1])
+    some = slice(None, None, max(1, len(shares) // _DRAWS_OF_PARTS))
+    means = row_means({e.name: e.compiled for e in posterior.experiments}, seen)
+    vectors = [fit.parameters(e.name)[some] for e in posterior.experiments]
+    own, others = np.split(np.asarray(jax.vmap(means)(*vectors)), 2, axis=1)
+    share = np.insert(shares[some], 0, 0.0, axis=1)[:, seen.overlap]
+    return np.median(own / (own + share * others), axis=0)
+
+
+def _point(patient: Patient, fit: Fit, item: Measurement, own: float) -> MeasuredPoint:
     """Return a value as physical MBq, its fitted factors divided out."""
-    factor = _calibration_median(fit, item) * _excess_median(fit, item)
+    factor = _calibration_median(fit, item) * _excess_median(fit, item) / own
     return MeasuredPoint(
         region=item.region,
-        label=item.label,
+        label=name_label(fit, item.label, patient.occasion_of(item).name),
         modality=item.modality,
         time_h=(item.start_h + item.end_h) / 2.0,
         value_MBq=physical_MBq(patient, item) / factor,
@@ -249,7 +331,8 @@ def curves_table(curves: Sequence[CurveBand]) -> str:
     writer.writerow(("region", "label", "time_h", "median", "lo95", "hi95"))
     measured = {band.label for band in curves if band.kind == "measured"}
     for band in curves:
-        clash = band.kind == "predicted" and band.label in measured
+        own = {band.label, *(n for n in measured if n.startswith(f"{band.label} ("))}
+        clash = band.kind == "predicted" and bool(own & measured)
         label = f"{band.label} (planned)" if clash else band.label
         columns = (band.time_h, band.median, band.lo95, band.hi95)
         for row in zip(*(column.tolist() for column in columns), strict=True):

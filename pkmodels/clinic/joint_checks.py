@@ -7,7 +7,7 @@ from itertools import pairwise
 from pkmodels.clinic.joint_data import Occasion, StatedOverlap
 from pkmodels.clinic.measurement_table import FILE_NAME as CSV_NAME
 from pkmodels.clinic.patient import Patient
-from pkmodels.clinic.patient_models import saturates
+from pkmodels.clinic.patient_models import ALL_OF_IT, SAMPLED, saturates
 from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.errors import suggest
 from pkmodels.measurements import Measurement, Quantity
@@ -223,6 +223,29 @@ def _overlap_problems(patient: Patient, overlap: StatedOverlap) -> Iterator[str]
             )
     if overlap.region in overlap.others:
         yield (f"{where} of: {overlap.region} does not lie over itself; name what does")
+    for name in overlap.others:
+        yield from _partner_problems(patient, overlap.region, name, f"{where} of")
+
+
+def _partner_problems(
+    patient: Patient, region: str, name: str, where: str
+) -> Iterator[str]:
+    """Find what cannot be counted with a region, or holds the region itself."""
+    organs = {each.name: each.organ for each in patient.regions}
+    others = [n for n, organ in organs.items() if organ not in SAMPLED and n != region]
+    what = organs.get(name, name)
+    if what in SAMPLED:
+        yield (
+            f"{where}: {name} is what is sampled, no activity that lies over "
+            f"{region}; {suggest(name, others)}"
+        )
+    elif name in {group.name for group in patient.groups}:
+        yield f"{where}: {name} is a group; name those of its regions that lie over it"
+    elif what in ALL_OF_IT or (what, organs[region]) == ("kidneys", "kidney"):
+        yield (
+            f"{where}: {name} holds {region} itself, which would be counted twice; "
+            'name what lies over it, as liver or, with model = "pentixather", rest'
+        )
 
 
 def joint_warnings(patient: Patient) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.patient_models import patient_model, saturates
 
 _HOW = {"shared": "one value for all occasions", "free": "a value of its own"}
 
@@ -17,7 +18,13 @@ def sharing_lines(patient: Patient) -> Iterator[str]:
     Yields
     ------
     str
-        One line for each parameter that the file names; nothing of one occasion.
+        One line for each parameter that the file names, and for each set of occasions
+        the other parameters that they share; nothing of one occasion.
+
+    Raises
+    ------
+    ModelError
+        When a region does not fit the model; `check_answerable` says so before.
     """
     for each in patient.sharings:
         how = _HOW.get(each.how) or (
@@ -27,7 +34,26 @@ def sharing_lines(patient: Patient) -> Iterator[str]:
         source = "" if each.source is None else f" ({each.source})"
         yield f"{each.parameter} of {each.occasion}: {how}{source}"
     if len(patient.occasions) > 1:
+        yield from _as_the_model_has_it(patient)
+
+
+def _as_the_model_has_it(patient: Patient) -> Iterator[str]:
+    """Yield the parameters of which the file says nothing, by whose they are."""
+    if not saturates(patient):
         yield "every other parameter: as the model has it"
+        return
+    models = {n: patient_model(patient, n) for n in patient.schedule.ligands}
+    stated = {(each.occasion, each.parameter) for each in patient.sharings}
+    owners: dict[str, list[str]] = {}
+    for occasion in patient.occasions:
+        [ligand] = occasion.schedule.ligands
+        for name in models[ligand].priors:
+            if (occasion.name, name) not in stated:
+                owners.setdefault(name, []).append(occasion.name)
+    for own in dict.fromkeys(tuple(names) for names in owners.values()):
+        of_these = ", ".join(n for n, names in owners.items() if tuple(names) == own)
+        how = "one value for" if len(own) > 1 else "fitted on"
+        yield f"{how} {' and '.join(own)}, as the model has it: {of_these}"
 
 
 def noise_lines(patient: Patient) -> Iterator[str]:

@@ -11,12 +11,13 @@ from pkmodels.clinic.patient_models import (
     WEIGHT,
     body_of,
     measured_organs,
+    measured_samples,
     name_of,
     own_volumes_L,
     patient_model,
     saturates,
 )
-from pkmodels.clinic.patient_toml import FILE_NAME
+from pkmodels.clinic.patient_toml import FILE_NAME, key_of
 from pkmodels.errors import ModelError, suggest
 from pkmodels.models.physiology import organ, organs
 from pkmodels.models.values import EXCHANGING_ORGANS
@@ -70,6 +71,21 @@ def _exchange_problems(patient: Patient) -> Iterator[str]:
                 "organ_exchange assumes: leave its measurements out. It describes: "
                 f"{', '.join(EXCHANGING_ORGANS)}"
             )
+    for region, what in measured_samples(patient).items():
+        yield (
+            f"{FILE_NAME}: [regions.{region}] organ {what!r}: organ_exchange has no "
+            "samples of blood or urine: leave them out or take "
+            'model = "pentixather"'
+        )
+    measured = [*measured_organs(patient)]
+    for each in patient.overlaps:
+        where = f"{FILE_NAME}: {key_of('overlap', each.modality, each.region)} of"
+        for name in each.others:
+            if name not in measured:
+                yield (
+                    f"{where}: organ_exchange does not show {name!r}, which was not "
+                    f"measured; {suggest(name, measured)}"
+                )
 
 
 def _saturable_problems(patient: Patient) -> Iterator[str]:

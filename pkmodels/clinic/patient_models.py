@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pkmodels.clinic.patient import Patient, Plan, Region
-from pkmodels.errors import ModelError
+from pkmodels.clinic.patient_toml import key_of
+from pkmodels.errors import ModelError, suggest
 from pkmodels.models.physiology import Body, reference_body
 from pkmodels.models.values import LIGANDS
 from pkmodels.units import NMOL_PER_UMOL
@@ -21,6 +22,8 @@ MODELS = (DEFAULT, *SATURABLE)
 
 # What is sampled, not outlined.
 SAMPLED = ("blood", "urine")
+# What every region is a part of.
+ALL_OF_IT = ("whole_body",)
 # What patient.toml calls one organ or several, and the models' name of all of it.
 _OWN_NAMES = {"kidney": "kidneys", "adrenal": "adrenals"}
 WEIGHT, HEIGHT, HAEMATOCRIT = "body_mass_kg", "height_cm", "haematocrit"
@@ -203,6 +206,7 @@ def patient_model(patient: Patient, ligand: str) -> PatientModel:
     model, values, fitted = _of_library(patient, regions, ligand)
     shown = dict.fromkeys(regions, "") | measured_samples(patient)
     over = {name for each in patient.overlaps for name in each.others}
+    _check_shown(patient, [*regions, *model.observables])
     shown |= {name: name for name in sorted(over - set(shown))}
     observables = {}
     for name, own in shown.items():
@@ -226,6 +230,20 @@ def patient_model(patient: Patient, ligand: str) -> PatientModel:
         priors[name] = prior
     held = {n: v for n, v in known.items() if n in used and n not in priors}
     return PatientModel(model, tuple(regions), priors, held)
+
+
+def _check_shown(patient: Patient, known: list[str]) -> None:
+    """Refuse what lies over a region but is no region or observable of the model."""
+    for each in patient.overlaps:
+        for name in each.others:
+            if name not in known:
+                where = key_of("overlap", each.modality, each.region)
+                others = dict.fromkeys(known)
+                others = [n for n in others if n not in (*SAMPLED, *ALL_OF_IT)]
+                raise ModelError(
+                    f"{where} of: the model {name_of(patient)} does not show {name!r}; "
+                    f"{suggest(name, others)}"
+                )
 
 
 def held_uncertain(patient: Patient) -> dict[str, Prior]:
@@ -285,7 +303,7 @@ def _of_library(
     return (
         pentixather.model(regions, ligand),
         pentixather.values(regions, ligand, body),
-        pentixather.fitted(regions, ligand),
+        pentixather.fitted(regions, ligand, measured_samples(patient).values()),
     )
 
 

@@ -15,7 +15,8 @@ class CurveBand:
     Parameters
     ----------
     region, label : str
-        Name of the region or group, and the radionuclide.
+        Name of the region or group, and the radionuclide, with its occasion in brackets
+        where it was measured on several.
     kind : {"measured", "predicted"}
         Whether the label was measured, or is planned and predicted.
     unit : str

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pkmodels.fitting.posterior import Posterior
 
 _SECONDS_BETWEEN_LINES = 20.0
+# Draws that come sooner after others were loaded, or are done before it matters.
+_AT_ONCE_S = 0.2
 # Where the draws of a run are until it is done.
 _UNFINISHED = "unfinished"
 
@@ -202,31 +204,57 @@ def _drawn(
         )
     columns = (TextColumn("Sampling"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
+        task, measure = bar.add_task("", total=None), _stopwatch()
+
+        def show(done: int, total: int) -> None:
+            _, drawn = measure(done, total)
+            # Its speed must not be that of draws that were loaded.
+            change = bar.update if drawn > 0 else bar.reset
+            change(task, total=total, completed=done)
+
         return fit(
             posterior,
             seed=seed,
             draws_per_chain=draws,
             compiled=compiled,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=show,
             folder=kept,
         )
 
 
 def _lines(console: Console) -> Callable[[int, int], None]:
     """Return what tells of progress in lines, where there is no terminal to draw on."""
-    began = time.perf_counter()
-    told = began
+    measure, told = _stopwatch(), time.perf_counter()
 
     def tell(done: int, total: int) -> None:
         nonlocal told
+        seconds, drawn = measure(done, total)
         now = time.perf_counter()
-        if now - told >= _SECONDS_BETWEEN_LINES and done < total:
-            left = (now - began) * (total - done) / done
+        if now - told >= _SECONDS_BETWEEN_LINES and drawn > 0 and done < total:
+            left = seconds * (total - done) / drawn
             console.print(f"Sampling: {done / total:.0%}, about {left:.0f} s left")
             told = now
 
     return tell
+
+
+def _stopwatch() -> Callable[[int, int], tuple[float, int]]:
+    """Return what gives seconds and draws since draws are made, not loaded."""
+    began = before = 0.0
+    first = last = of = 0
+    loading = True
+
+    def measure(done: int, total: int) -> tuple[float, int]:
+        nonlocal began, before, first, last, of, loading
+        now = time.perf_counter()
+        another = total != of or done <= last
+        loading = another or (loading and now - before < _AT_ONCE_S)
+        if loading:
+            began, first = now, done
+        before, last, of = now, done, total
+        return now - began, done - first
+
+    return measure
 
 
 def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> None:
