@@ -195,7 +195,7 @@ def values() -> dict[str, ParameterValue]:
     Examples
     --------
     >>> print(values()["receptors_per_cell"])
-    log-normal, median 100000 1, sd of ln 1 (judgement: order 1e4 to 1e5 in Jurkat \
+    log-normal, median 100000, sd of ln 1 (judgement: order 1e4 to 1e5 in Jurkat \
 and myeloma lines (recalled); by line)
     """
     return {**numbers.TUBE, **numbers.WASH_AND_COUNT}

@@ -108,7 +108,7 @@ def receptor_ratio(
     >>> round(ratio.factor, 3), [round(x, 2) for x in ratio.interval]
     (0.475, [0.4, 0.56])
     >>> print(ratio.prior("12G5, 48 h of a drug"))
-    log-normal, median 0.474675 1, sd of ln 0.0832 (derived: 12G5, 48 h of a drug)
+    log-normal, median 0.474675, sd of ln 0.0832 (derived: 12G5, 48 h of a drug)
     """
     sides = []
     for name, given, control in (

@@ -193,8 +193,8 @@ def test_every_s_value_says_where_it_comes_from(which: tuple[str, str, str]) -> 
 
 def test_what_is_not_known_is_not_made_up() -> None:
     assert s_value("bladder", "Lu-177", "male") is None
-    assert s_value("kidney", "Ga-68", "male") is None
-    assert s_value("tumour", "Ga-68", "female") is None
+    assert s_value("kidney", "Ga-67", "male") is None
+    assert s_value("tumour", "Tb-161", "female") is None
 
 
 def test_an_uncertainty_is_drawn_once_for_all_that_share_it() -> None:
