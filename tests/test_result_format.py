@@ -198,7 +198,7 @@ RULES = {
     "wrong format": (("format",), "pkmodels-result/2", "pkmodels-result/1"),
     "short hash": (("data_sha256",), "ab", "match pattern"),
     "passed with reasons": (("checks", "reasons"), ["R-hat"], "no reasons"),
-    "passed without R-hat": (("checks", "rhat_max"), None, "a fit that passed has them"),
+    "passed without R-hat": (("checks", "rhat_max"), None, "that passed has them"),
     "passed without organs": (("organs",), {}, "organs is empty"),
     "passed without safe activity": (("safe_activity",), {}, "is empty"),
 }
