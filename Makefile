@@ -22,7 +22,7 @@ test: $(VENV)/dev-is-installed
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: $(VENV)/dev-is-installed
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(PARALLEL)
 
 lint: $(VENV)/dev-is-installed
 	$(BIN)/ruff check .
