@@ -364,14 +364,34 @@ def describe(table: ParameterTable) -> str:
     """
     experiments = list(dict.fromkeys(use.experiment for use in table.uses))
     names = list(dict.fromkeys(use.parameter for use in table.uses))
-    words = {(u.experiment, u.parameter): _in_words(table, u) for u in table.uses}
+    words = {(u.experiment, u.parameter): use_in_words(table, u) for u in table.uses}
     rows = [["parameter", *experiments]]
     rows += [[n, *(words.get((e, n), "-") for e in experiments)] for n in names]
     priors = {**table.priors.independent, **table.priors.odds}
     return f"{_columns(rows)}\n\n{_columns([[n, str(p)] for n, p in priors.items()])}"
 
 
-def _in_words(table: ParameterTable, use: ParameterUse) -> str:
+def use_in_words(table: ParameterTable, use: ParameterUse) -> str:
+    """Return how an experiment's parameter is made of unknowns, as text.
+
+    Parameters
+    ----------
+    table : ParameterTable
+        The table.
+    use : ParameterUse
+        One of its uses.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> table = worked_example.posterior().table
+    >>> use_in_words(table, table.uses[0])
+    'shared'
+    """
     if use.sharing is Sharing.LINKED:
         own = table.priors.independent.get(use.unknown)
         fraction = own is None or own.family is Family.LOGIT_NORMAL

@@ -42,7 +42,6 @@ from pkmodels.fitting.sampling import (
 )
 from pkmodels.fitting.saved_draws import SavedDraws, digest, open_saved
 from pkmodels.fitting.whitening import of_no_data, whiten, whitened
-from pkmodels.saturable import SaturableSystem
 
 # First try, and a second with smaller steps where the first fails its checks.
 FIRST_TARGET_ACCEPTANCE = 0.95
@@ -197,7 +196,7 @@ def compile_fit(
     ('kinetics', 'relative_noise', 'expected')
     """
     model = build_model(posterior)
-    if isinstance(posterior.compiled, SaturableSystem):
+    if posterior.saturates:
         sampler = compile_sampler(
             model,
             target_acceptance=target_acceptance,
@@ -348,7 +347,7 @@ def warm_up_fit(posterior: Posterior, compiled: CompiledFit) -> None:
     >>> warm_up_fit(example, compile_fit(example))
     """
     problem = problem_of(posterior)
-    if isinstance(posterior.compiled, SaturableSystem):
+    if posterior.saturates:
         problem = of_no_data(problem)
     warm_up(compiled.sampler, problem)
 
@@ -356,7 +355,7 @@ def warm_up_fit(posterior: Posterior, compiled: CompiledFit) -> None:
 def _prepared(posterior: Posterior, compiled: CompiledFit, seed: int) -> Problem:
     """Return what one run is given; of a saturable system, after finding the mode."""
     problem = problem_of(posterior)
-    if not isinstance(posterior.compiled, SaturableSystem):
+    if not posterior.saturates:
         return problem
     return whiten(compiled.sampler, problem, seed=seed)
 

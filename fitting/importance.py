@@ -116,7 +116,7 @@ def k_hat_of(sample: WeightedSample, quantity: np.ndarray) -> float:
     with np.errstate(divide="ignore"):
         log = sample.log_ratios + 2.0 * np.log(deviation)
     log = log[np.isfinite(log)]
-    return _smooth(log)[1] if log.size >= _LEAST_DRAWS else -np.inf
+    return _smooth(log)[1] if log.size >= _LEAST_DRAWS else _UNUSABLE
 
 
 def mean_sizes(sample: WeightedSample, quantities: np.ndarray) -> np.ndarray:

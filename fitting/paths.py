@@ -21,12 +21,11 @@ from pkmodels.fitting.posterior import (
 from pkmodels.fitting.repeated_tempering import PARTICLES, draw_tempered
 from pkmodels.fitting.sampling import CHAINS, Draws, Progress
 from pkmodels.fitting.targets import BATCH, Target, target_of
-from pkmodels.saturable import SaturableSystem
 
 # As many are resampled at least: they cost little, and copies cost effective size.
 LEAST_DRAWS = 8000
-# Of more unknowns than so many, mixtures are refused more often than not
-# (benchmarks/certificate.py), and what was spent on them is lost.
+# The certificate was counted up to so many (benchmarks/certificate.py); patients of 15
+# were refused, and what was spent on them is lost.
 MOST_UNKNOWNS = 12
 
 
@@ -83,7 +82,7 @@ def choose_path(posterior: Posterior, size: int, path: Path) -> tuple[Path, str]
     """
     if path is not Path.AUTO:
         return path, f"{_NAMES[path]}: asked for"
-    if not isinstance(posterior.experiments[0].compiled, SaturableSystem):
+    if not posterior.saturates:
         return Path.NUTS, (
             "NUTS: nothing saturates, so that chains are quick in coordinates of their "
             "own"

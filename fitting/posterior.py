@@ -138,6 +138,11 @@ class Posterior:
         """The kinetics of the first experiment."""
         return self.experiments[0].compiled
 
+    @property
+    def saturates(self) -> bool:
+        """Whether any experiment is solved numerically, since ligand mass matters."""
+        return any(isinstance(e.compiled, SaturableSystem) for e in self.experiments)
+
     def experiment(self, name: str | None = None) -> Experiment:
         """Return an experiment by name, the first one by default."""
         if name is None:

@@ -81,14 +81,14 @@ def follow(
         momentum = generator.standard_normal((n_chains, size))
         length = step * generator.uniform(0.8, 1.2)
         then, moved = now, momentum
-        for _ in range(leaps):
-            moved = moved + 0.5 * length * then[2]
-            position = then[0] + length * moved
-            density, gradient = slopes(starts + position @ factor.T)
-            then = (position, density, gradient @ factor)
-            moved = moved + 0.5 * length * then[2]
         # Where a trajectory ran away, numbers end: such a rise is counted as infinite.
         with np.errstate(invalid="ignore", over="ignore"):
+            for _ in range(leaps):
+                moved = moved + 0.5 * length * then[2]
+                position = then[0] + length * moved
+                density, gradient = slopes(starts + position @ factor.T)
+                then = (position, density, gradient @ factor)
+                moved = moved + 0.5 * length * then[2]
             rise = 0.5 * ((moved**2).sum(axis=1) - (momentum**2).sum(axis=1))
             rise = rise - (then[1] - now[1])
         finite = np.isfinite(rise) & np.isfinite(then[0]).all(axis=1)

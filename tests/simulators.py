@@ -418,67 +418,13 @@ def write_patient(folder, simulated, protocol=THERAPY, duration=0.0):
     (folder / "measurements.csv").write_text("\n".join([HEADER, *rows]), "utf-8")
 
 
-# Planar scans in which the liver lies over part of the kidney, and one SPECT/CT.
-OVERLAP_SHARE = (0.2, 0.5)  # median and sd of logit
-OVERLAP_PLANAR_H = (2.0, 20.0, 44.0, 92.0, 140.0)
-OVERLAP_SPECT_H = 24.0
-
-
-@dataclass(frozen=True)
-class OverlaidPatient:
-    """Rows (region, modality, time, MBq) of a kidney and a liver, and the truth."""
-
-    rows: list[tuple]
-    kidney_tiac_h: float
-    share: float
-
-
-def simulate_overlap(seed: int) -> OverlaidPatient:
-    """Measure planar kidney counts that hold a share of the liver's.
-
-    Each region's planar scale is its own and unknown; SPECT is right to 5 %.
-    """
-    generator = np.random.default_rng([seed, 2])
-    k = np.log(2) / log_normal(generator, *BLOOD_HALF_TIME)
-    organs = ("kidney", "liver")
-    odds = np.array(
-        [log_normal(generator, *UPTAKE_ODDS["dotatate"][o]) for o in organs]
-    )
-    fractions = odds / (1.0 + odds.sum())
-    w = np.log(2) / np.array(
-        [log_normal(generator, *BIOLOGICAL_HALF_LIFE["dotatate"][o]) for o in organs]
-    )
-    decay, given = LAMBDA["Lu-177"], THERAPY.activity_MBq
-
-    def activity(t):
-        shape = (np.exp(-w * t) - np.exp(-k * t)) / (k - w)
-        return given * fractions * k * shape * np.exp(-decay * t)
-
-    median, spread = OVERLAP_SHARE
-    odds_of_share = median / (1 - median) * np.exp(spread * generator.standard_normal())
-    share = odds_of_share / (1 + odds_of_share)
-    scales = [log_normal(generator, 1.0, 1.0) for _ in organs]
-    calibration = log_normal(generator, 1.0, log_sd(CALIBRATION_CV))
-    planar_noise, spect_noise = draw_noise(generator), draw_noise(generator)
-    rows = []
-    for t in OVERLAP_PLANAR_H:
-        kidney, liver = activity(t)
-        counted = scales[0] * (kidney + share * liver), scales[1] * liver
-        for region, value in zip(organs, counted, strict=True):
-            scatter = np.exp(planar_noise * generator.standard_normal())
-            rows.append((region, "planar", t, value * scatter))
-    for region, value in zip(organs, activity(OVERLAP_SPECT_H), strict=True):
-        scatter = np.exp(spect_noise * generator.standard_normal())
-        rows.append((region, "SPECT", OVERLAP_SPECT_H, calibration * value * scatter))
-    tiac = fractions[0] * k / ((k + decay) * (w[0] + decay))
-    return OverlaidPatient(rows, float(tiac), float(share))
-
-
 # The pentixather protocol: a planar series of free scale, one SPECT/CT; a bolus.
 SERIES_MBQ = 200.0
 SERIES_PLANAR_H = (2.0, 24.0, 48.0, 96.0)
 SERIES_SPECT_H = 24.0
 SERIES_ORGANS = ("kidney", "liver")
+# What of the liver lies over the kidney on planar scans: median and sd of logit.
+OVERLAP_SHARE = (0.2, 0.5)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import simulators
 from scipy.linalg import expm
-from scipy.stats import binomtest, kstest
+from scipy.special import logit
+from scipy.stats import binomtest, halfnorm, kstest, norm
 
 from pkmodels.administrations import Administration
 from pkmodels.dosimetry.exponential_curves import Form, Weights
@@ -27,7 +28,7 @@ from pkmodels.exact import Doses, compile_exactly
 from pkmodels.fitting.experiments import Experiment, alone
 from pkmodels.fitting.fit import compile_fit, fit
 from pkmodels.fitting.observations import Calibration, arrange
-from pkmodels.fitting.posterior import Posterior
+from pkmodels.fitting.posterior import Posterior, build_model
 from pkmodels.fitting.prediction import predict
 from pkmodels.fitting.stacks import Overlap
 from pkmodels.measurements import Measurement, Quantity
@@ -192,6 +193,50 @@ def test_scans_without_noise_give_the_plug_in_the_true_tiac(
         assert abs(math.log(by_hand(under)[0] / under.kidney_tiac_h)) > 0.03
 
 
+def test_the_joint_log_density_is_that_of_the_stated_model() -> None:
+    """Every prior and both modalities' rows typed again, on the unconstrained scale."""
+    patient = simulators.simulate_planar(13, overlaid=True)
+    model = build_model(posterior_of(patient, overlaid=True))
+    halves = [simulators.BIOLOGICAL_HALF_LIFE["pentixather"][o] for o in ORGANS]
+    uptakes = [simulators.UPTAKE_ODDS["pentixather"][o] for o in ORGANS]
+    known = [simulators.BLOOD_HALF_TIME, *halves, *uptakes, *[(1.0, 3.0)] * 2]
+    known.append((1.0, simulators.log_sd(simulators.CALIBRATION_CV)))
+    medians, spreads = np.array(known).T
+    half_times, odds, share = np.array([1.3, 50.0, 90.0]), np.array([0.01, 0.06]), 0.3
+    factors, noise = np.array([2.0, 0.7, 1.04]), np.array([0.06, 0.09])
+    expected = norm.logpdf(
+        np.log([*half_times, *odds, *factors]), np.log(medians), spreads
+    ).sum()
+    expected += norm.logpdf(logit(share), logit(0.2), 0.5)
+    expected += (halfnorm.logpdf(noise, scale=0.1) + np.log(noise)).sum()
+    k, w = np.log(2.0) / half_times[0], np.log(2.0) / half_times[1:]
+    fractions = odds / (1.0 + odds.sum())
+    scale_of = {
+        ("kidney", "planar"): factors[0],
+        ("liver", "planar"): factors[1],
+        ("kidney", "SPECT"): factors[2],
+        ("liver", "SPECT"): factors[2],
+    }
+    for region, modality, t, value in patient.rows:
+        shape = (np.exp(-w * t) - np.exp(-k * t)) / (k - w)
+        decayed = np.exp(-simulators.LAMBDA["Lu-177"] * t)
+        kidney, liver = simulators.SERIES_MBQ * fractions * k * shape * decayed
+        over = share * liver if modality == "planar" else 0.0
+        mean = kidney + over if region == "kidney" else liver
+        spread = np.hypot(noise[0 if modality == "planar" else 1], 0.01)
+        centre = np.log(scale_of[region, modality] * mean)
+        expected += norm.logpdf(np.log(value), centre, spread)
+    point = {
+        "kinetics_log__": np.log(half_times),
+        "uptake_odds_log__": np.log(odds),
+        "calibration_log__": np.log(factors),
+        "overlap_logodds__": logit(np.array([share])),
+        "relative_noise_log__": np.log(noise),
+    }
+    found = model.compile_logp(mode="JAX")(point)
+    assert float(found) == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.slow
 def test_the_kidney_is_covered_by_planar_scans_and_one_spect() -> None:
     found = cover(N_PATIENTS, overlaid=False, modelled=False)
@@ -206,6 +251,13 @@ def test_the_kidney_under_the_liver_is_covered_where_the_overlap_is_modelled() -
     assert found.failed <= 3
     assert found.p_value > P_LIMIT, found.held
     assert kstest(found.ranks, "uniform").pvalue > P_LIMIT
+
+
+@pytest.mark.slow
+def test_the_kidney_is_not_covered_where_the_liver_over_it_is_ignored() -> None:
+    """The same test of coverage must fail where the overlap is left out."""
+    found = cover(N_PATIENTS // 2, overlaid=True, modelled=False)
+    assert found.p_value < P_LIMIT, found.held
 
 
 @pytest.mark.slow

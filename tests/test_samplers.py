@@ -1,4 +1,4 @@
-"""PyMC's own samplers, nutpie and NumPyro agree with ours on a model of build_model.
+"""PyMC's own samplers, nutpie, NumPyro and both of our paths agree.
 
 Each mean and each 2.5, 50 and 97.5 % quantile of each sampler is compared with a closed
 form or quadrature where there is one, else with the other samplers together, in
@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 import arviz
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pymc as pm
@@ -24,13 +25,18 @@ from pkmodels.administrations import Administration
 from pkmodels.definition import Model
 from pkmodels.exact import compile_exactly
 from pkmodels.fitting import worked_example
+from pkmodels.fitting.certificate import SEVERAL_MODES
 from pkmodels.fitting.checks import DIVERGENCE_LIMIT
+from pkmodels.fitting.densities import compile_density
 from pkmodels.fitting.experiments import Experiment, alone
+from pkmodels.fitting.fast_path import draw_certified
 from pkmodels.fitting.fit import fit
 from pkmodels.fitting.observations import arrange
 from pkmodels.fitting.operations import solved_rows
 from pkmodels.fitting.posterior import Posterior, build_model
+from pkmodels.fitting.repeated_tempering import draw_tempered
 from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
+from pkmodels.fitting.targets import target_of
 from pkmodels.models import organ_exchange
 from pkmodels.models.blocks import binding
 from pkmodels.reactions import flow
@@ -50,10 +56,10 @@ Sampled = Mapping[str, np.ndarray]  # (4, n_draws) by name of the parameter
 Truth = Mapping[str, tuple[float, ...]]  # mean and quantiles
 
 
-def by_pymc(model: pm.Model, accept: float, **options: Any) -> Any:
+def by_pymc(model: pm.Model, accept: float, draws: int = DRAWS, **options: Any) -> Any:
     with model:
         return pm.sample(
-            DRAWS,
+            draws,
             tune=DRAWS,
             chains=4,
             random_seed=1,
@@ -83,20 +89,53 @@ def flat(variables: Mapping[str, Any], names: list[str]) -> Sampled:
 
 
 def samples_of(
-    model: pm.Model, own: Mapping[str, Any], accept: float = 0.95
+    model: pm.Model,
+    own: Mapping[str, Any],
+    accept: float = 0.95,
+    *,
+    draws: int = DRAWS,
+    accepted: bool = True,
 ) -> dict[str, Sampled]:
+    """Return draws by every sampler; `accepted` says what the certificate must say."""
     names = [str(variable.name) for variable in model.free_RVs]
     # As many of each: a fit whose chains were short has gone on.
     found: dict[str, Sampled] = {
-        "own": {n: x[:, :DRAWS] for n, x in flat(own, names).items()}
+        "own": {n: x[:, :draws] for n, x in flat(own, names).items()}
     }
     for sampler, options in SAMPLERS.items():
-        tree = by_pymc(model, accept, **copy.deepcopy(dict(options)))
+        tree = by_pymc(model, accept, draws, **copy.deepcopy(dict(options)))
         # As `fit` does: a few of them, where the noise is free, move nothing.
         diverging = tree["sample_stats"]["diverging"].values
         assert diverging.mean() <= DIVERGENCE_LIMIT, sampler
         found[sampler] = flat(tree["posterior"], names)
+    fast, is_certified = by_fast_path(model)
+    assert is_certified is accepted
+    found["fast path"] = flat(fast, names)
     return found
+
+
+def by_fast_path(model: pm.Model) -> tuple[Mapping[str, np.ndarray], bool]:
+    """Return draws, few beside what they are worth, and whether they are certified.
+
+    Where they are not, two tempered runs give them, as `fit` goes on.
+    """
+    density = compile_density(model)
+    data: Any = {name: model[name] for name in density.data_names}
+    values = {name: variable.get_value() for name, variable in data.items()}
+    target = target_of(density)
+    certified = draw_certified(target, values, seed=1, n_draws=DRAWS)
+    drawn, certificate = certified.draws, certified.certificate
+    if not certificate.accepted:
+        assert certificate.fallback == SEVERAL_MODES, str(certificate)
+        again = draw_tempered(
+            target, values, seed=1, n_draws=DRAWS, modes=certified.modes
+        )
+        assert again.identified, again.reasons
+        assert again.mean_size > DRAWS, again.mean_size
+        drawn = again.draws
+    variables = jax.vmap(density.constrain)(drawn)
+    named = zip(density.names, variables, strict=True)
+    return {name: np.asarray(x)[None] for name, x in named}, certificate.accepted
 
 
 def summary(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,11 +181,11 @@ def linear_model() -> pm.Model:
     return model
 
 
-def own_draws(model: pm.Model) -> Mapping[str, np.ndarray]:
+def own_draws(model: pm.Model, draws: int = DRAWS) -> Mapping[str, np.ndarray]:
     sampler = compile_sampler(model, target_acceptance=0.95)
     centre = np.concatenate([np.ravel(x) for x in model.initial_point().values()])
     problem = Problem({}, (), centre, np.full(centre.size, 0.5))
-    return draw_posterior(sampler, problem, seed=2, draws_per_chain=DRAWS).variables
+    return draw_posterior(sampler, problem, seed=2, draws_per_chain=draws).variables
 
 
 def linear_truth() -> Truth:
@@ -237,7 +276,58 @@ def test_all_agree_on_a_patient() -> None:
         observations=arrange([only], []),
     )
     fitted = fit(posterior, seed=2, draws_per_chain=DRAWS)
-    assert_agreement(samples_of(build_model(posterior), fitted.draws.variables))
+    own = fitted.draws.variables
+    # Trajectories diverge where the noise may vanish, so that it is not certified.
+    assert_agreement(samples_of(build_model(posterior), own, accepted=False))
+
+
+def log_flip_flop(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return ln posterior of ln rates of two phases that may change places."""
+    curve = np.exp(-np.exp(first[..., None]) * FLIP_H)
+    curve = curve + np.exp(-np.exp(second[..., None]) * FLIP_H)
+    wrong = (np.log(curve) - FLIP_LOG_DATA) / FLIP_NOISE
+    away = (first - FLIP_PRIOR[0]) ** 2 + (second - FLIP_PRIOR[1]) ** 2
+    return -0.5 * (away + (wrong**2).sum(axis=-1))
+
+
+FLIP_H, FLIP_NOISE = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 16.0]), 0.2
+# The first phase is thought to be the faster, so that one mode is the heavier.
+FLIP_PRIOR = (-0.7, -1.3)
+FLIP_LOG_DATA = np.log(
+    np.exp(-np.exp(-1.7) * FLIP_H) + np.exp(-np.exp(-0.3) * FLIP_H)
+) + 0.14 * np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+
+
+def flip_flop_truth() -> Truth:
+    """Sums over a grid; each of two modes holds mass, with a valley of e^2 between."""
+    axis = np.linspace(-6.0, 2.5, 1001)
+    log = np.stack([log_flip_flop(np.full_like(axis, x), axis) for x in axis])
+    mass = np.exp(log - log.max())
+    mass /= mass.sum()
+    below = np.tril(mass, -1).sum()
+    assert 0.1 < below < 0.9
+    diagonal, top = np.diagonal(log).max(), log.max()
+    assert top - diagonal > 2.0
+    truth = {}
+    for i, marginal in enumerate((mass.sum(axis=1), mass.sum(axis=0))):
+        cumulative = np.cumsum(marginal) - 0.5 * marginal
+        truth[f"x {i}"] = (marginal @ axis, *np.interp(LEVELS, cumulative, axis))
+    return truth
+
+
+def test_all_agree_on_two_modes_and_the_fast_path_refuses_them() -> None:
+    def curve(times: np.ndarray) -> Callable[[Any], Any]:
+        return lambda x: jnp.exp(-times[:, None] * jnp.exp(x)[None]).sum(axis=1)
+
+    with pm.Model() as model:
+        x = pm.Normal("x", np.array(FLIP_PRIOR), 1.0, shape=2)
+        rows: Any = solved_rows(curve, (FLIP_H,))(x)
+        pm.Normal("y", pm.math.log(rows), FLIP_NOISE, observed=FLIP_LOG_DATA)
+    truth = flip_flop_truth()
+    # More, since few draws lie about a median that falls between the modes.
+    draws = 4 * DRAWS
+    own = own_draws(model, draws)
+    assert_agreement(samples_of(model, own, draws=draws, accepted=False), truth)
 
 
 @lru_cache(maxsize=1)
@@ -321,6 +411,5 @@ def test_all_agree_with_quadrature_where_the_prior_says_most() -> None:
         quantiles = np.interp(LEVELS, total / marginal.sum(), values)
         truth[name] = ((marginal * values).sum() / marginal.sum(), *quantiles)
     fitted = fit(posterior, seed=2, draws_per_chain=4 * DRAWS)
-    assert_agreement(
-        samples_of(build_model(posterior), fitted.draws.variables, accept=0.99), truth
-    )
+    model, own = build_model(posterior), fitted.draws.variables
+    assert_agreement(samples_of(model, own, 0.99, accepted=False), truth)

@@ -1,5 +1,6 @@
 """What a result rests on, in words."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from pkmodels.clinic.assessment import Assessment
@@ -17,9 +18,10 @@ from pkmodels.clinic.patient_models import (
 )
 from pkmodels.clinic.question import outlines_of
 from pkmodels.clinic.responses import radiobiologies
-from pkmodels.fitting.experiments import Sharing
+from pkmodels.fitting.expectations import CALIBRATION, RECOVERY
+from pkmodels.fitting.experiments import Sharing, use_in_words
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.posterior import FLOOR, NOISE
+from pkmodels.fitting.noise_words import noise_in_words
 from pkmodels.values import Certainty
 
 
@@ -108,20 +110,21 @@ def _sharing_assumptions(fit: Fit) -> Iterator[str]:
         f"occasions {names} are fitted together, each begun with empty receptors; they "
         "share every parameter that they have in common, but for what is named next"
     )
-    for use in fit.posterior.table.uses:
-        if use.sharing is Sharing.FREE:
-            yield f"{use.parameter} of {use.experiment} is its own"
-        elif use.sharing is Sharing.LINKED:
-            yield f"{use.parameter} of {use.experiment} is {use.unknown} x {use.ratio}"
+    table = fit.posterior.table
+    had_by = Counter(use.parameter for use in table.uses)
+    for use in table.uses:
+        if use.sharing is not Sharing.SHARED:
+            words = use_in_words(table, use)
+            yield f"{use.parameter} of {use.experiment}: {words}"
+        elif had_by[use.parameter] == 1:
+            yield f"{use.parameter} is of {use.experiment} alone"
 
 
 def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:
-    groups = fit.posterior.all_priors
-    least = fit.posterior.minimum_noise
-    for modality, prior in groups[NOISE].items():
-        yield f"relative noise of {modality}: {prior}; never below {100 * least:g} %"
-    for kind, prior in groups.get(FLOOR, {}).items():
-        yield f"additive noise of {kind}: {prior}"
+    for about, words in noise_in_words(fit.posterior).items():
+        # Calibration and recovery are told below, with what they are shared by.
+        if not about.startswith((CALIBRATION, RECOVERY)):
+            yield f"noise of {about}: {words}"
     for calibration in patient.calibrations:
         shared = "all its scans and regions, of every occasion and label"
         if calibration.scope == "region":

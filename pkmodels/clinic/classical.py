@@ -106,7 +106,7 @@ def _of_region(
     patient: Patient,
     scans: Scans,
     activity_MBq: float,
-    sd: float,
+    sd: float | None,
     posterior_h: float,
     half_life_h: float,
 ) -> Iterator[ClassicalEstimate]:
@@ -162,16 +162,18 @@ def noise_of(fit: Fit) -> dict[str, float]:
     dict of str to float
         Posterior medians, with the least noise in quadrature.
     """
-    seen, least = fit.posterior.observations, fit.posterior.minimum_noise
+    noisy, least = fit.posterior.noisy, fit.posterior.minimum_noise
+    if not noisy:
+        return {}
     medians = np.median(fit.draws.variables[NOISE], axis=(0, 1))
     return {
         name: float(np.hypot(median, least))
-        for name, median in zip(seen.modalities, medians, strict=True)
+        for name, median in zip(noisy, medians, strict=True)
     }
 
 
-def scan_noise(noise: Mapping[str, float], series: Series) -> float:
-    """Return the relative noise of the scans that make up a series.
+def scan_noise(noise: Mapping[str, float], series: Series) -> float | None:
+    """Return the relative noise of the scans that make up a series, None of counts.
 
     Parameters
     ----------
@@ -182,9 +184,9 @@ def scan_noise(noise: Mapping[str, float], series: Series) -> float:
 
     Returns
     -------
-    float
+    float or None
     """
-    return noise[series.shape]
+    return noise.get(series.shape)
 
 
 def best_fit(scans: Scans, *, sd: float | None = None) -> ExponentialFit:
@@ -224,13 +226,14 @@ def best_fit(scans: Scans, *, sd: float | None = None) -> ExponentialFit:
     return min(fits, key=lambda f: (corrected_akaike(f), len(f.names)))
 
 
-def _exponentials(scans: Scans, sd: float) -> tuple[float, dict[str, object]]:
+def _exponentials(scans: Scans, sd: float | None) -> tuple[float, dict[str, object]]:
     fit = best_fit(scans, sd=sd)
     integral = integrate_fit(fit, (scans.label,))
+    noise = "noise by the scatter" if sd is None else f"scans of {sd:.1%} noise"
     return float(integral.MBq_h[0]), {
         "relative_sd": float(integral.relative_uncertainty[0]),
         "tail": float(integral.beyond_last_scan[0]),
-        "note": _joined(str(fit.form), f"scans of {sd:.1%} noise", *fit.warnings),
+        "note": _joined(str(fit.form), noise, *fit.warnings),
     }
 
 

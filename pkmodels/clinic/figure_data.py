@@ -247,6 +247,8 @@ def _residuals(fit: Fit) -> tuple[ResidualPoint, ...]:
     posterior, count = fit.posterior, fit.draws.diverging.size
     seen = posterior.observations
     plain = np.flatnonzero(seen.noise.plain)
+    if not plain.size:
+        return ()
     noisy = {seen.modalities.index(name): i for i, name in enumerate(posterior.noisy)}
     columns = [noisy[modality] for modality in seen.modality[plain]]
     expected = fit.draws.variables[EXPECTED].reshape(count, -1)[:, plain]

@@ -139,8 +139,10 @@ def draw_regret(rows: list[dict[str, str]]) -> Figure:
 
 def main() -> None:
     """Write every figure."""
-    OUT.mkdir(exist_ok=True)
     rows = read_table()
+    if not rows:
+        raise SystemExit("patients.csv holds nobody: run study.py --patients 24 first")
+    OUT.mkdir(exist_ok=True)
     drawn = {
         "intervals": draw_intervals(rows),
         "regret": draw_regret(rows),
