@@ -31,7 +31,8 @@ lint: $(VENV)/dev-is-installed
 	$(BIN)/lint-imports
 
 bench: $(VENV)/bench-is-installed
-	@set -e; for script in assembly compiling solver models safe_activity gpu; do \
+	@set -e; for script in assembly compiling solver models safe_activity \
+		onepatient nuts joint_tracers certificate gpu; do \
 		echo "benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py; done
 
 lock: $(VENV)/dev-is-installed
