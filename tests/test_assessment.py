@@ -325,17 +325,21 @@ def test_a_confirmed_target_silences_its_warning(
     def said(each: Patient) -> str:
         return "\n".join(warnings(each, fit, None))
 
-    words = "no Ga-68 scan is on file"
+    words = "no Ga-68 scan of a tumour is on file"
     assert words in said(patient)
     assert words not in said(replace(patient, target_confirmed="68Ga-PET, 9 days"))
     gallium = replaced(
         PATIENT,
         "[regions.kidney_left]",
         '[[administration]]\ntime_h = 0.0\nduration_h = 0.0\nligand = "dotatate"\n'
-        'label = "Ga-68"\nactivity_MBq = 150.0\n[regions.kidney_left]',
+        'label = "Ga-68"\nactivity_MBq = 150.0\n'
+        '[regions.lesion]\norgan = "tumour"\nmass_g = 30.0\nmass_cv = 0.1\n\n'
+        "[regions.kidney_left]",
     )
-    rows = f"{MEASUREMENTS}kidney_left,Ga-68,PET,1,,3,MBq,,\n"
-    assert words not in said(read_patient(write_patient(tmp_path, gallium, rows)))
+    for region, is_said in (("kidney_left", True), ("lesion", False)):
+        rows = f"{MEASUREMENTS}{region},Ga-68,PET,1,,3,MBq,,\n"
+        scanned = read_patient(write_patient(tmp_path / region, gallium, rows))
+        assert (words in said(scanned)) is is_said
 
 
 @pytest.mark.parametrize(

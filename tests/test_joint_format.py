@@ -198,6 +198,20 @@ def test_what_joint_data_rest_on_is_told(patient: Patient) -> None:
     assert "one scan only" not in told
 
 
+def test_values_corrected_to_before_their_label_was_given_are_told(
+    tmp_path: Path,
+) -> None:
+    words = "Lu-177 corrected to 0 h, before it was given at 48 h (1 such rows)"
+    for row, is_told in (("72,,6,MBq,,0", True), ("72,,6,MBq,,48", False)):
+        rows = ROWS.replace(
+            "kidney_left,Lu-177,SPECT,72,,6,MBq,,", f"kidney_left,Lu-177,SPECT,{row}"
+        )
+        patient = read_patient(
+            write_patient(tmp_path / str(is_told), joint_patient(), rows)
+        )
+        assert (words in "\n".join(patient.warnings)) is is_told
+
+
 def test_a_limit_seen_with_another_ligand_only_is_told(tmp_path: Path) -> None:
     rows = "\n".join(
         line for line in ROWS.splitlines() if not line.startswith("kidney_left,Lu-177")

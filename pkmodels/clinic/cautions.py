@@ -184,10 +184,13 @@ def photons_to_marrow(sex: str) -> float:
 
 
 def _target_warnings(patient: Patient) -> Iterator[str]:
-    scanned = any(item.label == TARGET_LABEL for item in patient.measurements)
+    tumours = {region.name for region in patient.regions if region.organ == "tumour"}
+    scanned = any(
+        m.label == TARGET_LABEL and m.region in tumours for m in patient.measurements
+    )
     if patient.target_confirmed is None and not scanned:
         yield (
-            f"no {TARGET_LABEL} scan is on file, and [patient] target_confirmed names "
+            f"no {TARGET_LABEL} scan of a tumour is on file, and [patient] target_confirmed names "
             "nothing else that showed the target: whether the tumour takes the ligand "
             "up is not known"
         )

@@ -276,6 +276,23 @@ def joint_warnings(patient: Patient) -> Iterator[str]:
             )
     for ligand in dict.fromkeys(plan.ligand for plan in patient.plans):
         yield from _seen_with_another_ligand(patient, ligand)
+    yield from _corrected_to_before(patient)
+
+
+def _corrected_to_before(patient: Patient) -> Iterator[str]:
+    """Find values corrected to when their label was not there yet: time 0, mostly."""
+    found: dict[tuple[str, float, float], list[Measurement]] = {}
+    for m in patient.measurements:
+        given = patient.occasion_of(m).schedule.of_label(m.label).administrations
+        first_h, reference = min(a.time_h for a in given), m.decay_corrected_to_h
+        if reference is not None and reference < first_h:
+            found.setdefault((m.label, reference, first_h), []).append(m)
+    for (label, reference, first_h), rows in found.items():
+        yield (
+            f"{rows[0].source}: {label} corrected to {reference:g} h, before it was "
+            f"given at {first_h:g} h ({len(rows)} such rows); where the software "
+            "corrected to the injection, write its time"
+        )
 
 
 def _seen_with_another_ligand(patient: Patient, ligand: str) -> Iterator[str]:
