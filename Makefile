@@ -9,7 +9,7 @@ COMPILE := env PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL= \
 	--generate-hashes --allow-unsafe --strip-extras --no-emit-options \
 	--all-build-deps --upgrade
 
-.PHONY: run test test-slow lint bench lock clean
+.PHONY: run test test-slow lint bench cohort lock clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/run-is-installed
@@ -30,6 +30,8 @@ lint: $(VENV)/dev-is-installed
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+cohort: $(VENV)/cohort-is-installed
+
 bench: $(VENV)/bench-is-installed
 	@set -e; for script in assembly compiling solver models safe_activity \
 		onepatient nuts joint_tracers certificate gpu; do \
@@ -37,7 +39,7 @@ bench: $(VENV)/bench-is-installed
 
 lock: $(VENV)/dev-is-installed
 	$(COMPILE) --output-file requirements.lock pyproject.toml
-	@for extra in dev bench; do \
+	@for extra in dev bench cohort; do \
 		$(COMPILE) --extra $$extra --constraint requirements.lock \
 			--output-file requirements-$$extra.lock pyproject.toml || exit 1; done
 
@@ -62,6 +64,11 @@ $(VENV)/dev-is-installed: $(BIN)/python requirements-dev.lock pyproject.toml
 $(VENV)/bench-is-installed: $(VENV)/run-is-installed requirements-bench.lock
 	@echo "Installing the solvers that benchmarks compare with."
 	@$(PIP) install --require-hashes -r requirements-bench.lock
+	@touch $@
+
+$(VENV)/cohort-is-installed: $(VENV)/run-is-installed requirements-cohort.lock
+	@echo "Installing what runs over many patients need."
+	@$(PIP) install --require-hashes -r requirements-cohort.lock
 	@touch $@
 
 # Each candidate is run, since a version manager's python3.12 may be an empty shell.

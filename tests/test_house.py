@@ -14,7 +14,9 @@ from packaging.requirements import Requirement
 import pkmodels
 
 HEAVY = ("arviz", "jax", "numba", "numpy", "pydantic", "pymc", "scipy", "sympy")
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
+LOCKS = tuple(
+    f"requirements{extra}.lock" for extra in ("", "-dev", "-bench", "-cohort")
+)
 
 # Folders that differ from machine to machine, and hosts that serve packages.
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|mnt|opt|root|srv|tmp|Users|work)/[\w.]")
