@@ -115,7 +115,10 @@ def test_every_imported_package_is_a_declared_dependency(
     imported -= {"pydantic_core"}
     declared = {
         Requirement(line).name.replace("-", "_")
-        for line in project["project"]["dependencies"]
+        for line in (
+            *project["project"]["dependencies"],
+            *project["project"]["optional-dependencies"]["cohort"],
+        )
     }
     assert imported <= declared
 
@@ -134,15 +137,17 @@ def test_locks_are_pinned_hashed_and_name_no_address(repository: Path, lock: str
 def test_locks_agree_with_each_other_and_with_pyproject(
     repository: Path, project: dict
 ):
-    run, development, benchmarks = (pins(repository, lock) for lock in LOCKS)
-    assert run.items() <= development.items()
-    assert run.items() <= benchmarks.items()
+    run, *others = (pins(repository, lock) for lock in LOCKS)
+    development, benchmarks, cohort = others
+    assert all(run.items() <= other.items() for other in others)
+    assert cohort.items() <= development.items()
     metadata = project["project"]
     build = project["build-system"]["requires"]
     extras = metadata["optional-dependencies"]
     for locked, wanted in (
         (run, metadata["dependencies"] + build),
         (development, extras["dev"]),
+        (cohort, extras["cohort"]),
         (benchmarks, extras["bench"]),
     ):
         for requirement in map(Requirement, wanted):
