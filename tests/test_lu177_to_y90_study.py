@@ -1,13 +1,16 @@
-"""The study from 177Lu to 90Y: its patients and its comparator."""
+"""The study from 177Lu to 90Y: its patients, its comparator, its table, one anew."""
 
+import importlib.util
 import math
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
+from scipy.stats import binom, binomtest
 from test_pentixather import solve_anew
 
 from pkmodels.models import pentixather
@@ -19,12 +22,29 @@ sys.path.append(str(STUDY))
 import by_hand  # noqa: E402  # pyright: ignore[reportMissingImports]
 import measured_patients as patients  # noqa: E402  # pyright: ignore[reportMissingImports]
 
+P_LIMIT = 0.005
 # No tumour is in the study; the equations typed anew have one, here of nothing.
 NO_TUMOUR = typical(pentixather.values()) | {"volume_tumour": 1e-12}
 NMOL = {
     name: schedule.administrations[0].ligand_nmol
     for name, schedule in patients.SCHEDULES.items()
 }
+
+
+@pytest.fixture(scope="module")
+def study() -> ModuleType:
+    # Other studies are called study.py, too.
+    spec = importlib.util.spec_from_file_location("lu177_to_y90", STUDY / "study.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def rows(study: ModuleType) -> list[dict[str, str]]:
+    return study.read_table()
 
 
 def anew(occasion: str, seed: int, times: np.ndarray) -> dict[str, np.ndarray]:
@@ -90,4 +110,60 @@ def test_two_exponentials_give_the_comparator_their_closed_form() -> None:
     margin = math.exp(1.645 * found.dose_log_sd)
     assert found.activity_GBq(1.645) * found.dose_Gy_per_GBq * margin == pytest.approx(
         left, rel=1e-9
+    )
+
+
+def column(rows: list[dict[str, str]], method: str, name: str) -> np.ndarray:
+    own = [r for r in rows if r["method"] == method and r["tiac_low"]]
+    return np.array([float(r[name]) for r in own])
+
+
+def test_the_table_holds_enough_patients(study: ModuleType, rows: list) -> None:
+    seeds = {int(row["seed"]) for row in rows}
+    assert seeds == set(range(len(seeds)))
+    assert len(seeds) >= 12
+    assert len(rows) == len(seeds) * len(study.METHODS)
+
+
+def test_intervals_of_every_fit_hold_the_truth(study: ModuleType, rows: list) -> None:
+    for method in study.joint_fits.FITS:
+        truth = column(rows, method, "tiac_truth")
+        low, high = (column(rows, method, f"tiac_{x}") for x in ("low", "high"))
+        held = int(((low <= truth) & (truth <= high)).sum())
+        assert binomtest(held, truth.size, 0.95).pvalue > P_LIMIT, (method, held)
+
+
+def test_few_patients_are_above_the_limit(study: ModuleType, rows: list) -> None:
+    for method in study.joint_fits.FITS:
+        safe, of = (column(rows, method, n) for n in ("safe_GBq", "dose_truth"))
+        dose = column(rows, method, "received_truth") + safe * of
+        above = int((dose > patients.LIMIT_GY).sum())
+        assert binom.sf(above - 1, dose.size, 0.05) > P_LIMIT, (method, above)
+
+
+def test_truths_are_those_of_the_patients(rows: list) -> None:
+    row = rows[-1]
+    patient = patients.simulate_patient(int(row["seed"]))
+    assert float(row["tiac_truth"]) == pytest.approx(patient.tiac_h, rel=1e-4)
+    assert float(row["allowed_GBq"]) == pytest.approx(patient.allowed_GBq, rel=1e-4)
+
+
+def test_the_readme_says_what_the_table_does(study: ModuleType, rows: list) -> None:
+    readme = (STUDY / "README.md").read_text("utf-8")
+    for line in study.summary(rows).splitlines():
+        assert line in readme
+
+
+@pytest.mark.slow
+def test_a_patient_fitted_anew_is_that_of_the_table(
+    study: ModuleType, rows: list
+) -> None:
+    known = {row["method"]: row for row in rows if row["seed"] == "0"}
+    patient = patients.simulate_patient(0)
+    fitted = study.joint_fits.fit_patient(patient, "tracer", 0)
+    found = study.joint_fits.answer(fitted, 0)
+    # Another processor takes other steps: the draws differ by their noise.
+    assert found.safe_GBq == pytest.approx(float(known["tracer"]["safe_GBq"]), rel=0.03)
+    assert np.median(found.tiac_h) == pytest.approx(
+        float(known["tracer"]["tiac_median"]), rel=0.02
     )

@@ -18,6 +18,7 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from study import BY_HAND, METHODS, read_table
 
 OUT = Path(__file__).parent / "figures"
@@ -54,6 +55,11 @@ def draw_patient(seed: int) -> Figure:
             unit = "MBq/L" if region == "blood" else "MBq"
             panel.set(xscale="log", yscale="log", title=f"{region}, {label}")
             panel.set_ylabel(unit)
+            for axis in (panel.xaxis, panel.yaxis):
+                axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_locator(NullLocator())
+            panel.set_xticks([1.0, 3.0, 10.0, 30.0, 100.0])
             panel.title.set_fontsize(9)
     for panel in panels[1]:
         panel.set_xlabel("h after the administration")
