@@ -191,8 +191,8 @@ def _target_warnings(patient: Patient) -> Iterator[str]:
     if patient.target_confirmed is None and not scanned:
         yield (
             f"no {TARGET_LABEL} scan of a tumour is on file, and [patient] "
-            "target_confirmed names nothing else that showed the target: whether the tumour takes the ligand "
-            "up is not known"
+            "target_confirmed names nothing else that showed the target: whether the "
+            "tumour takes the ligand up is not known"
         )
 
 
