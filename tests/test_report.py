@@ -189,6 +189,7 @@ def test_every_region_and_limit_is_drawn(page):
     scripts = "".join(found.scripts)
     for title in (
         "Time after administration (h)",
+        "Time in the patient's file (h)",
         "Activity (MBq)",
         "Activity (MBq per GBq planned)",
         "BED (Gy)",

@@ -36,12 +36,15 @@ occasion = "therapy"
 HALF_LIFE_H = {"therapy 2": 90.0, "PET": 30.0, "dosimetry": 60.0, "therapy 1": 70.0}
 
 
-def experiment(name: str, ligand: str, time_h: float) -> Experiment:
+def experiment(
+    name: str, ligand: str, time_h: float, label: str = "Lu-177", last_h: float = 72.0
+) -> Experiment:
     """Return the worked example on an occasion of its own."""
     one = worked_example.experiment()
-    given = Schedule((Administration(time_h, 0.0, ligand, "Lu-177", 100.0),))
+    given = Schedule((Administration(time_h, 0.0, ligand, label, 100.0),))
     scans = tuple(
-        SimpleNamespace(label="Lu-177", end_h=time_h + 24.0 * day) for day in (1, 3)
+        SimpleNamespace(label=label, end_h=time_h + share * last_h)
+        for share in (1 / 3, 1)
     )
     return Experiment(name, one.compiled, given, cast(Any, scans))
 
@@ -133,6 +136,16 @@ def test_curves_of_each_occasion_begin_with_it_and_are_told_apart(fitted: Fit) -
         assert times[-1] == times[0] + 168.0
     alone = fit_of(experiment("dosimetry", "pentixather", 48.0))
     assert [name for name, *_ in figure_data._measured(alone)] == ["Lu-177"]
+
+
+@pytest.mark.parametrize(("last_h", "end_h"), [(2.0, 11.3), (20.0, 20.0)])
+def test_a_label_is_drawn_until_it_is_gone_or_was_last_scanned(
+    last_h: float, end_h: float
+) -> None:
+    """Ten half-lives of 68Ga, 1.127 h each (ICRP 107), rather than a week."""
+    of_pet = fit_of(experiment("PET", "pentixafor", 48.0, "Ga-68", last_h))
+    [(_, _, times, _)] = figure_data._measured(of_pet)
+    assert times[-1] == pytest.approx(48.0 + end_h, abs=1.5)
 
 
 def test_a_second_dose_is_drawn_as_densely_as_the_first() -> None:

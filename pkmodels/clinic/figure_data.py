@@ -29,11 +29,14 @@ from pkmodels.fitting.noise import EXCESS
 from pkmodels.fitting.posterior import EXPECTED, FLOOR, NOISE
 from pkmodels.fitting.prediction import predict_curves, predict_labels
 from pkmodels.measurements import Measurement
+from pkmodels.nuclides import nuclide
 from pkmodels.units import MBQ_PER_GBQ
 
 # Curves run to this multiple of the last scan, and at least a week.
 _BEYOND_LAST_SCAN = 1.5
 _WEEK_H = 168.0
+# Nothing is left to show of a label after so many of its half-lives (0.1 %).
+_HALF_LIVES = 10.0
 # Dense for so long after an administration, while the tracer is taken up.
 _UPTAKE_H = 12.0
 # Enough for a median.
@@ -123,7 +126,9 @@ def _measured(
         found = predict_labels(compiled, parameters, schedule, times)
         for label in dict.fromkeys(m.label for m in experiment.measurements):
             given = schedule.of_label(label).administrations
-            shown = times >= min(a.time_h for a in given)
+            first_h = min(a.time_h for a in given)
+            gone_h = first_h + _HALF_LIVES * nuclide(label).half_life_h
+            shown = (times >= first_h) & (times <= max(last, gone_h))
             curves = found[label][:, shown]
             name = name_label(fit, label, experiment.name)
             yield name, compiled.system.observables, times[shown], curves

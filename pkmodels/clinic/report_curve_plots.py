@@ -30,6 +30,8 @@ from pkmodels.clinic.report_figures import (
 
 # What a normal residual keeps within with a probability of 95 %, about 2 sd.
 _INNER = 2.0
+# Of several administrations, not all are at its zero.
+_FILE_TIME = "Time in the patient's file (h)"
 _RESIDUAL_HEIGHT = 170
 
 
@@ -123,9 +125,7 @@ def residual_plots(figures: ReportFigures) -> Gallery | None:
     reach = max(3.2, 1.1 * max(abs(point.residual) for point in found))
     panels = []
     for number, region in enumerate(dict.fromkeys(p.region for p in found), start=1):
-        figure = axes(
-            "Time after administration (h)", "Residual (sd)", _RESIDUAL_HEIGHT
-        )
+        figure = axes(_FILE_TIME, "Residual (sd)", _RESIDUAL_HEIGHT)
         figure.update_xaxes(range=[0.0, end])
         figure.update_yaxes(range=[-reach, reach])
         for level, dash in ((0.0, "solid"), (_INNER, "dash"), (-_INNER, "dash")):
@@ -219,7 +219,9 @@ def _axes_of(region: str, figures: ReportFigures) -> list[_Axes]:
 
 
 def _curve_figure(found: _Axes, symbols: dict[str, str]) -> go.Figure:
-    figure = axes("Time after administration (h)", f"Activity ({escape(found.unit)})")
+    is_predicted = any(curve.kind == "predicted" for curve in found.curves)
+    time = "Time after administration (h)" if is_predicted else _FILE_TIME
+    figure = axes(time, f"Activity ({escape(found.unit)})")
     for curve in found.curves:
         _add_curve(figure, curve)
     for modality in dict.fromkeys(point.modality for point in found.points):
