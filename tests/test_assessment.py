@@ -319,6 +319,28 @@ def test_another_ligand_mass_counts_only_where_the_mass_is_another(
     assert "Y-90 is planned with 100 ug of ligand, measured with 200 ug" in said
 
 
+def test_draws_by_weight_are_worth_no_more_than_their_weights_say(
+    patient: Patient, fit: Fit
+) -> None:
+    """Resampled, they look independent: a hundredth of the size is ten times the error.
+
+    Chains are taken as they are.
+    """
+    errors = {}
+    for chains in (True, False):
+        for size in (400.0, 4.0):
+            statistics = {"energy": np.zeros((1, 1))} if chains else {}
+            other = replace(
+                fit,
+                draws=replace(fit.draws, statistics=statistics),
+                checks=replace(fit.checks, ess_tail_min=size),
+            )
+            errors[chains, size] = assessed(patient, other).monte_carlo_error
+    assert errors[True, 400.0] == errors[True, 4.0]
+    assert errors[False, 4.0] > 5.0 * errors[False, 400.0]
+    assert errors[False, 400.0] > errors[True, 400.0]
+
+
 def test_a_confirmed_target_silences_its_warning(
     patient: Patient, fit: Fit, tmp_path: Path
 ) -> None:

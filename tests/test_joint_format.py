@@ -201,7 +201,7 @@ def test_what_joint_data_rest_on_is_told(patient: Patient) -> None:
 def test_values_corrected_to_before_their_label_was_given_are_told(
     tmp_path: Path,
 ) -> None:
-    words = "Lu-177 corrected to 0 h, before it was given at 48 h (1 such rows)"
+    words = "Lu-177 corrected to 0 h, before it was given at 48 h (rows: 1)"
     for row, is_told in (("72,,6,MBq,,0", True), ("72,,6,MBq,,48", False)):
         rows = ROWS.replace(
             "kidney_left,Lu-177,SPECT,72,,6,MBq,,", f"kidney_left,Lu-177,SPECT,{row}"

@@ -247,7 +247,7 @@ def test_therapies_linked_to_a_scan_by_ratios_are_covered() -> None:
 def test_the_assumption_that_tracers_are_equal_fails() -> None:
     """It goes wrong in the tumour, which the therapy's data do not show.
 
-    Of 30 patients 15 intervals hold it, and 11 fits are refused by their checks.
+    Of 30 patients 6 intervals hold it, and 14 fits are refused by their checks.
     """
     found = run(range(FIRST, FIRST + N_EQUAL), linked=False)
     ranks = found.below[TUMOUR]

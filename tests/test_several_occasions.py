@@ -1,5 +1,6 @@
 """Several occasions of one ligand: each dose is predicted from its own."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -102,6 +103,29 @@ def test_each_dose_that_was_given_knows_its_occasion(tmp_path: Path) -> None:
     assert syringe_of(patient, patient.plans[0]).occasion is None
 
 
+def test_a_later_occasion_has_the_free_scale_of_one_that_a_spect_tied_down(
+    tmp_path: Path,
+) -> None:
+    text = replaced(joint_patient(), "[[plan]]", SECOND)
+    text = replaced(
+        text, 'label = "Y-90"\n', 'label = "Y-90"\nligand_mass_ug = 150.0\n'
+    )
+    rows = f"{ROWS}kidney_left,Lu-177,planar,2072,,9000,MBq,,,,,,\n"
+    patient = read_patient(write_patient(tmp_path / "p", text, rows))
+    assert patient.occasion_of(patient.measurements[-1]).name == "therapy"
+    told = "\n".join(patient.warnings)
+    assert "they share its noise" not in told
+
+
+def test_labels_that_share_a_modality_are_told(tmp_path: Path) -> None:
+    rows = f"{ROWS}kidney_left,Ga-68,SPECT,1,1.25,5,MBq,,,,,,\n"
+    patient = read_patient(write_patient(tmp_path / "p", joint_patient(), rows))
+    told = "\n".join(patient.warnings)
+    assert "SPECT measured Ga-68 and Lu-177: they share its noise" in told or (
+        "SPECT measured Lu-177 and Ga-68: they share its noise" in told
+    )
+
+
 def test_the_dose_of_a_syringe_is_predicted_from_its_occasion(
     fitted: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +170,23 @@ def test_a_label_is_drawn_until_it_is_gone_or_was_last_scanned(
     of_pet = fit_of(experiment("PET", "pentixafor", 48.0, "Ga-68", last_h))
     [(_, _, times, _)] = figure_data._measured(of_pet)
     assert times[-1] == pytest.approx(48.0 + end_h, abs=1.5)
+
+
+def test_a_label_is_drawn_after_its_last_dose_and_not_as_long_as_another() -> None:
+    one = experiment("dosimetry", "pentixather", 0.0)
+    doses = (
+        Administration(0.0, 0.0, "pentixather", "Ga-68", 100.0),
+        Administration(100.0, 0.0, "pentixather", "Ga-68", 100.0),
+        Administration(24.0, 0.0, "pentixather", "Lu-177", 100.0),
+    )
+    scans = tuple(
+        SimpleNamespace(label=label, end_h=end)
+        for label, end in (("Ga-68", 2.0), ("Lu-177", 150.0))
+    )
+    both = fit_of(replace(one, schedule=Schedule(doses), measurements=cast(Any, scans)))
+    found = {name: times for name, _, times, _ in figure_data._measured(both)}
+    assert found["Ga-68"][-1] == pytest.approx(111.3, abs=1.5)
+    assert found["Lu-177"][-1] > 160.0
 
 
 def test_a_second_dose_is_drawn_as_densely_as_the_first() -> None:

@@ -270,11 +270,17 @@ def _tail_refusal(
 
 
 def _effective_size(fit: Fit, burdens: Burdens, confidence: float) -> float:
-    """Return how many independent draws the quantile that decides is worth."""
+    """Return how many independent draws the quantile that decides is worth.
+
+    Draws that were resampled by weight look independent: of these it is no more than
+    what the weights say of tails.
+    """
     reached = np.min(
         np.stack([b.activity_at_limit() for b in burdens.values()]), axis=0
     )
-    return quantile_size(reached.reshape(fit.draws.diverging.shape), 1.0 - confidence)
+    size = quantile_size(reached.reshape(fit.draws.diverging.shape), 1.0 - confidence)
+    is_of_chains = bool(fit.draws.statistics)
+    return size if is_of_chains else min(size, fit.checks.ess_tail_min or 0.0)
 
 
 def _burdens(

@@ -123,7 +123,7 @@ def _sharing_assumptions(fit: Fit) -> Iterator[str]:
 def _noise_assumptions(patient: Patient, fit: Fit) -> Iterator[str]:
     for about, words in noise_in_words(fit.posterior).items():
         # Calibration and recovery are told below, with what they are shared by.
-        if not about.startswith((CALIBRATION, RECOVERY)):
+        if not about.startswith((f"{CALIBRATION}[", f"{RECOVERY}[")):
             yield f"noise of {about}: {words}"
     for calibration in patient.calibrations:
         shared = "all its scans and regions, of every occasion and label"

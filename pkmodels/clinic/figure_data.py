@@ -125,10 +125,12 @@ def _measured(
         parameters = fit.parameters(experiment.name)
         found = predict_labels(compiled, parameters, schedule, times)
         for label in dict.fromkeys(m.label for m in experiment.measurements):
-            given = schedule.of_label(label).administrations
-            first_h = min(a.time_h for a in given)
-            gone_h = first_h + _HALF_LIVES * nuclide(label).half_life_h
-            shown = (times >= first_h) & (times <= max(last, gone_h))
+            given = [a.time_h for a in schedule.of_label(label).administrations]
+            scanned_h = max(
+                m.end_h for m in experiment.measurements if m.label == label
+            )
+            gone_h = max(given) + _HALF_LIVES * nuclide(label).half_life_h
+            shown = (times >= min(given)) & (times <= max(scanned_h, gone_h))
             curves = found[label][:, shown]
             name = name_label(fit, label, experiment.name)
             yield name, compiled.system.observables, times[shown], curves

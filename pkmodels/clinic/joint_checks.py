@@ -277,6 +277,16 @@ def joint_warnings(patient: Patient) -> Iterator[str]:
     for ligand in dict.fromkeys(plan.ligand for plan in patient.plans):
         yield from _seen_with_another_ligand(patient, ligand)
     yield from _corrected_to_before(patient)
+    labels: dict[str, dict[str, None]] = {}
+    for m in patient.measurements:
+        labels.setdefault(m.modality, {})[m.label] = None
+    for modality, several in labels.items():
+        if len(several) > 1:
+            yield (
+                f"{modality} measured {' and '.join(several)}: they share its noise "
+                "and, where it has one, its calibration; name them apart (as "
+                f"'{modality} {list(several)[-1]}') where each was calibrated by itself"
+            )
 
 
 def _corrected_to_before(patient: Patient) -> Iterator[str]:
@@ -290,8 +300,8 @@ def _corrected_to_before(patient: Patient) -> Iterator[str]:
     for (label, reference, first_h), rows in found.items():
         yield (
             f"{rows[0].source}: {label} corrected to {reference:g} h, before it was "
-            f"given at {first_h:g} h ({len(rows)} such rows); where the software "
-            "corrected to the injection, write its time"
+            f"given at {first_h:g} h (rows: {len(rows)}); where the software corrected "
+            "to the injection, write its time"
         )
 
 

@@ -146,22 +146,22 @@ def _calibration_problems(patient: Patient, calibration: Calibration) -> Iterato
 def _without_scale(patient: Patient, modality: str) -> list[str]:
     """Return the regions of a free modality that nothing of known scale measured.
 
-    A scan of another ligand tells little of a scale, a limit or a maximum nothing.
+    One occasion on which both did is enough, since the scale is one of all occasions. A
+    scan of another ligand tells little of a scale, a limit or a maximum nothing.
     """
     free = {c.modality for c in patient.calibrations if c.cv is None}
+    of_modality = [m for m in patient.measurements if m.modality == modality]
     scaled = {
         (m.region, patient.occasion_of(m).name)
         for m in patient.measurements
         if m.modality not in free and not m.below and not m.maximum
     }
-    return list(
-        dict.fromkeys(
-            m.region
-            for m in patient.measurements
-            if m.modality == modality
-            and (m.region, patient.occasion_of(m).name) not in scaled
-        )
-    )
+    tied = {
+        m.region
+        for m in of_modality
+        if (m.region, patient.occasion_of(m).name) in scaled
+    }
+    return [r for r in dict.fromkeys(m.region for m in of_modality) if r not in tied]
 
 
 def _limits_without_data(patient: Patient) -> Iterator[str]:
