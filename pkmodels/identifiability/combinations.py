@@ -1,0 +1,512 @@
+"""Combinations of parameters that can be known, where they themselves cannot.
+
+A function g of the parameters is determined where its gradient is normal to every
+direction that leaves the outputs as they are: N' grad g = 0, N a basis of those.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+
+import numpy as np
+import sympy
+
+from pkmodels.identifiability.nullspaces import NullSpace, null_space
+
+# Exponents and coefficients beyond this are no simple combination.
+LARGEST = 12
+# Products and quotients of so many parameters at most are tried.
+WIDEST = 7
+
+
+@dataclass(frozen=True)
+class Family:
+    """Parameters that cannot be known one by one, and what of them can.
+
+    Parameters
+    ----------
+    parameters : tuple of symbol
+        Those that only occur together.
+    freedom : int
+        In how many directions they may change together unseen.
+    combinations : tuple of sympy expression
+        Independent functions of them that are determined.
+    directions : tuple of mapping of symbol to rational number
+        Weights w, where the family may be scaled unseen, each parameter by c^w for any
+        c, or shifted, by c w; one mapping for each direction. Empty where neither is so.
+    scales : bool
+        Which of both.
+    reparametrized : bool
+        Whether that was done by random amounts, with no change in any term of the
+        outputs' series; else the combinations were checked to first order.
+
+    Examples
+    --------
+    >>> volume, fraction = sympy.symbols("V F")
+    >>> found = Family((volume, fraction), 1, (fraction / volume,))
+    >>> found.complete
+    True
+    """
+
+    parameters: tuple[sympy.Symbol, ...]
+    freedom: int
+    combinations: tuple[sympy.Expr, ...]
+    directions: tuple[Mapping[sympy.Symbol, sympy.Rational], ...] = ()
+    scales: bool = False
+    reparametrized: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the combinations are all that can be known of the parameters."""
+        return len(self.combinations) == len(self.parameters) - self.freedom
+
+
+@dataclass(frozen=True)
+class Point:
+    """Null space and values at one point.
+
+    Parameters
+    ----------
+    prime : int
+        The prime.
+    values : (n_unknown,) array of int64
+        Values of the unknowns.
+    space : NullSpace
+        What leaves the outputs as they are.
+    """
+
+    prime: int
+    values: np.ndarray
+    space: NullSpace
+
+
+def families(points: Sequence[Point]) -> list[tuple[int, ...]]:
+    """Return which undetermined parameters occur together.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        At least one.
+
+    Returns
+    -------
+    list of tuple of int
+        Indices.
+
+    Examples
+    --------
+    >>> from pkmodels.identifiability.nullspaces import null_space
+    >>> rows = np.array([[[1], [1], [0], [0]], [[0], [0], [1], [2]]])
+    >>> families([Point(101, np.ones(4), null_space(rows, 101))])
+    [(0, 1), (2, 3)]
+    """
+    touched = np.zeros(points[0].space.basis.shape[:2], dtype=bool)
+    for point in points:
+        touched |= (point.space.basis != 0).any(axis=2)
+    left = [set(np.flatnonzero(column)) for column in touched.T]
+    found: list[set[int]] = []
+    for one in left:
+        apart = [other for other in found if not other & one]
+        together = one.union(*(other for other in found if other & one))
+        found = [*apart, together]
+    return sorted(tuple(sorted(int(n) for n in group)) for group in found)
+
+
+def rational(residue: int, prime: int) -> Fraction | None:
+    """Return the small rational number that a residue stands for, if there is one.
+
+    Parameters
+    ----------
+    residue : int
+        The residue.
+    prime : int
+        The prime.
+
+    Returns
+    -------
+    Fraction or None
+        With numerator and denominator up to 12.
+
+    Examples
+    --------
+    >>> rational(51, 101), rational(100, 101)
+    (Fraction(1, 2), Fraction(-1, 1))
+    """
+    for below in range(1, LARGEST + 1):
+        above = residue * below % prime
+        for number in (above, above - prime):
+            if abs(number) <= LARGEST:
+                return Fraction(number, below)
+    return None
+
+
+def _constant_basis(
+    points: Sequence[Point], members: tuple[int, ...], *, logarithmic: bool
+) -> list[list[Fraction]] | None:
+    """Return the null space where it is the same everywhere, one direction a row.
+
+    In logarithms of the parameters where asked for.
+    """
+    found: list[list[list[Fraction]]] = []
+    for point in points:
+        space = point.space
+        mine = [n for n, free in enumerate(space.free) if free in members]
+        basis = space.basis[list(members)][:, mine]
+        if (basis[..., 1:] != 0).any():
+            return None
+        plain = basis[..., 0].astype(object)
+        if logarithmic:
+            own = point.values[list(members)]
+            at_free = point.values[[space.free[n] for n in mine]]
+            inverse = np.array([pow(int(v), -1, point.prime) for v in own], dtype=object)
+            plain = plain * inverse[:, None] * at_free.astype(object) % point.prime
+        rows = [[rational(int(v), point.prime) for v in row] for row in plain.T]
+        if any(v is None for row in rows for v in row):
+            return None
+        found.append([[v for v in row if v is not None] for row in rows])
+    return found[0] if all(rows == found[0] for rows in found) else None
+
+
+def _normals(basis: list[list[Fraction]]) -> list[list[int]]:
+    """Return small whole numbers normal to every row."""
+    table = sympy.Matrix([[sympy.Rational(v) for v in row] for row in basis])
+    found = []
+    for vector in table.nullspace():
+        scale = lcm(*(int(v.q) for v in vector))
+        whole = [int(v * scale) for v in vector]
+        common = gcd(*whole)
+        found.append([v // common for v in whole])
+    return _shortened(found)
+
+
+def _shortened(rows: list[list[int]]) -> list[list[int]]:
+    """Replace rows by sums and differences with fewer and smaller entries."""
+
+    def size(row: list[int]) -> tuple[int, int, int]:
+        weight = sum(v != 0 for v in row)
+        return weight, sum(map(abs, row)), sum(v < 0 for v in row)
+
+    rows = [min(row, [-v for v in row], key=size) for row in rows]
+    changed = True
+    while changed:
+        changed = False
+        for i, one in enumerate(rows):
+            for j, other in enumerate(rows):
+                for sign in (1, -1):
+                    mixed = [a + sign * b for a, b in zip(one, other, strict=True)]
+                    mixed = min(mixed, [-v for v in mixed], key=size)
+                    if i != j and any(mixed) and size(mixed) < size(rows[i]):
+                        rows[i], one, changed = mixed, mixed, True
+    return rows
+
+
+def scaling_family(
+    points: Sequence[Point],
+    unknown: tuple[sympy.Symbol, ...],
+    members: tuple[int, ...],
+) -> Family | None:
+    """Return a family that may be scaled unseen, with the products that are known.
+
+    Where d ln p is the same along a null direction at every point, products of powers
+    with exponents normal to it do not change.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        Several.
+    unknown : tuple of symbol
+        The unknowns.
+    members : tuple of int
+        Which of them belong together.
+
+    Returns
+    -------
+    Family or None
+
+    Examples
+    --------
+    >>> from pkmodels.identifiability.nullspaces import null_space
+    >>> point = Point(101, np.array([2, 3]), null_space(np.array([[[3], [2]]]), 101))
+    >>> scaling_family([point], sympy.symbols("a b"), (0, 1)).combinations
+    (a*b,)
+    """
+    basis = _constant_basis(points, members, logarithmic=True)
+    if basis is None:
+        return None
+    own = tuple(unknown[n] for n in members)
+    products = [
+        sympy.Mul(*(s**v for s, v in zip(own, row, strict=True)))
+        for row in _normals(basis)
+    ]
+    return Family(own, len(basis), tuple(products), _directions(own, basis), True)
+
+
+def linear_family(
+    points: Sequence[Point],
+    unknown: tuple[sympy.Symbol, ...],
+    members: tuple[int, ...],
+) -> Family | None:
+    """Return a family whose null space is the same everywhere, with the known sums.
+
+    Parameters
+    ----------
+    points, unknown, members
+        As of `scaling_family`.
+
+    Returns
+    -------
+    Family or None
+
+    Examples
+    --------
+    >>> from pkmodels.identifiability.nullspaces import null_space
+    >>> point = Point(101, np.array([2, 3]), null_space(np.array([[[1], [1]]]), 101))
+    >>> linear_family([point], sympy.symbols("a b"), (0, 1)).combinations
+    (a + b,)
+    """
+    basis = _constant_basis(points, members, logarithmic=False)
+    if basis is None:
+        return None
+    own = tuple(unknown[n] for n in members)
+    sums = [
+        sympy.Add(*(v * s for s, v in zip(own, row, strict=True)))
+        for row in _normals(basis)
+    ]
+    return Family(own, len(basis), tuple(sums), _directions(own, basis))
+
+
+def _directions(
+    own: tuple[sympy.Symbol, ...], basis: list[list[Fraction]]
+) -> tuple[Mapping[sympy.Symbol, sympy.Rational], ...]:
+    rows = [[sympy.Rational(v.numerator, v.denominator) for v in row] for row in basis]
+    return tuple(dict(zip(own, row, strict=True)) for row in rows)
+
+
+def candidates(
+    own: Sequence[sympy.Symbol], beside: Sequence[sympy.Symbol]
+) -> list[list[sympy.Expr]]:
+    """Return the terms of which a combination may be a sum, simple ones first.
+
+    Parameters
+    ----------
+    own : sequence of symbol
+        The family.
+    beside : sequence of symbol
+        Parameters that are determined, which may be factors.
+
+    Returns
+    -------
+    list of list of sympy expression
+        The parameters; with products of two; with quotients, too.
+
+    Examples
+    --------
+    >>> a, b = sympy.symbols("a b")
+    >>> candidates([a, b], [])
+    [[a, b], [a, b, a**2, a*b, b**2], [a, b, a/b, b/a]]
+    """
+    single: list[sympy.Expr] = list(own)
+    every = [*own, *beside]
+    pairs = [
+        every[i] * every[j] for i in range(len(own)) for j in range(i, len(every))
+    ]
+    quotients = [a / b for a in every for b in every if a != b and {a, b} & set(own)]
+    return [single, single + pairs, single + quotients]
+
+
+def needed_points(terms: int, freedom: int) -> int:
+    """Return how many points tell the sums of so many terms, with three to spare.
+
+    Parameters
+    ----------
+    terms, freedom : int
+        Number of terms, and of directions.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> needed_points(14, 2)
+    10
+    """
+    return -(-terms // freedom) + 3
+
+
+def searched_family(
+    points: Sequence[Point],
+    unknown: tuple[sympy.Symbol, ...],
+    members: tuple[int, ...],
+    beside: tuple[int, ...],
+) -> Family:
+    """Return a family with the sums of products and of quotients that are known.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        As many as `needed_points` says, all of one prime.
+    unknown, members
+        As of `scaling_family`.
+    beside : tuple of int
+        Determined unknowns that may be factors.
+
+    Returns
+    -------
+    Family
+        Its combinations may be fewer than there are, or none.
+
+    Examples
+    --------
+    >>> from pkmodels.identifiability.nullspaces import null_space
+    >>> def at(a, b):  # a (1 + b) is seen
+    ...     rows = np.array([[[1 + b], [a]]])
+    ...     return Point(101, np.array([a, b]), null_space(rows, 101))
+    >>> points = [at(n * n + 2, 7 * n + 3) for n in range(1, 9)]
+    >>> searched_family(points, sympy.symbols("a b"), (0, 1), ()).combinations
+    (a*b + a,)
+    """
+    own = tuple(unknown[n] for n in members)
+    others = tuple(unknown[n] for n in beside)
+    first = points[0].space
+    freedom = sum(free in members for free in first.free)
+    found: list[sympy.Expr] = []
+    prime = points[0].prime
+    gradients = np.zeros((0, len(own), 1), dtype=np.int64)
+    for terms in candidates(own, others):
+        if len(found) == len(own) - freedom:
+            break
+        for candidate in _invariant_sums(points, unknown, members, terms):
+            row = gradient(candidate, own, unknown, points[0])
+            more = np.concatenate([gradients, row.reshape(1, -1, 1)])
+            if rank_of(more, prime) > len(gradients):
+                gradients = more
+                found.append(candidate)
+    return Family(own, freedom, tuple(found))
+
+
+def rank_of(rows: np.ndarray, prime: int) -> int:
+    """Return the rank of rows modulo a prime.
+
+    Parameters
+    ----------
+    rows : (n_rows, n_columns, n_powers) array of int64
+        The matrix.
+    prime : int
+        The prime.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> rank_of(np.array([[[1], [2]], [[3], [6]]]), 101)
+    1
+    """
+    return null_space(rows, prime).rank
+
+
+def gradient(
+    expression: sympy.Expr,
+    own: Sequence[sympy.Symbol],
+    unknown: tuple[sympy.Symbol, ...],
+    point: Point,
+) -> np.ndarray:
+    """Return the derivatives of a sum of products of powers, modulo the prime.
+
+    Parameters
+    ----------
+    expression : sympy expression
+        The sum.
+    own : sequence of symbol
+        By which.
+    unknown : tuple of symbol
+        The symbols of the point's values.
+    point : Point
+        Where.
+
+    Returns
+    -------
+    (n_own,) array of int64
+
+    Examples
+    --------
+    >>> from pkmodels.identifiability.nullspaces import null_space
+    >>> a, b = sympy.symbols("a b")
+    >>> point = Point(101, np.array([2, 3]), null_space(np.zeros((1, 2, 1), int), 101))
+    >>> gradient(a**2 * b + a, [a, b], (a, b), point).tolist()
+    [13, 4]
+    """
+    prime = point.prime
+    at = {s: int(v) for s, v in zip(unknown, point.values, strict=True)}
+    found = dict.fromkeys(own, 0)
+    for term in sympy.Add.make_args(expression):
+        coefficient, product = term.as_coeff_Mul()
+        scale = int(coefficient.p) * pow(int(coefficient.q), -1, prime)
+        powers = {s: int(n) for s, n in product.as_powers_dict().items()}
+        value = scale
+        for symbol, n in powers.items():
+            value = value * pow(at[symbol], n, prime) % prime
+        for symbol in found.keys() & powers.keys():
+            slope = powers[symbol] * pow(at[symbol], -1, prime)
+            found[symbol] = (found[symbol] + value * slope) % prime
+    return np.array([found[s] for s in own], dtype=np.int64)
+
+
+def _invariant_sums(
+    points: Sequence[Point],
+    unknown: tuple[sympy.Symbol, ...],
+    members: tuple[int, ...],
+    terms: list[sympy.Expr],
+) -> list[sympy.Expr]:
+    """Return sums c_i term_i whose gradient is normal to all null spaces."""
+    own = [unknown[n] for n in members]
+    rows = []
+    for point in points:
+        mine = [n for n, free in enumerate(point.space.free) if free in members]
+        basis = point.space.basis[list(members)][:, mine]
+        gradients = np.array([gradient(t, own, unknown, point) for t in terms])
+        for direction in range(len(mine)):
+            for power in range(basis.shape[2]):
+                column = basis[:, direction, power]
+                rows.append((gradients * column % point.prime).sum(axis=1) % point.prime)
+    prime = points[0].prime
+    # Simple terms last become free columns, so that each sum leads with one.
+    space = null_space_of(np.array(rows)[:, ::-1], prime)
+    sums = []
+    for vector in space.T[:, ::-1]:
+        numbers = [rational(int(v), prime) for v in vector]
+        if all(v is not None for v in numbers):
+            total = sympy.Add(
+                *(
+                    sympy.Rational(v.numerator, v.denominator) * t
+                    for v, t in zip(numbers, terms, strict=True)
+                    if v is not None
+                )
+            )
+            sums.append(sympy.expand(total))
+    return sorted(sums, key=lambda e: (len(sympy.Add.make_args(e)), sympy.count_ops(e)))
+
+
+def null_space_of(rows: np.ndarray, prime: int) -> np.ndarray:
+    """Return a basis of what plain rows take to 0, a column each.
+
+    Parameters
+    ----------
+    rows : (n_rows, n_columns) array of int64
+        The matrix.
+    prime : int
+        The prime.
+
+    Returns
+    -------
+    (n_columns, n_columns - rank) array of int64
+
+    Examples
+    --------
+    >>> null_space_of(np.array([[1, 100]]), 101).tolist()
+    [[1], [1]]
+    """
+    return null_space(rows[..., None], prime).basis[..., 0]

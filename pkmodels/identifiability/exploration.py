@@ -1,0 +1,234 @@
+"""What of parameters that cannot be known can be, found and checked at further points.
+
+Products of powers and sums are read off a null space that is the same everywhere; other
+sums of products and of quotients are looked for. Every combination is then checked at
+points and primes of its own, and where a family can be scaled or shifted unseen, that is
+done by a random amount and every term of every output compared.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import sympy
+
+from pkmodels.identifiability.combinations import (
+    WIDEST,
+    Family,
+    Point,
+    candidates,
+    families,
+    gradient,
+    linear_family,
+    needed_points,
+    scaling_family,
+    searched_family,
+)
+from pkmodels.identifiability.field import draw_primes, power
+from pkmodels.identifiability.matrices import Matrix, Task, draw_points, sensitivities
+from pkmodels.identifiability.nullspaces import NullSpace, null_space
+from pkmodels.identifiability.program import UndecidableError
+from pkmodels.identifiability.series import (
+    OutOfTimeError,
+    outputs_series,
+)
+
+# Points, each with its prime, at which every combination is checked again.
+CHECKS = 2
+
+
+def points_of(
+    task: Task, matrix: Matrix, spaces: Sequence[NullSpace]
+) -> list[Point]:
+    """Return the points whose rank is highest, with their null spaces.
+
+    Parameters
+    ----------
+    task : Task
+        Whose unknowns they are.
+    matrix : Matrix
+        At which points.
+    spaces : sequence of NullSpace
+        Of each.
+
+    Returns
+    -------
+    list of Point
+    """
+    best = max(space.rank for space in spaces)
+    found = []
+    for n, space in enumerate(spaces):
+        if space.rank == best:
+            values = [matrix.points.values[s][n] for s in task.unknown]
+            found.append(Point(int(matrix.points.primes[n]), np.array(values), space))
+    return found
+
+
+def find_families(
+    task: Task,
+    points: list[Point],
+    rng: np.random.Generator,
+    *,
+    terms: int,
+    powers: int,
+) -> tuple[Family, ...]:
+    """Return the families of parameters that cannot be known one by one.
+
+    Parameters
+    ----------
+    task : Task
+        The equations.
+    points : list of Point
+        Those of the answer, from `points_of`.
+    rng : numpy.random.Generator
+        Where further points are drawn from.
+    terms, powers : int
+        Terms of the series, and of the small time between doses.
+
+    Returns
+    -------
+    tuple of Family
+        Without combinations where none was found, none held, or time ran out.
+    """
+    plain = []
+    for members in families(points):
+        own = tuple(task.unknown[n] for n in members)
+        freedom = sum(free in members for free in points[0].space.free)
+        plain.append((members, Family(own, freedom, ())))
+    if any(point.space.free != points[0].space.free for point in points):
+        return tuple(family for _, family in plain)
+    try:
+        further = _further(task, rng, CHECKS, terms, powers)
+    except (OutOfTimeError, UndecidableError):
+        return tuple(family for _, family in plain)
+    found = []
+    for members, family in plain:
+        if family.freedom < len(members):
+            family = _explored(task, points, further, members, rng, terms, powers) or (
+                family
+            )
+        found.append(family)
+    return tuple(found)
+
+
+def _further(
+    task: Task, rng: np.random.Generator, count: int, terms: int, powers: int,
+    prime: int | None = None,
+) -> list[Point]:
+    primes = (
+        draw_primes(count, rng)
+        if prime is None
+        else np.full(count, prime, dtype=np.int64)
+    )
+    drawn = draw_points(task, rng, primes, powers=powers)
+    matrix = sensitivities(task, drawn, terms)
+    spaces = [null_space(matrix.rows(n, terms), int(p)) for n, p in enumerate(primes)]
+    return points_of(task, matrix, spaces)
+
+
+def _explored(
+    task: Task,
+    points: list[Point],
+    further: list[Point],
+    members: tuple[int, ...],
+    rng: np.random.Generator,
+    terms: int,
+    powers: int,
+) -> Family | None:
+    for read in (scaling_family, linear_family):
+        family = read(points, task.unknown, members)
+        if family is None or not _holds(family, task.unknown, further):
+            continue
+        if not task.is_rational:
+            return family
+        try:
+            if _is_unseen(task, family, rng, terms, powers):
+                return replace(family, reparametrized=True)
+        except OutOfTimeError:
+            return family
+    family = _searched(task, points, members, rng, terms)
+    if family is None or not _holds(family, task.unknown, further):
+        return None
+    return family
+
+
+def _holds(
+    family: Family, unknown: tuple[sympy.Symbol, ...], points: Sequence[Point]
+) -> bool:
+    """Say whether no combination changes along any null direction at these points."""
+    members = [unknown.index(s) for s in family.parameters]
+    for point in points:
+        basis = point.space.basis[members]
+        for combination in family.combinations:
+            slopes = gradient(combination, family.parameters, unknown, point)
+            change = (slopes[:, None, None] * basis % point.prime).sum(axis=0)
+            if (change % point.prime).any():
+                return False
+    return True
+
+
+def _is_unseen(
+    task: Task, family: Family, rng: np.random.Generator, terms: int, powers: int
+) -> bool:
+    """Change a family by a random amount and compare every term of every output."""
+    for direction in family.directions:
+        primes = draw_primes(1, rng)
+        drawn = draw_points(task, rng, primes, powers=powers, derivatives=False)
+        amount = rng.integers(2, primes - 1)
+        values = {**drawn.values, **_moved(family, direction, drawn.values, amount, primes)}
+        other = replace(drawn, values=values)
+        for program, each in zip(task.programs, task.occasions, strict=True):
+            one, _ = outputs_series(program, each, drawn, terms, task.deadline)
+            two, _ = outputs_series(program, each, other, terms, task.deadline)
+            if (one != two).any():
+                return False
+    return True
+
+
+def _moved(
+    family: Family,
+    direction: Mapping[sympy.Symbol, sympy.Rational],
+    values: Mapping[sympy.Symbol, np.ndarray],
+    amount: np.ndarray,
+    primes: np.ndarray,
+) -> dict[sympy.Symbol, np.ndarray]:
+    """Return p c^w of a family that scales, p + c w of one that shifts."""
+    whole = math.lcm(*(int(w.q) for w in direction.values()))
+    prime, found = int(primes[0]), {}
+    for symbol, weight in direction.items():
+        n = int(weight * whole)
+        if family.scales:
+            factor = power(amount, n % (prime - 1), primes)
+            found[symbol] = values[symbol] * factor % primes
+        else:
+            found[symbol] = (values[symbol] + amount * n) % primes
+    return found
+
+
+def _searched(
+    task: Task,
+    points: list[Point],
+    members: tuple[int, ...],
+    rng: np.random.Generator,
+    terms: int,
+) -> Family | None:
+    """Look for sums of products at as many points as those take, if time allows."""
+    if len(members) > WIDEST or task.has_doses_apart:
+        return None
+    fixed = np.all([point.space.fixed for point in points], axis=0)
+    beside = tuple(int(n) for n in np.flatnonzero(fixed))
+    if len(members) + len(beside) > WIDEST:
+        beside = ()
+    own = [task.unknown[n] for n in members]
+    kinds = candidates(own, [task.unknown[n] for n in beside])
+    count = needed_points(max(map(len, kinds)), 1)
+    try:
+        prime = int(draw_primes(1, rng)[0])
+        many = _further(task, rng, count, terms, 1, prime)
+    except (OutOfTimeError, UndecidableError):
+        return None
+    free = points[0].space.free
+    if len(many) < count or any(point.space.free != free for point in many):
+        return None
+    return searched_family(many, task.unknown, members, beside)
