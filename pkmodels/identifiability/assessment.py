@@ -215,6 +215,7 @@ def assess_structure(
     ()
     """
     began = time.monotonic()
+    _check_budget(budget_s)
     try:
         equations = [e for each in occasions for e in occasion_equations(each)]
     except UndecidableError as problem:
@@ -238,11 +239,15 @@ def assess_structure(
     return replace(found, seconds=time.monotonic() - began)
 
 
+def _check_budget(budget_s: float) -> None:
+    if not budget_s > 0.0:
+        raise InputError(f"budget_s is {budget_s}; it must be > 0 s")
+
+
 def _check(
     occasions: Sequence[Equations], unknown: Sequence[sympy.Symbol], budget_s: float
 ) -> None:
-    if not budget_s > 0.0:
-        raise InputError(f"budget_s is {budget_s}; it must be > 0 s")
+    _check_budget(budget_s)
     if not occasions or not unknown:
         raise InputError("give at least one occasion and one unknown parameter")
     for each in occasions:
@@ -364,9 +369,7 @@ def _settled(matrix: Matrix, n: int, rank: int) -> int:
     return high
 
 
-def _predictions(
-    task: Task, matrix: Matrix, n: int, rank: int
-) -> dict[str, Verdict]:
+def _predictions(task: Task, matrix: Matrix, n: int, rank: int) -> dict[str, Verdict]:
     """Say of each curve that is wanted whether the outputs determine it."""
     prime, terms = int(matrix.points.primes[n]), matrix.outputs.shape[-1]
     measured, found = matrix.rows(n, terms), {}

@@ -159,7 +159,9 @@ def _constant_basis(
         if logarithmic:
             own = point.values[list(members)]
             at_free = point.values[[space.free[n] for n in mine]]
-            inverse = np.array([pow(int(v), -1, point.prime) for v in own], dtype=object)
+            inverse = np.array(
+                [pow(int(v), -1, point.prime) for v in own], dtype=object
+            )
             plain = plain * inverse[:, None] * at_free.astype(object) % point.prime
         rows = [[rational(int(v), point.prime) for v in row] for row in plain.T]
         if any(v is None for row in rows for v in row):
@@ -183,9 +185,9 @@ def _normals(basis: list[list[Fraction]]) -> list[list[int]]:
 def _shortened(rows: list[list[int]]) -> list[list[int]]:
     """Replace rows by sums and differences with fewer and smaller entries."""
 
-    def size(row: list[int]) -> tuple[int, int, int]:
-        weight = sum(v != 0 for v in row)
-        return weight, sum(map(abs, row)), sum(v < 0 for v in row)
+    def size(row: list[int]) -> tuple[int, int, int, bool]:
+        weight, first = sum(v != 0 for v in row), next(filter(None, row))
+        return weight, sum(map(abs, row)), sum(v < 0 for v in row), first < 0
 
     rows = [min(row, [-v for v in row], key=size) for row in rows]
     changed = True
@@ -195,8 +197,10 @@ def _shortened(rows: list[list[int]]) -> list[list[int]]:
             for j, other in enumerate(rows):
                 for sign in (1, -1):
                     mixed = [a + sign * b for a, b in zip(one, other, strict=True)]
+                    if i == j or not any(mixed):
+                        continue
                     mixed = min(mixed, [-v for v in mixed], key=size)
-                    if i != j and any(mixed) and size(mixed) < size(rows[i]):
+                    if size(mixed) < size(rows[i]):
                         rows[i], one, changed = mixed, mixed, True
     return rows
 
@@ -308,9 +312,7 @@ def candidates(
     """
     single: list[sympy.Expr] = list(own)
     every = [*own, *beside]
-    pairs = [
-        every[i] * every[j] for i in range(len(own)) for j in range(i, len(every))
-    ]
+    pairs = [every[i] * every[j] for i in range(len(own)) for j in range(i, len(every))]
     quotients = [a / b for a in every for b in every if a != b and {a, b} & set(own)]
     return [single, single + pairs, single + quotients]
 
@@ -471,7 +473,9 @@ def _invariant_sums(
         for direction in range(len(mine)):
             for power in range(basis.shape[2]):
                 column = basis[:, direction, power]
-                rows.append((gradients * column % point.prime).sum(axis=1) % point.prime)
+                rows.append(
+                    (gradients * column % point.prime).sum(axis=1) % point.prime
+                )
     prime = points[0].prime
     # Simple terms last become free columns, so that each sum leads with one.
     space = null_space_of(np.array(rows)[:, ::-1], prime)

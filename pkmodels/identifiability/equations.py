@@ -74,7 +74,10 @@ class Equations:
         if not self.outputs:
             raise ModelError(f"occasion {self.name!r} measures nothing: give outputs")
         states = {str(state) for state in self.derivatives}
-        used = [*self.start, *(s for e in self.stretches for s in (*e.added, *e.emptied))]
+        used = [
+            *self.start,
+            *(s for e in self.stretches for s in (*e.added, *e.emptied)),
+        ]
         for symbol in used:
             if symbol not in self.derivatives:
                 raise ModelError(

@@ -38,9 +38,7 @@ from pkmodels.identifiability.series import (
 CHECKS = 2
 
 
-def points_of(
-    task: Task, matrix: Matrix, spaces: Sequence[NullSpace]
-) -> list[Point]:
+def points_of(task: Task, matrix: Matrix, spaces: Sequence[NullSpace]) -> list[Point]:
     """Return the points whose rank is highest, with their null spaces.
 
     Parameters
@@ -113,7 +111,11 @@ def find_families(
 
 
 def _further(
-    task: Task, rng: np.random.Generator, count: int, terms: int, powers: int,
+    task: Task,
+    rng: np.random.Generator,
+    count: int,
+    terms: int,
+    powers: int,
     prime: int | None = None,
 ) -> list[Point]:
     primes = (
@@ -176,7 +178,10 @@ def _is_unseen(
         primes = draw_primes(1, rng)
         drawn = draw_points(task, rng, primes, powers=powers, derivatives=False)
         amount = rng.integers(2, primes - 1)
-        values = {**drawn.values, **_moved(family, direction, drawn.values, amount, primes)}
+        values = {
+            **drawn.values,
+            **_moved(family, direction, drawn.values, amount, primes),
+        }
         other = replace(drawn, values=values)
         for program, each in zip(task.programs, task.occasions, strict=True):
             one, _ = outputs_series(program, each, drawn, terms, task.deadline)

@@ -78,7 +78,9 @@ def multiply(one: np.ndarray, other: np.ndarray, primes: np.ndarray) -> np.ndarr
     return out % primes[:, None, None]
 
 
-def power(base: np.ndarray, exponent: int | np.ndarray, primes: np.ndarray) -> np.ndarray:
+def power(
+    base: np.ndarray, exponent: int | np.ndarray, primes: np.ndarray
+) -> np.ndarray:
     """Return residues to a power >= 0, one exponent a point.
 
     Parameters
@@ -235,9 +237,7 @@ def reciprocal(element: np.ndarray, primes: np.ndarray) -> np.ndarray:
     return _polynomial(signs, rest, primes) * scale % primes[:, None, None]
 
 
-def logarithm(
-    element: np.ndarray, plain: np.ndarray, primes: np.ndarray
-) -> np.ndarray:
+def logarithm(element: np.ndarray, plain: np.ndarray, primes: np.ndarray) -> np.ndarray:
     """Return ln a of elements, given that of the plain value.
 
     Parameters

@@ -166,9 +166,7 @@ class _Dose:
     change: sympy.Expr = sympy.S.Zero
 
 
-def _linear(
-    occasion: Occasion, system: System, label: str, several: bool
-) -> Equations:
+def _linear(occasion: Occasion, system: System, label: str, several: bool) -> Equations:
     """Return the equations of one label, or of the ligand, without decay."""
     doses = []
     for given in occasion.schedule.administrations:
@@ -183,7 +181,11 @@ def _linear(
         system,
         name,
         doses,
-        {c: shown for c in (*occasion.measured, *occasion.predicted) if c.label == label},
+        {
+            c: shown
+            for c in (*occasion.measured, *occasion.predicted)
+            if c.label == label
+        },
     )
 
 
@@ -201,9 +203,7 @@ def _saturable(occasion: Occasion, system: System) -> Equations:
     return _equations(occasion, system, occasion.name, doses, shown)
 
 
-def _shown(
-    system: System, schedule: Schedule, label: str
-) -> dict[Amount, sympy.Expr]:
+def _shown(system: System, schedule: Schedule, label: str) -> dict[Amount, sympy.Expr]:
     """Return what a label shows in each amount, but for a known factor of time."""
     if label == LIGAND:
         return {amount: amount for amount in system.amounts}
@@ -254,9 +254,7 @@ def _ligand_doses(system: System, given: Administration) -> list[_Dose]:
     if route.amount not in system.amounts:
         return []
     if given.ligand_nmol is None:
-        raise InputError(
-            f"{given.described()}: state ligand_nmol, or measure a label"
-        )
+        raise InputError(f"{given.described()}: state ligand_nmol, or measure a label")
     amount = _rational(given.ligand_nmol) * route.bioavailability
     times = _fraction(given.time_h), _fraction(given.duration_h)
     return [_Dose(route.amount, amount, *times)]
@@ -277,9 +275,7 @@ def _rational(number: float) -> sympy.Rational:
     return sympy.Rational(value.numerator, value.denominator)
 
 
-def _activity_doses(
-    system: System, given: Administration, label: str
-) -> list[_Dose]:
+def _activity_doses(system: System, given: Administration, label: str) -> list[_Dose]:
     """Return doses of a label as if nothing decayed."""
     found = []
     grown = sympy.S.One
@@ -303,9 +299,7 @@ def _tracer_doses(
     if given.label != label:
         return []
     constant = next(
-        c.symbol
-        for c in system.decay_constants
-        if c.slot == slot or c.nuclide == label
+        c.symbol for c in system.decay_constants if c.slot == slot or c.nuclide == label
     )
     change = sympy.S.Zero if given.delivered is Delivery.CONSTANT else -constant
     found = []
@@ -362,8 +356,10 @@ def _reading(
     reading: sympy.Expr, curve: Curve, shown: Mapping[Amount, sympy.Expr]
 ) -> sympy.Expr:
     of_ligand = curve.label == LIGAND or is_of_ligand(reading)
-    reason = "it needs a label" if curve.label == LIGAND and needs_label(reading) else (
-        None if of_ligand else unreadable(reading)
+    reason = (
+        "it needs a label"
+        if curve.label == LIGAND and needs_label(reading)
+        else (None if of_ligand else unreadable(reading))
     )
     if reason is not None:
         raise InputError(f"{curve} cannot be read: {reason}")
@@ -389,7 +385,11 @@ def _stretches(
     changes = {Fraction(0)} | {d.start_h for d in doses} | ends
     resets = {_fraction(t) for t in schedule.resets_h}
     windows = [
-        (w, _fraction(w.start_h), None if w.end_h == float("inf") else _fraction(w.end_h))
+        (
+            w,
+            _fraction(w.start_h),
+            None if w.end_h == float("inf") else _fraction(w.end_h),
+        )
         for w in schedule.windows
         if w.name in {i.name for i in system.inputs}
     ]
@@ -401,7 +401,8 @@ def _stretches(
         given: dict[sympy.Symbol, sympy.Expr] = {}
         for each in system.inputs:
             values = [
-                w.value for w, a, b in windows
+                w.value
+                for w, a, b in windows
                 if w.name == each.name and a <= begin and (b is None or begin < b)
             ]
             given[each] = _rational(values[0] if values else each.otherwise)
@@ -453,7 +454,9 @@ def _replaced(each: Equations, occasion: Occasion, system: System) -> Equations:
         outputs=put(each.outputs),
         predicted=put(each.predicted),
         stretches=tuple(
-            Stretch(s.length, put(s.added), put(s.given), s.emptied, s.restarted, s.read)
+            Stretch(
+                s.length, put(s.added), put(s.given), s.emptied, s.restarted, s.read
+            )
             for s in each.stretches
         ),
     )

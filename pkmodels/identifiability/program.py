@@ -106,6 +106,8 @@ class _Builder:
             return self._constant("sum", tuple(self.constant(a) for a in e.args))
         if e.is_Mul:
             return self._constant("product", tuple(self.constant(a) for a in e.args))
+        if not e.free_symbols and not e.is_Rational and _is_transcendental(e):
+            return self._constant("named", str(e))
         if isinstance(e, sympy.exp):
             return self._constant("exp", self.constant(e.args[0]))
         if isinstance(e, sympy.log):
@@ -214,6 +216,12 @@ def sources(step: tuple[Any, ...]) -> tuple[int, ...]:
     if kind == "exp":
         return (step[1], *(() if step[2] is None else step[2][:1]))
     return tuple(step[1:]) if kind in ("product", "quotient", "log") else ()
+
+
+def _is_transcendental(e: Any) -> bool:
+    """Say whether a number is taken as independent of all others, as ln 2 is."""
+    power = e.is_Pow and not e.args[1].is_Rational
+    return power or isinstance(e, sympy.exp | sympy.log)
 
 
 def _refused(expression: sympy.Basic) -> UndecidableError:

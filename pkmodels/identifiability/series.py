@@ -256,7 +256,8 @@ class _Course:
         shape = (len(program.series), *points.shape, terms)
         self.terms = np.zeros(shape, dtype=np.int64)
         self.states = np.array(
-            [n for n, step in enumerate(program.series) if step[0] == "state"], dtype=int
+            [n for n, step in enumerate(program.series) if step[0] == "state"],
+            dtype=int,
         )
         self.terms[self.states, ..., 0] = start
         self.inverse: dict[int, np.ndarray] = {}
@@ -417,12 +418,14 @@ def outputs_series(
             state[states.index(symbol)] = 0
         for place, constant in program.added[number].items():
             state[place] = (state[place] + values[constant]) % modulus
-        count = terms if stretch.read else min(terms, points.powers)
+        # What follows needs so many terms of this stretch, read or not.
+        carried = 0 if stretch.length is None else points.powers
+        count = max(carried, terms if stretch.read else 1)
         course = _Course(program, points, constants, state, count)
         course.advance(count, deadline)
         if stretch.read:
-            outputs.append(course.terms[list(program.outputs)])
-            predicted.append(course.terms[list(program.predicted)])
+            outputs.append(course.terms[list(program.outputs), ..., :terms])
+            predicted.append(course.terms[list(program.predicted), ..., :terms])
         if stretch.length is not None:
             state = _carried(course, residues(stretch.length, points.primes))
     return np.concatenate(outputs), np.concatenate(predicted)
@@ -434,6 +437,8 @@ def _carried(course: _Course, length: np.ndarray) -> np.ndarray:
     found = np.zeros((len(course.states), *points.shape), dtype=np.int64)
     for k in range(min(points.powers, course.reached)):
         scale = power(length, k, points.primes)[:, None, None]
-        part = course.terms[course.states, ..., k] * scale % points.primes[:, None, None]
+        part = (
+            course.terms[course.states, ..., k] * scale % points.primes[:, None, None]
+        )
         found[..., k:] += part[..., : points.powers - k]
     return found % points.primes[:, None, None]
