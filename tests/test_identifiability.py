@@ -1,14 +1,17 @@
 """Structural identifiability against published benchmarks and closed forms."""
 
+import math
 import random
 import re
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import sympy
+from scipy.integrate import solve_ivp
 from sympy.parsing.sympy_parser import parse_expr
 
 from pkmodels.administrations import Administration, SteadyState
@@ -24,13 +27,15 @@ from pkmodels.identifiability.assessment import (
 from pkmodels.identifiability.description import describe
 from pkmodels.identifiability.equations import Equations, Stretch
 from pkmodels.identifiability.nullspaces import null_space
-from pkmodels.identifiability.occasions import Curve, Occasion
+from pkmodels.identifiability.occasions import Curve, Occasion, occasion_equations
 from pkmodels.identifiability.program import compile_equations
 from pkmodels.identifiability.series import Points, outputs_series, residues
 from pkmodels.reactions import Reaction, flow
 from pkmodels.routes import Route
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import Parameter, amounts, parameters, receptors
+from pkmodels.system import assemble
+from pkmodels.trajectory import simulate
 
 REFERENCE = Path(__file__).parent / "reference" / "structural_identifiability.txt"
 # Known inputs are polynomials of this degree with arbitrary coefficients.
@@ -72,6 +77,10 @@ def published(name: str) -> tuple[Equations, list[sympy.Symbol], list[sympy.Expr
     return Equations(name, derivatives, start, outputs), unknown, known
 
 
+def numbers(values: dict[sympy.Symbol, int]) -> dict[Any, sympy.Integer]:
+    return {s: sympy.Integer(v) for s, v in values.items()}
+
+
 @cache
 def answer(name: str) -> StructuralIdentifiability:
     equations, unknown, _ = published(name)
@@ -83,10 +92,10 @@ def expected(
 ) -> tuple[int, dict[str, bool]]:
     """Return the rank of the generators' Jacobian, and what lies in its row space."""
     draw = random.Random(5)
-    at = {s: sympy.Integer(draw.randrange(2, 10**4)) for s in unknown}
+    at = numbers({s: draw.randrange(2, 10**4) for s in unknown})
     rows = []
     for e in known:
-        slopes = {s: sympy.diff(e, s).subs(at) for s in e.free_symbols}
+        slopes = {s: sympy.diff(e, s).xreplace(at) for s in e.free_symbols}
         rows.append([slopes.get(s, 0) for s in unknown])
     matrix = sympy.Matrix(rows)
     directions = matrix.nullspace()
@@ -437,18 +446,13 @@ def test_what_is_not_there_is_refused() -> None:
         structure([seen], "k99")
     with pytest.raises(InputError, match="budget_s is 0"):
         assess_structure([seen], ["k10"], budget_s=0.0, seed=1)
+    urine, label = Curve("urine", "ligand"), Curve("concentration", "Lu-177")
+    unknown_curve = occasion(one_compartment(), given(), measured=(urine,))
     with pytest.raises(ModelError, match="no observable 'urine'"):
-        structure(
-            [
-                occasion(
-                    one_compartment(), given(), measured=(Curve("urine", "ligand"),)
-                )
-            ],
-            "k10",
-        )
+        structure([unknown_curve], "k10")
+    not_given = occasion(one_compartment(), given(), measured=(label,))
     with pytest.raises(InputError, match="was not administered"):
-        curve = Curve("concentration", "Lu-177")
-        structure([occasion(one_compartment(), given(), measured=(curve,))], "k10")
+        structure([not_given], "k10")
     with pytest.raises(InputError, match="2 occasions are called 'one'"):
         structure([seen, seen], "k10")
 
@@ -463,11 +467,102 @@ def test_the_answer_does_not_hang_on_the_points() -> None:
     assert all(combinations(each) == combinations(answers[0]) for each in answers)
 
 
+# The equations, against a simulation of the same schedule.
+
+
+def integrated(
+    equations: Equations, values: dict[str, float], times_h: list[float]
+) -> dict[str, np.ndarray]:
+    """Solve the equations by LSODA, stretch after stretch."""
+    states = list(equations.derivatives)
+    begin, found, state = 0.0, {name: [] for name in equations.outputs}, np.zeros(0)
+    for number, stretch in enumerate(equations.stretches):
+        known = {s: values[s.name] for s in equations.symbols}
+        for symbol, e in stretch.given.items():
+            known[symbol] = float(sympy.sympify(e).subs(known))
+        rates = sympy.lambdify(
+            [states],
+            [sympy.sympify(e).subs(known) for e in equations.derivatives.values()],
+        )
+        if number == 0 or stretch.restarted:
+            start = (equations.start.get(s, sympy.S.Zero) for s in states)
+            state = np.array([float(sympy.sympify(e).subs(known)) for e in start])
+        for symbol in stretch.emptied:
+            state[states.index(symbol)] = 0.0
+        for symbol, e in stretch.added.items():
+            state[states.index(symbol)] += float(sympy.sympify(e).subs(known))
+        end = np.inf if stretch.length is None else begin + float(stretch.length)
+        inside = [t for t in times_h if begin <= t < end]
+        last = max(inside, default=begin) if math.isinf(end) else end
+        curve = solve_ivp(
+            lambda _, x: rates(x),
+            (begin, last),
+            state,
+            method="LSODA",
+            rtol=1e-10,
+            atol=1e-13,
+            t_eval=sorted({*inside, last}),
+        )
+        for name, e in equations.outputs.items():
+            shown = sympy.lambdify([states], e.subs(known))
+            found[name] += [
+                float(shown(x))
+                for t, x in zip(curve.t, curve.y.T, strict=True)
+                if t in inside
+            ]
+        begin, state = end, curve.y[:, -1].copy()
+    return {name: np.array(row) for name, row in found.items()}
+
+
+def test_equations_of_hot_and_cold_infusions_are_those_that_are_simulated() -> None:
+    cold = given(nmol=80.0, duration_h=1.5)
+    hot = Administration(
+        6.0, 2.0, "drug", "Lu-177", 50.0, ligand_nmol=3.0, route="intravenous"
+    )
+    schedule = Schedule((cold, hot))
+    values = {"Vmax": 4.0, "Km": 25.0, "V": 3.0, "F": 0.8}
+    times = [7.0, 8.0, 20.0, 60.0]
+    curves = (Curve("concentration", "Lu-177"), Curve("concentration", "ligand"))
+    (equations,) = occasion_equations(
+        Occasion("one", saturating(), schedule, curves, 0.0)
+    )
+    decay = math.log(2.0) / (6.647 * 24.0)
+    (constant,) = {str(s) for s in equations.symbols if "decay" in str(s)}
+    found = integrated(equations, values | {constant: decay}, times)
+    system = assemble(saturating(), schedule.form)
+    for curve in curves:
+        true = simulate(system, values, schedule, np.array(times), label=curve.label)
+        exact = true.observables["concentration"]
+        np.testing.assert_allclose(found[str(curve)], exact, rtol=1e-4)
+
+
+def test_equations_of_two_cycles_of_a_label_are_those_that_are_simulated() -> None:
+    # Linear: without decay, the later cycle is larger by exp(lambda 48 h).
+    model = two_compartments()
+    cycles = [
+        Administration(t, 0.5, "drug", "Lu-177", 200.0, ligand_nmol=5.0)
+        for t in (0.0, 48.0)
+    ]
+    schedule, times = Schedule(tuple(cycles)), [10.0, 50.0, 90.0]
+    curve = Curve("concentration", "Lu-177")
+    (equations,) = occasion_equations(Occasion("one", model, schedule, (curve,), 0.0))
+    values = {"k10": 0.1, "k12": 0.3, "k21": 0.05, "k20": 0.02, "V": 3.0}
+    decay = math.log(2.0) / (6.647 * 24.0)
+    factor = {"undecayed_Lu-177_at_48_h": math.exp(decay * 48.0)}
+    found = integrated(equations, values | factor, times)[str(curve)]
+    system = assemble(model, schedule.form)
+    true = simulate(system, values, schedule, np.array(times), label="Lu-177")
+    exact = true.observables["concentration"]
+    np.testing.assert_allclose(
+        found * np.exp(-decay * np.array(times)), exact, rtol=1e-4
+    )
+
+
 # The arithmetic.
 
 
 def test_terms_are_those_of_the_exact_taylor_series() -> None:
-    x, t, highest, half = sympy.symbols("x t Vmax Km")
+    x, highest, half = sympy.symbols("x Vmax Km")
     rate = -highest * x / (half + x)
     model = Equations("one", {x: rate}, {x: sympy.Integer(3)}, {"y": x**2 / (1 + x)})
     (prime,) = field.draw_primes(1, np.random.default_rng(4))
@@ -481,13 +576,10 @@ def test_terms_are_those_of_the_exact_taylor_series() -> None:
     slopes = []
     start = {x: 3, **at}
     for k in range(4):
-        value.append(
-            Fraction(
-                *sympy.Rational((lie / sympy.factorial(k)).subs(start)).as_numer_denom()
-            )
-        )
-        slope = sympy.diff(lie, half) / sympy.factorial(k)
-        slopes.append(Fraction(*sympy.Rational(slope.subs(start)).as_numer_denom()))
+        factorial = math.factorial(k)
+        value.append(Fraction(str(lie.xreplace(numbers(start)))) / factorial)
+        slope = sympy.diff(lie, half).xreplace(numbers(start))
+        slopes.append(Fraction(str(slope)) / factorial)
         lie = sympy.diff(lie, x) * rate
     primes = np.array([prime])
     assert shown[0, 0, 0, 0].tolist() == [int(residues(v, primes)[0]) for v in value]
@@ -510,8 +602,8 @@ def test_the_state_after_a_time_is_the_exponential_series() -> None:
     ):
         terms = sympy.series(curve, e, 0, 6).removeO()
         for n in range(6):
-            exact = sympy.Rational(terms.coeff(e, n).subs(k, 7))
-            number = Fraction(int(exact.p), int(exact.q))
+            exact = terms.coeff(e, n).xreplace(numbers({k: 7}))
+            number = Fraction(str(exact))
             assert shown[0, 0, row, n, 0] == residues(number, primes)[0]
 
 

@@ -99,7 +99,7 @@ def assess_equations(
 ) -> StructuralIdentifiability:
     """Say which unknowns several occasions together can tell.
 
-    rank of d(y_0, y_1, ...)/dp at random points modulo random primes p, y_k the terms of
+    rank of d(y_0, y_1, ...)/dp at random points modulo random primes, y_k the terms of
     the outputs' power series after each dose. Symbols that are neither states nor
     unknown are known and have arbitrary values. The bound of error is that of Schwartz
     and Zippel, degree / prime for each point, for the degree that the equations allow.

@@ -2,36 +2,36 @@
 
 Products of powers and sums are read off a null space that is the same everywhere; other
 sums of products and of quotients are looked for. Every combination is then checked at
-points and primes of its own, and where a family can be scaled or shifted unseen, that is
-done by a random amount and every term of every output compared.
+points and primes of its own, and where a family can be scaled or shifted unseen, that
+is done by a random amount and every term of every output compared.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import sympy
 
 from pkmodels.identifiability.combinations import (
-    WIDEST,
     Family,
     Point,
-    candidates,
     families,
-    gradient,
     linear_family,
-    needed_points,
     scaling_family,
-    searched_family,
 )
 from pkmodels.identifiability.field import draw_primes, power
 from pkmodels.identifiability.matrices import Matrix, Task, draw_points, sensitivities
 from pkmodels.identifiability.nullspaces import NullSpace, null_space
 from pkmodels.identifiability.program import UndecidableError
-from pkmodels.identifiability.series import (
-    OutOfTimeError,
-    outputs_series,
+from pkmodels.identifiability.series import OutOfTimeError, outputs_series
+from pkmodels.identifiability.sums import (
+    WIDEST,
+    candidates,
+    gradient,
+    needed_points,
+    searched_family,
 )
 
 # Points, each with its prime, at which every combination is checked again.
@@ -193,13 +193,13 @@ def _is_unseen(
 
 def _moved(
     family: Family,
-    direction: Mapping[sympy.Symbol, sympy.Rational],
+    direction: Mapping[sympy.Symbol, Fraction],
     values: Mapping[sympy.Symbol, np.ndarray],
     amount: np.ndarray,
     primes: np.ndarray,
 ) -> dict[sympy.Symbol, np.ndarray]:
     """Return p c^w of a family that scales, p + c w of one that shifts."""
-    whole = math.lcm(*(int(w.q) for w in direction.values()))
+    whole = math.lcm(*(w.denominator for w in direction.values()))
     prime, found = int(primes[0]), {}
     for symbol, weight in direction.items():
         n = int(weight * whole)

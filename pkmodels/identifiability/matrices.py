@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import sympy
 
+from pkmodels.identifiability.constants import NoRootError, Points
 from pkmodels.identifiability.equations import Equations
-from pkmodels.identifiability.field import MOST_TERMS, draw_primes
+from pkmodels.identifiability.field import MOST_TERMS
 from pkmodels.identifiability.program import Program, UndecidableError
-from pkmodels.identifiability.series import NoRootError, Points, outputs_series
+from pkmodels.identifiability.series import outputs_series
 
 # Tries to find a point at which every square root exists.
 _TRIES = 400
@@ -138,6 +139,7 @@ def draw_points(
     >>> washout = Equations("one", {x: -k * x}, {x: sympy.S.One}, {"x": x})
     >>> from pkmodels.identifiability.program import compile_equations
     >>> task = Task((washout,), (compile_equations(washout),), (k,), math.inf)
+    >>> from pkmodels.identifiability.field import draw_primes
     >>> rng = np.random.default_rng(1)
     >>> draw_points(task, rng, draw_primes(2, rng), powers=1).shape
     (2, 2, 1)

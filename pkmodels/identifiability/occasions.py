@@ -8,27 +8,24 @@ it; a syringe that decays during an infusion is a state more.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 import sympy
 
-from pkmodels.administrations import Administration, Delivery, free_label_name
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError, suggest
+from pkmodels.identifiability.dosing import (
+    Dose,
+    activity_doses,
+    ligand_doses,
+    stretches,
+    tracer_doses,
+)
 from pkmodels.identifiability.equations import Equations, Stretch
 from pkmodels.identifiability.program import UndecidableError
 from pkmodels.readability import is_of_ligand, needs_label, unreadable
-from pkmodels.routes import Route
 from pkmodels.schedule import Schedule
-from pkmodels.symbols import (
-    ADMINISTERED,
-    LIGAND,
-    UNDECAYED,
-    Amount,
-    name_in_model,
-)
+from pkmodels.symbols import ADMINISTERED, LIGAND, UNDECAYED, Amount
 from pkmodels.system import System, assemble
-from pkmodels.tracers import Tracer
 
 
 @dataclass(frozen=True)
@@ -154,26 +151,14 @@ def _check(occasion: Occasion) -> None:
             )
 
 
-@dataclass(frozen=True)
-class _Dose:
-    """What enters one state: at once, or at a constant or a changing rate."""
-
-    state: sympy.Symbol
-    amount: sympy.Expr
-    start_h: Fraction
-    duration_h: Fraction
-    # Of a rate that changes: its exponential rate, a known symbol with its sign.
-    change: sympy.Expr = sympy.S.Zero
-
-
 def _linear(occasion: Occasion, system: System, label: str, several: bool) -> Equations:
     """Return the equations of one label, or of the ligand, without decay."""
     doses = []
     for given in occasion.schedule.administrations:
         if label == LIGAND:
-            doses += _ligand_doses(system, given)
+            doses += ligand_doses(system, given)
         elif given.label == label:
-            doses += _activity_doses(system, given, label)
+            doses += activity_doses(system, given, label)
     name = f"{occasion.name}, {label}" if several else occasion.name
     shown = {amount: amount for amount in system.amounts}
     return _equations(
@@ -193,11 +178,11 @@ def _saturable(occasion: Occasion, system: System) -> Equations:
     """Return the equations of all ligand and of the labels with states of their own."""
     doses, schedule = [], occasion.schedule
     for given in schedule.administrations:
-        doses += _ligand_doses(system, given)
+        doses += ligand_doses(system, given)
     for slot, (ligand, label) in enumerate(schedule.slots()):
         if not system.labels[slot].proportional:
             for given in schedule.administrations:
-                doses += _tracer_doses(system, given, slot, ligand, label)
+                doses += tracer_doses(system, given, slot, ligand, label)
     curves = (*occasion.measured, *occasion.predicted)
     shown = {curve: _shown(system, schedule, curve.label) for curve in curves}
     return _equations(occasion, system, occasion.name, doses, shown)
@@ -225,114 +210,15 @@ def _shown(system: System, schedule: Schedule, label: str) -> dict[Amount, sympy
     return found
 
 
-def _fraction(number: float) -> Fraction:
-    """Return the number that a float is written as."""
-    return Fraction(repr(float(number)))
-
-
-def _route(system: System, given: Administration, ligand: str) -> Route:
-    wanted = name_in_model(system.ligands, ligand)
-    route = next(
-        route
-        for who, name, route in system.routes
-        if who == wanted and name == given.route
-    )
-    reasons = {
-        "a lag": route.lag_h != 0,
-        "a duration or rate from the model": given.modelled,
-        "a steady state before it": given.steady_state is not None,
-        "a rate that is kept whatever arrives": given.holds_rate,
-    }
-    for reason, applies in reasons.items():
-        if applies:
-            raise UndecidableError(f"{given.described()} has {reason}")
-    return route
-
-
-def _ligand_doses(system: System, given: Administration) -> list[_Dose]:
-    route = _route(system, given, given.ligand)
-    if route.amount not in system.amounts:
-        return []
-    if given.ligand_nmol is None:
-        raise InputError(f"{given.described()}: state ligand_nmol, or measure a label")
-    amount = _rational(given.ligand_nmol) * route.bioavailability
-    times = _fraction(given.time_h), _fraction(given.duration_h)
-    return [_Dose(route.amount, amount, *times)]
-
-
-def _parts(given: Administration) -> list[tuple[str, float]]:
-    """Return on what the label comes, and with what activity."""
-    free = given.free_label_fraction
-    parts = [(given.ligand, given.activity_MBq * (1.0 - free))]
-    if free > 0.0:
-        name = free_label_name(str(given.label))
-        parts.append((name, given.activity_MBq * free))
-    return [part for part in parts if part[1] > 0.0]
-
-
-def _rational(number: float) -> sympy.Rational:
-    value = _fraction(number)
-    return sympy.Rational(value.numerator, value.denominator)
-
-
-def _activity_doses(system: System, given: Administration, label: str) -> list[_Dose]:
-    """Return doses of a label as if nothing decayed."""
-    found = []
-    grown = sympy.S.One
-    if given.time_h > 0.0:
-        grown = sympy.Symbol(f"undecayed_{label}_at_{given.time_h:g}_h")
-    change = sympy.S.Zero
-    if given.delivered is Delivery.CONSTANT:
-        change = sympy.Symbol(f"decay_constant_{label}")
-    for ligand, activity in _parts(given):
-        route = _route(system, given, ligand)
-        amount = _rational(activity) * grown * route.bioavailability
-        times = _fraction(given.time_h), _fraction(given.duration_h)
-        found.append(_Dose(route.amount, amount, *times, change=change))
-    return found
-
-
-def _tracer_doses(
-    system: System, given: Administration, slot: int, ligand: str, label: str
-) -> list[_Dose]:
-    """Return doses of a label that has states of its own, which decay."""
-    if given.label != label:
-        return []
-    constant = next(
-        c.symbol for c in system.decay_constants if c.slot == slot or c.nuclide == label
-    )
-    change = sympy.S.Zero if given.delivered is Delivery.CONSTANT else -constant
-    found = []
-    for name, activity in _parts(given):
-        if name != ligand:
-            continue
-        route = _route(system, given, name)
-        state = _head(system, slot, label, route.amount)
-        amount = _rational(activity) * route.bioavailability
-        times = _fraction(given.time_h), _fraction(given.duration_h)
-        found.append(_Dose(state.symbol, amount, *times, change=change))
-    return found
-
-
-def _head(system: System, slot: int, label: str, amount: Amount) -> Tracer:
-    return next(
-        tracer
-        for tracer in system.tracers
-        if tracer.slot == slot
-        and tracer.amount == amount
-        and tracer.nuclide in (None, label)
-        and tracer.moves
-    )
-
-
 def _equations(
     occasion: Occasion,
     system: System,
     name: str,
-    doses: list[_Dose],
+    doses: list[Dose],
     shown: Mapping[Curve, Mapping[Amount, sympy.Expr]],
 ) -> Equations:
-    derivatives = dict(zip(system.states, system.derivatives, strict=True))
+    derivatives: dict[sympy.Symbol, sympy.Expr] = {}
+    derivatives |= zip(system.states, system.derivatives, strict=True)
     rates: dict[int, sympy.Symbol] = {}
     for n, dose in enumerate(doses):
         if dose.duration_h > 0:
@@ -348,7 +234,7 @@ def _equations(
         start=dict(zip(system.amounts, system.start, strict=True)),
         outputs={str(c): curves[c] for c in occasion.measured if c in curves},
         predicted={str(c): curves[c] for c in occasion.predicted if c in curves},
-        stretches=_stretches(occasion, system, doses, rates),
+        stretches=stretches(occasion.schedule, system, doses, rates, occasion.from_h),
     )
 
 
@@ -370,71 +256,9 @@ def _reading(
                 raise UndecidableError(f"{curve} is not in proportion to 1/{given}")
     if not of_ligand:
         amounts = [s for s in reading.free_symbols if isinstance(s, Amount)]
-        reading = reading.xreplace({a: shown.get(a, sympy.S.Zero) for a in amounts})
+        table = {a: shown.get(a, sympy.S.Zero) for a in amounts}
+        reading = sympy.sympify(reading.xreplace(table))
     return curve.scale * reading
-
-
-def _stretches(
-    occasion: Occasion,
-    system: System,
-    doses: list[_Dose],
-    rates: Mapping[int, sympy.Symbol],
-) -> tuple[Stretch, ...]:
-    schedule = occasion.schedule
-    ends = {d.start_h + d.duration_h for d in doses}
-    changes = {Fraction(0)} | {d.start_h for d in doses} | ends
-    resets = {_fraction(t) for t in schedule.resets_h}
-    windows = [
-        (
-            w,
-            _fraction(w.start_h),
-            None if w.end_h == float("inf") else _fraction(w.end_h),
-        )
-        for w in schedule.windows
-        if w.name in {i.name for i in system.inputs}
-    ]
-    for _, start, end in windows:
-        changes |= {max(start, Fraction(0))} | ({end} if end is not None else set())
-    times = sorted(t for t in changes | resets if t >= 0)
-    found = []
-    for begin, end in zip(times, [*times[1:], None], strict=True):
-        given: dict[sympy.Symbol, sympy.Expr] = {}
-        for each in system.inputs:
-            values = [
-                w.value
-                for w, a, b in windows
-                if w.name == each.name and a <= begin and (b is None or begin < b)
-            ]
-            given[each] = _rational(values[0] if values else each.otherwise)
-        added: dict[sympy.Symbol, sympy.Expr] = {}
-        emptied = []
-        for n, dose in enumerate(doses):
-            if n not in rates:
-                if dose.start_h == begin:
-                    added[dose.state] = added.get(dose.state, 0) + dose.amount
-                continue
-            duration = sympy.Rational(
-                dose.duration_h.numerator, dose.duration_h.denominator
-            )
-            rate, finish = dose.amount / duration, dose.start_h + dose.duration_h
-            if dose.change == 0:
-                running = dose.start_h <= begin < finish
-                given[rates[n]] = rate if running else sympy.S.Zero
-            elif dose.start_h == begin:
-                added[rates[n]] = rate
-            elif finish == begin:
-                emptied.append(rates[n])
-        found.append(
-            Stretch(
-                length=None if end is None else end - begin,
-                added=added,
-                given=given,
-                emptied=tuple(emptied),
-                restarted=begin in resets,
-                read=end is None or end > _fraction(occasion.from_h),
-            )
-        )
-    return tuple(found)
 
 
 def _replaced(each: Equations, occasion: Occasion, system: System) -> Equations:

@@ -1,6 +1,5 @@
 """Expressions as straight-line programs on constants and on power series in time."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,11 +7,12 @@ from typing import Any
 
 import sympy
 
+from pkmodels.identifiability.degrees import Degrees
 from pkmodels.identifiability.equations import Equations
 
 
 class UndecidableError(Exception):
-    """Why an exact answer cannot be had; never leaves this package."""
+    """Why an exact answer cannot be had: the reason of an undecided result."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class _Builder:
         if isinstance(e, sympy.Symbol):
             return self._constant("symbol", e)
         if isinstance(e, sympy.Rational | sympy.Float):
-            value = Fraction(float(e)) if e.is_Float else Fraction(int(e.p), int(e.q))
+            value = Fraction(float(e) if e.is_Float else str(e))
             return self._constant("number", value)
         if isinstance(e, sympy.NumberSymbol):
             return self._constant("named", str(e))
@@ -280,9 +280,10 @@ def compile_equations(equations: Equations) -> Program:
         for stretch in equations.stretches
     )
     _refuse_related(equations)
-    degrees = _Degrees(builder)
+    degrees = Degrees(builder.constants, builder.series)
     shown = (*found["outputs"], *found["predicted"])
-    begins = max((degrees.of_constant(c) for c in start), default=1)
+    entering = [c for part in (*added, *given) for c in part.values()]
+    begins = max((degrees.of_constant(c) for c in (*start, *entering)), default=1)
     return Program(
         constants=tuple(builder.constants),
         series=tuple(builder.series),
@@ -323,78 +324,3 @@ def _refuse_related(equations: Equations) -> None:
             + ", ".join(map(str, arguments))
             + " are powers of one another, which the exact values do not know"
         )
-
-
-class _Degrees:
-    """Bounds of degree: a numerator over factors, each a step with its power."""
-
-    def __init__(self, builder: _Builder) -> None:
-        self.constants: list[tuple[int, Counter[tuple[str, int]]]] = []
-        self.series: list[tuple[int, Counter[tuple[str, int]]]] = []
-        self.sizes: dict[tuple[str, int], int] = {}
-        for step in builder.constants:
-            self.constants.append(self._constant(step))
-        for step in builder.series:
-            self.series.append(self._series(step))
-
-    def of_constant(self, n: int) -> int:
-        numerator, below = self.constants[n]
-        return numerator + self._size(below)
-
-    def of_series(self, steps: Iterable[int]) -> int:
-        numerator, below = self._sum([self.series[n] for n in steps])
-        return max(1, numerator + self._size(below))
-
-    def _size(self, factors: Counter[tuple[str, int]]) -> int:
-        return sum(self.sizes[f] * n for f, n in factors.items())
-
-    def _sum(
-        self, parts: list[tuple[int, Counter[tuple[str, int]]]]
-    ) -> tuple[int, Counter[tuple[str, int]]]:
-        common: Counter[tuple[str, int]] = Counter()
-        for _, below in parts:
-            common |= below
-        tops = [top + self._size(common - below) for top, below in parts]
-        return max(tops, default=0), common
-
-    def _inverse(
-        self, key: tuple[str, int], part: tuple[int, Counter[tuple[str, int]]]
-    ) -> tuple[int, Counter[tuple[str, int]]]:
-        top, below = part
-        self.sizes[key] = max(top, 1)
-        return self._size(below), Counter({key: 1})
-
-    @staticmethod
-    def _times(
-        parts: list[tuple[int, Counter[tuple[str, int]]]],
-    ) -> tuple[int, Counter[tuple[str, int]]]:
-        below: Counter[tuple[str, int]] = Counter()
-        for _, factors in parts:
-            below += factors
-        return sum(top for top, _ in parts), below
-
-    def _constant(self, step: tuple[Any, ...]) -> tuple[int, Counter[tuple[str, int]]]:
-        kind = step[0]
-        if kind == "sum":
-            return self._sum([self.constants[n] for n in step[1]])
-        if kind == "product":
-            return self._times([self.constants[n] for n in step[1]])
-        if kind == "inverse":
-            return self._inverse(("constant", step[1]), self.constants[step[1]])
-        return (0 if kind in ("number", "named") else 1), Counter()
-
-    def _series(self, step: tuple[Any, ...]) -> tuple[int, Counter[tuple[str, int]]]:
-        kind = step[0]
-        if kind == "affine":
-            terms = [
-                self._times([self.constants[c], self.series[s]]) for c, s in step[1]
-            ]
-            terms += [] if step[2] is None else [self.constants[step[2]]]
-            return self._sum(terms)
-        if kind == "product":
-            return self._times([self.series[n] for n in step[1:]])
-        if kind == "quotient":
-            other = self._inverse(("series", step[2]), self.series[step[2]])
-            return self._times([self.series[step[1]], other])
-        # A state, or a function that is a variable of its own.
-        return 1, Counter()
