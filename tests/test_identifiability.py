@@ -457,6 +457,14 @@ def test_what_is_not_there_is_refused() -> None:
         structure([seen, seen], "k10")
 
 
+def test_a_parameter_that_acts_on_nothing_measured_cannot_be_known() -> None:
+    seen = occasion(one_compartment(), given(), measured=(Curve("amount", "ligand"),))
+    found = structure([seen], "k10 V")
+    assert found.of(Verdict.NOT) == ("V",)
+    assert not found.proven
+    assert "V: 1 direction unseen; nothing of them can be known" in describe(found)
+
+
 def test_the_answer_does_not_hang_on_the_points() -> None:
     seen = occasion(two_compartments(), given())
     unknown = ["k10", "k12", "k21", "k20", "V"]
@@ -540,7 +548,7 @@ def test_equations_of_two_cycles_of_a_label_are_those_that_are_simulated() -> No
     # Linear: without decay, the later cycle is larger by exp(lambda 48 h).
     model = two_compartments()
     cycles = [
-        Administration(t, 0.5, "drug", "Lu-177", 200.0, ligand_nmol=5.0)
+        Administration(t, 0.0, "drug", "Lu-177", 200.0, ligand_nmol=5.0)
         for t in (0.0, 48.0)
     ]
     schedule, times = Schedule(tuple(cycles)), [10.0, 50.0, 90.0]

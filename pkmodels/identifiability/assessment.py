@@ -228,15 +228,25 @@ def assess_structure(
                 f"{symbol.name!r} is defined in two ways: give both occasions one "
                 "definition, or the parameters two names"
             )
+    of_models = {p.name: p for each in occasions for p in each.model.parameters}
     for name in unknown:
-        if name not in known:
+        if name not in known and name not in of_models:
+            names = sorted({*known, *of_models})
             raise ModelError(
-                f"unknown {name!r} is in no occasion: {suggest(name, sorted(known))}"
+                f"unknown {name!r} is in no occasion: {suggest(name, names)}"
             )
-    symbols = [known[name] for name in unknown]
+    symbols = [known[name] for name in unknown if name in known]
     left = max(budget_s - (time.monotonic() - began), 1e-9)
     found = assess_equations(equations, symbols, budget_s=left, seed=seed)
-    return replace(found, seconds=time.monotonic() - began)
+    # What acts on nothing that is measured is in no equation.
+    idle = tuple(Family((of_models[n],), 1, ()) for n in unknown if n not in known)
+    return replace(
+        found,
+        parameters={n: found.parameters.get(n, Verdict.NOT) for n in unknown},
+        families=(*found.families, *idle),
+        proven=found.proven and not idle,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _check_budget(budget_s: float) -> None:
@@ -249,7 +259,10 @@ def _check(
 ) -> None:
     _check_budget(budget_s)
     if not occasions or not unknown:
-        raise InputError("give at least one occasion and one unknown parameter")
+        raise InputError(
+            "give at least one occasion, and one unknown parameter that acts on what "
+            "is measured"
+        )
     for each in occasions:
         check_kind("an occasion", each, Equations, "make it with occasion_equations()")
     names = [each.name for each in occasions]

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import sympy
+
 from pkmodels.errors import InputError, suggest
 from pkmodels.identifiability.assessment import StructuralIdentifiability, Verdict
 from pkmodels.identifiability.combinations import Family
@@ -57,7 +59,7 @@ def describe(
                 f"{suggest(name, found.parameters)}"
             )
     known_in = {
-        str(symbol): ", ".join(map(str, family.combinations)) or "-"
+        str(symbol): _shown_in(symbol, family)
         for family in found.families
         for symbol in family.parameters
     }
@@ -79,6 +81,14 @@ def describe(
     return "\n\n".join(parts)
 
 
+def _shown_in(symbol: sympy.Symbol, family: Family) -> str:
+    own = [str(e) for e in family.combinations if symbol in e.free_symbols]
+    shown = ", ".join(own) or "-"
+    return shown if len(shown) <= _WIDEST else f"{len(own)} combinations, see below"
+
+
+# Characters of a column of combinations.
+_WIDEST = 45
 _DETERMINED = {
     Verdict.IDENTIFIABLE: "determined by what is measured",
     Verdict.NOT: "not determined by what is measured",
