@@ -168,20 +168,54 @@ def _constant_basis(
     return found[0] if all(rows == found[0] for rows in found) else None
 
 
+def whole_numbers(row: Sequence[Fraction]) -> list[int]:
+    """Return the smallest whole numbers in the same proportion.
+
+    Parameters
+    ----------
+    row : sequence of Fraction
+        Numbers, not all 0.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> whole_numbers([Fraction(1, 2), Fraction(-1, 3)])
+    [3, -2]
+    """
+    scale = lcm(*(v.denominator for v in row))
+    whole = [int(v * scale) for v in row]
+    common = gcd(*whole)
+    return [v // common for v in whole]
+
+
 def _normals(basis: list[list[Fraction]]) -> list[list[int]]:
     """Return small whole numbers normal to every row."""
-    table = sympy.Matrix([[sympy.Rational(v) for v in row] for row in basis])
-    found = []
-    for vector in table.nullspace():
-        scale = lcm(*(int(v.q) for v in vector))
-        whole = [int(v * scale) for v in vector]
-        common = gcd(*whole)
-        found.append([v // common for v in whole])
-    return _shortened(found)
+    table = sympy.Matrix([[sympy.Rational(str(v)) for v in row] for row in basis])
+    found = [[Fraction(str(v)) for v in vector] for vector in table.nullspace()]
+    return shortened([whole_numbers(row) for row in found])
 
 
-def _shortened(rows: list[list[int]]) -> list[list[int]]:
-    """Replace rows by sums and differences with fewer and smaller entries."""
+def shortened(rows: list[list[int]]) -> list[list[int]]:
+    """Replace rows by sums and differences with fewer and smaller entries.
+
+    Parameters
+    ----------
+    rows : list of list of int
+        Linearly independent rows.
+
+    Returns
+    -------
+    list of list of int
+        Rows that span the same numbers.
+
+    Examples
+    --------
+    >>> shortened([[1, 1, 0], [1, 2, 1]])
+    [[1, 1, 0], [0, 1, 1]]
+    """
 
     def size(row: list[int]) -> tuple[int, int, int, bool]:
         weight, first = sum(v != 0 for v in row), next(filter(None, row))

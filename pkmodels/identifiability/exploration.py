@@ -29,6 +29,7 @@ from pkmodels.identifiability.series import OutOfTimeError, outputs_series
 from pkmodels.identifiability.sums import (
     WIDEST,
     candidates,
+    common_family,
     gradient,
     needed_points,
     searched_family,
@@ -149,10 +150,7 @@ def _explored(
                 return replace(family, reparametrized=True)
         except OutOfTimeError:
             return family
-    family = _searched(task, points, members, rng, terms)
-    if family is None or not _holds(family, task.unknown, further):
-        return None
-    return family
+    return _searched(task, points, further, members, rng, terms, powers)
 
 
 def _holds(
@@ -214,13 +212,26 @@ def _moved(
 def _searched(
     task: Task,
     points: list[Point],
+    further: list[Point],
     members: tuple[int, ...],
     rng: np.random.Generator,
     terms: int,
+    powers: int,
 ) -> Family | None:
-    """Look for sums of products at as many points as those take, if time allows."""
-    if len(members) > WIDEST or task.has_doses_apart:
+    """Look for combinations at as many points as those take, if time allows."""
+    freedom = sum(free in members for free in points[0].space.free)
+    count = needed_points(len(members), freedom)
+    try:
+        prime = int(draw_primes(1, rng)[0])
+        some = _further(task, rng, count, terms, powers, prime)
+    except (OutOfTimeError, UndecidableError):
         return None
+    found = None
+    if _are_alike(some, points, count):
+        family = common_family(some, task.unknown, members)
+        found = family if _holds(family, task.unknown, further) else None
+    if (found and found.complete) or len(members) > WIDEST or task.has_doses_apart:
+        return found
     fixed = np.all([point.space.fixed for point in points], axis=0)
     beside = tuple(int(n) for n in np.flatnonzero(fixed))
     if len(members) + len(beside) > WIDEST:
@@ -229,11 +240,15 @@ def _searched(
     kinds = candidates(own, [task.unknown[n] for n in beside])
     count = needed_points(max(map(len, kinds)), 1)
     try:
-        prime = int(draw_primes(1, rng)[0])
         many = _further(task, rng, count, terms, 1, prime)
     except (OutOfTimeError, UndecidableError):
-        return None
+        return found
+    if not _are_alike(many, points, count):
+        return found
+    family = searched_family(many, task.unknown, members, beside)
+    return family if _holds(family, task.unknown, further) else found
+
+
+def _are_alike(found: list[Point], points: list[Point], count: int) -> bool:
     free = points[0].space.free
-    if len(many) < count or any(point.space.free != free for point in many):
-        return None
-    return searched_family(many, task.unknown, members, beside)
+    return len(found) == count and all(point.space.free == free for point in found)

@@ -6,7 +6,13 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
-from pkmodels.identifiability.combinations import Family, Point, rational
+from pkmodels.identifiability.combinations import (
+    Family,
+    Point,
+    rational,
+    shortened,
+    whole_numbers,
+)
 from pkmodels.identifiability.nullspaces import null_space
 
 # Products and quotients of so many parameters at most are tried.
@@ -63,6 +69,107 @@ def needed_points(terms: int, freedom: int) -> int:
     return -(-terms // freedom) + 3
 
 
+def common_family(
+    points: Sequence[Point],
+    unknown: tuple[sympy.Symbol, ...],
+    members: tuple[int, ...],
+) -> Family:
+    """Return a family with the products of powers and the sums that are known.
+
+    Exponents n of a product are normal to every null direction in logarithms of the
+    parameters, at every point; weights of a sum to every null direction itself.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        As many as `needed_points` says, all of one prime.
+    unknown, members
+        As of `pkmodels.identifiability.combinations.scaling_family`.
+
+    Returns
+    -------
+    Family
+        Its combinations may be fewer than there are, or none.
+
+    Examples
+    --------
+    >>> def at(a, b, c):  # a b and b + c are seen
+    ...     rows = np.array([[[b], [a], [0]], [[0], [1], [1]]])
+    ...     return Point(101, np.array([a, b, c]), null_space(rows, 101))
+    >>> points = [at(n + 2, 7 * n + 3, n * n + 5) for n in range(1, 6)]
+    >>> common_family(points, sympy.symbols("a b c"), (0, 1, 2)).combinations
+    (a*b, b + c)
+    """
+    own = tuple(unknown[n] for n in members)
+    freedom = sum(free in members for free in points[0].space.free)
+    found: list[sympy.Expr] = []
+    for logarithmic in (True, False):
+        rows = np.concatenate([_null_rows(p, members, logarithmic) for p in points])
+        space, whole = null_space_of(rows, points[0].prime), []
+        for vector in space.T:
+            numbers = [rational(int(v), points[0].prime) for v in vector]
+            if all(v is not None for v in numbers):
+                whole.append(whole_numbers([v for v in numbers if v is not None]))
+        for row in shortened(whole):
+            pairs = zip(own, row, strict=True)
+            if logarithmic:
+                found.append(sympy.Mul(*(s**n for s, n in pairs)))
+            else:
+                found.append(sympy.Add(*(n * s for s, n in pairs)))
+    independent = independent_of(found, own, unknown, points[0])
+    return Family(own, freedom, tuple(independent))
+
+
+def _null_rows(point: Point, members: tuple[int, ...], logarithmic: bool) -> np.ndarray:
+    mine = [n for n, free in enumerate(point.space.free) if free in members]
+    basis = point.space.basis[list(members)][:, mine]
+    if logarithmic:
+        own = [pow(int(v), -1, point.prime) for v in point.values[list(members)]]
+        basis = basis * np.array(own, dtype=np.int64)[:, None, None] % point.prime
+    return basis.reshape(len(members), -1).T
+
+
+def independent_of(
+    found: Sequence[sympy.Expr],
+    own: tuple[sympy.Symbol, ...],
+    unknown: tuple[sympy.Symbol, ...],
+    point: Point,
+) -> list[sympy.Expr]:
+    """Return combinations of which none is a function of those before it.
+
+    Parameters
+    ----------
+    found : sequence of sympy expression
+        Sums of products of powers.
+    own : tuple of symbol
+        The family.
+    unknown : tuple of symbol
+        The symbols of the point's values.
+    point : Point
+        Where gradients are compared.
+
+    Returns
+    -------
+    list of sympy expression
+
+    Examples
+    --------
+    >>> a, b = sympy.symbols("a b")
+    >>> point = Point(101, np.array([2, 3]), null_space(np.zeros((1, 2, 1), int), 101))
+    >>> independent_of([a * b, a**2 * b**2, a + b], (a, b), (a, b), point)
+    [a*b, a + b]
+    """
+    gradients = np.zeros((0, len(own), 1), dtype=np.int64)
+    kept: list[sympy.Expr] = []
+    for candidate in found:
+        row = gradient(candidate, own, unknown, point)
+        more = np.concatenate([gradients, row.reshape(1, -1, 1)])
+        if rank_of(more, point.prime) > len(gradients):
+            gradients = more
+            kept.append(candidate)
+    return kept
+
+
 def searched_family(
     points: Sequence[Point],
     unknown: tuple[sympy.Symbol, ...],
@@ -97,20 +204,13 @@ def searched_family(
     """
     own = tuple(unknown[n] for n in members)
     others = tuple(unknown[n] for n in beside)
-    first = points[0].space
-    freedom = sum(free in members for free in first.free)
+    freedom = sum(free in members for free in points[0].space.free)
     found: list[sympy.Expr] = []
-    prime = points[0].prime
-    gradients = np.zeros((0, len(own), 1), dtype=np.int64)
     for terms in candidates(own, others):
         if len(found) == len(own) - freedom:
             break
-        for candidate in _invariant_sums(points, unknown, members, terms):
-            row = gradient(candidate, own, unknown, points[0])
-            more = np.concatenate([gradients, row.reshape(1, -1, 1)])
-            if rank_of(more, prime) > len(gradients):
-                gradients = more
-                found.append(candidate)
+        more = _invariant_sums(points, unknown, members, terms)
+        found = independent_of([*found, *more], own, unknown, points[0])
     return Family(own, freedom, tuple(found))
 
 
