@@ -33,8 +33,10 @@ from pkmodels.identifiability.series import OutOfTimeError
 
 # Points of the answer, each with a prime of its own.
 _POINTS = 3
-# Powers of the formal small time between doses that are kept, and then kept to check.
-_POWERS = (3, 6)
+# Powers of the formal small time between doses that are kept at first, and to check;
+# of small systems as many as decide wherever nothing saturates, 2 n + 1.
+_FEW_POWERS, _MANY_POWERS = 3, 6
+_SMALL = 6
 
 
 class Verdict(StrEnum):
@@ -65,7 +67,8 @@ class StructuralIdentifiability:
         Of them, after how many the rank was what it is.
     error_bound : float
         Bound of the probability that a random point or prime misled, at most 1. It
-        does not cover series that begin to differ only after `terms`.
+        does not cover what only terms after `terms` tell, nor what passes unseen
+        between doses and acts by high powers of that time alone (above 6).
     proven : bool
         Whether no chance is left in "identifiable" (the rank is full).
     reason : str
@@ -319,7 +322,7 @@ def _few_terms(task: Task, rng: np.random.Generator) -> tuple[Matrix, list[NullS
         for each in task.occasions
     )
     terms = min(task.terms, 8 + 2 * -(-len(task.unknown) // outputs))
-    powers = _POWERS[0] if task.has_doses_apart else 1
+    powers = _FEW_POWERS if task.has_doses_apart else 1
     points = draw_points(task, rng, draw_primes(1, rng), powers=powers)
     matrix = sensitivities(task, points, terms)
     return matrix, [null_space(matrix.rows(0, terms), int(points.primes[0]))]
@@ -327,12 +330,14 @@ def _few_terms(task: Task, rng: np.random.Generator) -> tuple[Matrix, list[NullS
 
 def _all_terms(task: Task, rng: np.random.Generator) -> tuple[Matrix, list[NullSpace]]:
     """Compute what suffices; more where the rank has only just stopped growing."""
-    terms = task.terms
+    terms, states = task.terms, task.states
+    few, many = _FEW_POWERS, _MANY_POWERS
+    if states <= _SMALL:
+        many = max(many, 2 * states + 1)
+        few = many - 2
+    kept = (few, many) if task.has_doses_apart else (1,)
     while True:
-        found = [
-            _at_points(task, rng, terms, powers)
-            for powers in (_POWERS if task.has_doses_apart else (1,))
-        ]
+        found = [_at_points(task, rng, terms, powers) for powers in kept]
         matrix, spaces = found[-1]
         rank = max(space.rank for space in spaces)
         best = [space.rank for space in spaces].index(rank)
@@ -350,8 +355,7 @@ def _all_terms(task: Task, rng: np.random.Generator) -> tuple[Matrix, list[NullS
         answers.add((points[0].space.rank, tuple(fixed)))
     if len(answers) > 1:
         raise UndecidableError(
-            f"{_POWERS[0]} and {_POWERS[-1]} powers of the time between doses tell "
-            "different things"
+            f"{few} and {many} powers of the time between doses tell different things"
         )
     return matrix, spaces
 

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -51,6 +51,11 @@ class Points:
     def shape(self) -> tuple[int, int, int]:
         """Shape of an element."""
         return len(self.primes), 1 + len(self.unknown), self.powers
+
+    def only(self, some: slice) -> "Points":
+        """Return some of the points."""
+        values = {symbol: value[some] for symbol, value in self.values.items()}
+        return replace(self, primes=self.primes[some], values=values)
 
     def whole(self, number: np.ndarray | int) -> np.ndarray:
         """Return an element without derivatives."""

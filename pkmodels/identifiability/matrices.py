@@ -14,6 +14,8 @@ from pkmodels.identifiability.series import outputs_series
 
 # Tries to find a point at which every square root exists.
 _TRIES = 400
+# Memory of the series of one point; several at a time take a quarter of it.
+_MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,13 @@ class Task:
     @property
     def terms(self) -> int:
         """Terms that suffice in general position, and wherever nothing saturates."""
-        states = max(len(each.derivatives) for each in self.occasions)
-        return min(MOST_TERMS, max(2 * states, states + len(self.unknown)) + 2)
+        most = max(2 * self.states, self.states + len(self.unknown))
+        return min(MOST_TERMS, most + 2)
+
+    @property
+    def states(self) -> int:
+        """States of the largest occasion."""
+        return max(len(each.derivatives) for each in self.occasions)
 
     @property
     def has_doses_apart(self) -> bool:
@@ -209,9 +216,31 @@ def sensitivities(task: Task, points: Points, terms: int) -> Matrix:
     >>> sensitivities(task, points, 3).rows(0, 3).ravel().tolist()  # -t + k t^2
     [0, 22, 5]
     """
+    steps = max(len(program.series) for program in task.programs)
+    size = 8 * steps * (1 + len(points.unknown)) * points.powers * terms
+    if size > _MOST_BYTES:
+        raise UndecidableError(
+            f"its series take {size / 2**30:.1f} GiB, more than "
+            f"{_MOST_BYTES / 2**30:g} GiB: ask for fewer unknowns"
+        )
+    at_once = max(1, _MOST_BYTES // (4 * size))
+    parts = [
+        _outputs(task, points.only(slice(n, n + at_once)), terms)
+        for n in range(0, len(points.primes), at_once)
+    ]
+    outputs = np.concatenate([shown for shown, _ in parts], axis=1)
+    predicted = zip(*(wanted for _, wanted in parts), strict=True)
+    return Matrix(
+        points, outputs, tuple(np.concatenate(each, axis=1) for each in predicted)
+    )
+
+
+def _outputs(
+    task: Task, points: Points, terms: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
     found = [
         outputs_series(program, each, points, terms, task.deadline)
         for program, each in zip(task.programs, task.occasions, strict=True)
     ]
-    outputs = np.concatenate([shown for shown, _ in found])
-    return Matrix(points, outputs[:, :, 1:], tuple(p[:, :, 1:] for _, p in found))
+    shown = np.concatenate([shown for shown, _ in found])
+    return shown[:, :, 1:], [wanted[:, :, 1:] for _, wanted in found]
