@@ -15,13 +15,12 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from sympy.parsing.sympy_parser import parse_expr
 
-from pkmodels.administrations import Administration, SteadyState
+from pkmodels.administrations import Administration, Delivery, SteadyState
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
 from pkmodels.identifiability import field, matrices
+from pkmodels.identifiability.answers import StructuralIdentifiability, Verdict
 from pkmodels.identifiability.assessment import (
-    StructuralIdentifiability,
-    Verdict,
     assess_equations,
     assess_structure,
 )
@@ -130,6 +129,15 @@ def test_combinations_of_benchmarks_are_functions_of_the_published_ones(
         assert expected(unknown, [*known, *mine])[0] == rank
 
 
+def test_products_and_sums_of_one_family_are_both_found() -> None:
+    # Akt pathway: 16 parameters and first values, 3 directions; with the difference of
+    # three rates, all else are products of powers.
+    sizes = {len(f.parameters): f for f in answer("Fujita").families}
+    assert (sizes[16].freedom, sizes[16].complete) == (3, True)
+    difference = sympy.sympify("reaction_1_k1 - reaction_9_k1 - reaction_1_k2")
+    assert {difference, -difference} & set(sizes[16].combinations)
+
+
 # Models of pharmacokinetics, with closed forms.
 
 (k10, k12, k21, k20, ka) = parameters("k10 k12 k21 k20 ka", unit="1/h")
@@ -147,7 +155,9 @@ def one_compartment(*more: Reaction, **routes: Route) -> Model:
     )
 
 
-def given(route: str = "intravenous", nmol: float = 100.0, **more) -> Administration:
+def given(
+    route: str = "intravenous", nmol: float = 100.0, **more: Any
+) -> Administration:
     return Administration(
         0.0, more.pop("duration_h", 0.0), "drug", route=route, ligand_nmol=nmol, **more
     )
@@ -159,7 +169,7 @@ def occasion(
     name: str = "one",
     measured: tuple[Curve, ...] = (Curve("concentration", "ligand"),),
     from_h: float = 0.0,
-    **more,
+    **more: Any,
 ) -> Occasion:
     return Occasion(name, model, Schedule(doses), measured, from_h, **more)
 
@@ -409,7 +419,7 @@ def test_a_label_given_after_its_ligand_is_followed_by_itself() -> None:
 def test_a_syringe_that_decays_changes_nothing() -> None:
     label = {"label": "Lu-177", "activity_MBq": 200.0}
     curve = Curve("concentration", "Lu-177")
-    for delivered in ("decaying", "constant"):
+    for delivered in Delivery:
         dose = given(duration_h=1.0, delivered=delivered, **label)
         seen = occasion(oral(), dose, measured=(curve,))
         assert structure([seen], "k10 V").proven
@@ -523,6 +533,10 @@ def test_the_answer_does_not_hang_on_the_points() -> None:
 # The equations, against a simulation of the same schedule.
 
 
+def valued(expression: Any, known: Any) -> float:
+    return float(sympy.sympify(expression).subs(known))
+
+
 def integrated(
     equations: Equations, values: dict[str, float], times_h: list[float]
 ) -> dict[str, np.ndarray]:
@@ -530,23 +544,25 @@ def integrated(
     states = list(equations.derivatives)
     begin, found, state = 0.0, {name: [] for name in equations.outputs}, np.zeros(0)
     for number, stretch in enumerate(equations.stretches):
-        known = {s: values[s.name] for s in equations.symbols}
+        known: Any = {s: values[s.name] for s in equations.symbols}
         for symbol, e in stretch.given.items():
-            known[symbol] = float(sympy.sympify(e).subs(known))
+            known[symbol] = valued(e, known)
         rates = sympy.lambdify(
             [states],
             [sympy.sympify(e).subs(known) for e in equations.derivatives.values()],
         )
         if number == 0 or stretch.restarted:
             start = (equations.start.get(s, sympy.S.Zero) for s in states)
-            state = np.array([float(sympy.sympify(e).subs(known)) for e in start])
+            state = np.array([valued(e, known) for e in start])
         for symbol in stretch.emptied:
             state[states.index(symbol)] = 0.0
         for symbol, e in stretch.added.items():
-            state[states.index(symbol)] += float(sympy.sympify(e).subs(known))
+            state[states.index(symbol)] += valued(e, known)
         end = np.inf if stretch.length is None else begin + float(stretch.length)
         inside = [t for t in times_h if begin <= t < end]
         last = max(inside, default=begin) if math.isinf(end) else end
+        if last == begin:
+            break
         curve = solve_ivp(
             lambda _, x, rates=rates: rates(x),
             (begin, last),
@@ -589,32 +605,53 @@ def test_equations_of_hot_and_cold_infusions_are_those_that_are_simulated() -> N
         np.testing.assert_allclose(found[str(curve)], exact, rtol=1e-4)
 
 
+DECAY = math.log(2.0) / (6.647 * 24.0)
+LINEAR = {"k10": 0.1, "k12": 0.3, "k21": 0.05, "k20": 0.02, "V": 3.0}
+RATES = np.array([[-0.4, 0.05], [0.3, -0.07]]) - DECAY * np.eye(2)
+
+
+def label_curve(*doses: Administration, times: list[float]) -> np.ndarray:
+    """Integrate the equations of a label of two compartments, and let it decay."""
+    curve = Curve("concentration", "Lu-177")
+    seen = Occasion("one", two_compartments(), Schedule(doses), (curve,), 0.0)
+    (equations,) = occasion_equations(seen)
+    known = {
+        "undecayed_Lu-177_at_48_h": math.exp(DECAY * 48.0),
+        "decay_constant_Lu-177": DECAY,
+    }
+    found = integrated(equations, LINEAR | known, times)[str(curve)]
+    return found * np.exp(-DECAY * np.array(times))
+
+
 def test_two_cycles_of_a_label_add_up_as_matrix_exponentials_do() -> None:
-    # Linear: without decay, the later cycle is larger by exp(lambda 48 h).
-    model = two_compartments()
+    # Without decay, the later cycle is larger by exp(lambda 48 h).
     cycles = [
         Administration(t, 0.0, "drug", "Lu-177", 200.0, ligand_nmol=5.0)
         for t in (0.0, 48.0)
     ]
-    schedule, times = Schedule(tuple(cycles)), [10.0, 50.0, 90.0]
-    curve = Curve("concentration", "Lu-177")
-    (equations,) = occasion_equations(Occasion("one", model, schedule, (curve,), 0.0))
-    values = {"k10": 0.1, "k12": 0.3, "k21": 0.05, "k20": 0.02, "V": 3.0}
-    decay = math.log(2.0) / (6.647 * 24.0)
-    factor = {"undecayed_Lu-177_at_48_h": math.exp(decay * 48.0)}
-    found = integrated(equations, values | factor, times)[str(curve)]
-    rates = np.array([[-0.4, 0.05], [0.3, -0.07]]) - decay * np.eye(2)
+    times = [10.0, 50.0, 90.0]
     exact = [
         sum(
-            (expm(rates * (t - given_h)) @ [200.0 / 3.0, 0.0])[0]
+            (expm(RATES * (t - given_h)) @ [200.0 / 3.0, 0.0])[0]
             for given_h in (0.0, 48.0)
             if t > given_h
         )
         for t in times
     ]
-    np.testing.assert_allclose(
-        found * np.exp(-decay * np.array(times)), exact, rtol=1e-6
-    )
+    np.testing.assert_allclose(label_curve(*cycles, times=times), exact, rtol=1e-6)
+
+
+def test_a_syringe_decays_or_is_constant_as_stated() -> None:
+    # dx/dt = (M - lambda) x + r(t), r = A / T, times exp(-lambda t) where it decays
+    for delivered, rate in ((Delivery.CONSTANT, 0.0), (Delivery.DECAYING, DECAY)):
+        dose = Administration(
+            48.0, 20.0, "drug", "Lu-177", 200.0, ligand_nmol=5.0, delivered=delivered
+        )
+        wide = np.zeros((3, 3))
+        wide[:2, :2], wide[0, 2], wide[2, 2] = RATES, 1.0, -rate
+        exact = (expm(wide * 15.0) @ [0.0, 0.0, 200.0 / 20.0 / 3.0])[0]
+        found = label_curve(dose, times=[63.0])
+        np.testing.assert_allclose(found, [exact], rtol=1e-7)
 
 
 # The arithmetic.

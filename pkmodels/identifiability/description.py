@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import sympy
 
 from pkmodels.errors import InputError, suggest
-from pkmodels.identifiability.assessment import StructuralIdentifiability, Verdict
+from pkmodels.identifiability.answers import StructuralIdentifiability, Verdict
 from pkmodels.identifiability.combinations import Family
 
 

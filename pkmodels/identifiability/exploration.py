@@ -21,10 +21,11 @@ from pkmodels.identifiability.combinations import (
     linear_family,
     scaling_family,
 )
+from pkmodels.identifiability.equations import Equations
 from pkmodels.identifiability.field import draw_primes, power
 from pkmodels.identifiability.matrices import Matrix, Task, draw_points, sensitivities
 from pkmodels.identifiability.nullspaces import NullSpace, null_space
-from pkmodels.identifiability.program import UndecidableError
+from pkmodels.identifiability.program import UndecidableError, compile_equations
 from pkmodels.identifiability.series import OutOfTimeError, outputs_series
 from pkmodels.identifiability.sums import (
     WIDEST,
@@ -54,6 +55,17 @@ def points_of(task: Task, matrix: Matrix, spaces: Sequence[NullSpace]) -> list[P
     Returns
     -------
     list of Point
+
+    Examples
+    --------
+    >>> x, k = sympy.symbols("x k")
+    >>> task, rng = _example(x, {x: -k * x}, [k]), np.random.default_rng(1)
+    >>> drawn = draw_points(task, rng, draw_primes(2, rng), powers=1)
+    >>> found = sensitivities(task, drawn, 4)
+    >>> spaces = [null_space(found.rows(n, 4), int(p))
+    ...           for n, p in enumerate(drawn.primes)]
+    >>> [point.space.rank for point in points_of(task, found, spaces)]
+    [1, 1]
     """
     best = max(space.rank for space in spaces)
     found = []
@@ -89,6 +101,14 @@ def find_families(
     -------
     tuple of Family
         Without combinations where none was found, none held, or time ran out.
+
+    Examples
+    --------
+    >>> x, k, q = sympy.symbols("x k q")
+    >>> task, rng = _example(x, {x: -k * q * x}, [k, q]), np.random.default_rng(1)
+    >>> points = _further(task, rng, 3, 4, 1)
+    >>> find_families(task, points, rng, terms=4, powers=1)[0].combinations
+    (k*q,)
     """
     plain = []
     for members in families(points):
@@ -109,6 +129,18 @@ def find_families(
             )
         found.append(family)
     return tuple(found)
+
+
+def _example(
+    output: sympy.Symbol,
+    derivatives: Mapping[sympy.Symbol, sympy.Expr],
+    unknown: Sequence[sympy.Symbol],
+) -> Task:
+    """Return a small task for the examples here: every state starts at 1."""
+    start = dict.fromkeys(derivatives, sympy.S.One)
+    equations = Equations("example", derivatives, start, {"y": output})
+    program = compile_equations(equations)
+    return Task((equations,), (program,), tuple(unknown), math.inf)
 
 
 def _further(

@@ -8,6 +8,7 @@ it; a syringe that decays during an infusion is a state more.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import sympy
 
@@ -257,7 +258,8 @@ def _reading(
     if not of_ligand:
         amounts = [s for s in reading.free_symbols if isinstance(s, Amount)]
         table = {a: shown.get(a, sympy.S.Zero) for a in amounts}
-        reading = sympy.sympify(reading.xreplace(table))
+        read: Any = reading.xreplace(table)
+        return curve.scale * read
     return curve.scale * reading
 
 
