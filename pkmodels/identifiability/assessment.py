@@ -283,7 +283,11 @@ def _all_terms(task: Task, rng: np.random.Generator) -> tuple[Matrix, list[NullS
         few = many - 2
     kept = (few, many) if task.has_doses_apart else (1,)
     while True:
-        found = [_at_points(task, rng, terms, powers) for powers in kept]
+        # Fewer powers are but a check, and one point is enough for it.
+        found = [
+            _at_points(task, rng, terms, powers, 1 if powers < kept[-1] else _POINTS)
+            for powers in kept
+        ]
         matrix, spaces = found[-1]
         rank = max(space.rank for space in spaces)
         best = [space.rank for space in spaces].index(rank)
@@ -307,9 +311,9 @@ def _all_terms(task: Task, rng: np.random.Generator) -> tuple[Matrix, list[NullS
 
 
 def _at_points(
-    task: Task, rng: np.random.Generator, terms: int, powers: int
+    task: Task, rng: np.random.Generator, terms: int, powers: int, count: int
 ) -> tuple[Matrix, list[NullSpace]]:
-    points = draw_points(task, rng, draw_primes(_POINTS, rng), powers=powers)
+    points = draw_points(task, rng, draw_primes(count, rng), powers=powers)
     matrix = sensitivities(task, points, terms)
     spaces = []
     for n, prime in enumerate(points.primes):
