@@ -140,7 +140,6 @@ def local_at(
         half = residuals.value.sum(axis=(1, 2)) + 0.5 * prior
         parts = (prediction.slopes, prediction.curvatures)
         for part in parts[:derivatives]:
-            assert part is not None
             half = half + 0.0 * part.reshape(len(half), -1).sum(axis=1)
     half = np.where(np.isfinite(half), half, np.inf)
     return Local(effects, parameters, prediction, residuals, half)
@@ -231,7 +230,6 @@ def expected_curvature(
     (6, 2, 2)
     """
     slopes = local.prediction.slopes
-    assert slopes is not None
     weighted = local.residuals.weight[..., None] * slopes
     return _to_effects(predictor, np.swapaxes(weighted, -1, -2) @ slopes) + precision
 
@@ -262,7 +260,6 @@ def exact_curvature(
     True
     """
     slopes, residuals = local.prediction.slopes, local.residuals
-    assert slopes is not None
     weighted = residuals.curvature[..., None] * slopes
     by = np.swapaxes(weighted, -1, -2) @ slopes
     by += np.einsum("ikj,ikjpq->ikpq", residuals.slope, local.prediction.curvatures)
@@ -346,7 +343,7 @@ def _finish(
     steps: int,
 ) -> Modes:
     """Take Newton steps to the mode, and see that it is a minimum."""
-    is_found = np.zeros(len(local.half), bool)
+    is_found, step = np.zeros(len(local.half), bool), 0
     for step in range(1, _MOST_NEWTON_STEPS + 1):
         local = local_at(predictor, estimates, local.effects, 2)
         gradient = _finite(half_gradient(predictor, local, precision), 0.0)
@@ -378,9 +375,7 @@ def _finish(
 def _chosen(which: np.ndarray, one: Local, other: Local) -> Local:
     """Return one where it is chosen, and the other elsewhere, of two with slopes."""
 
-    def pick(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray:
-        assert a is not None
-        assert b is not None
+    def pick(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.where(which.reshape(-1, *(1,) * (a.ndim - 1)), a, b)
 
     prediction = Prediction(

@@ -149,7 +149,7 @@ def _tests(errors: np.ndarray) -> tuple[float, float, float]:
     n = len(errors)
     below = float(stats.chi2.cdf((n - 1) * errors.var(ddof=1), n - 1))
     return (
-        float(stats.wilcoxon(errors).pvalue),
+        float(np.asarray(stats.wilcoxon(errors))[1]),
         2.0 * min(below, 1.0 - below),
         float(stats.shapiro(errors).pvalue),
     )

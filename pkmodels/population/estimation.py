@@ -228,7 +228,7 @@ def fit_population(
     >>> from pkmodels.population import worked_example
     >>> fit = fit_population(worked_example.population(), worked_example.subjects())
     >>> print(round(fit.objective, 2), fit.values.round(2))
-    -28.02 [0.23 1.04 3.45 0.24 0.1  0.23]
+    -14.35 [0.24 0.99 3.47 0.27 0.07 0.26]
     """
     predictor = predictor_of(model, arrange(model, subjects))
     vector = start_of(model) if start is None else np.asarray(start, np.float64)

@@ -130,13 +130,14 @@ def _summed(fit: PopulationFit, logs: np.ndarray) -> SampledLikelihood:
     values = np.where(made.is_value & made.is_log, made.values, 0.0).sum(axis=(1, 2))
     constant = counts * math.log(2.0 * math.pi) + 2.0 * values
     flat = logs.reshape(-1, logs.shape[-1])
-    total = logsumexp(flat, axis=0)
+    total = np.asarray(logsumexp(flat, axis=0))
     subjects = -2.0 * (total - math.log(len(flat))) + constant
     # By scramble, relative to the mean of all: delta method on the log.
-    parts = np.exp(logsumexp(logs, axis=1) - math.log(logs.shape[1]))
+    parts = np.exp(np.asarray(logsumexp(logs, axis=1)) - math.log(logs.shape[1]))
     whole = parts / parts.mean(axis=0)
     error = 2.0 * whole.std(axis=0, ddof=1) / math.sqrt(len(logs))
-    effective = np.exp(2.0 * total - logsumexp(2.0 * flat, axis=0)) / len(flat)
+    squares = np.asarray(logsumexp(2.0 * flat, axis=0))
+    effective = np.exp(2.0 * total - squares) / len(flat)
     return SampledLikelihood(
         value=float(subjects.sum()),
         standard_error=float(np.sqrt((error**2).sum())),

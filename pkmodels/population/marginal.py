@@ -117,7 +117,6 @@ def _gradients(
 ) -> np.ndarray:
     made, local = predictor.arrangement, modes.local
     slopes, curvatures = local.prediction.slopes, local.prediction.curvatures
-    assert slopes is not None
     residuals, effects = local.residuals, made.effects
     inverse = np.linalg.inv(expected)
     # Covariance of the parameters by that of the effects; then of each prediction.

@@ -1,7 +1,7 @@
 """Predictions of all subjects at once, with their derivatives."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,10 @@ from pkmodels.population.subjects import Arrangement, Group  # noqa: E402
 _STEP = 1e-3
 
 
+def _nothing() -> np.ndarray:
+    return np.zeros(0)
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What is predicted of every value, 0 where there is none.
@@ -29,15 +33,16 @@ class Prediction:
     ----------
     values : (n_subjects, n_occasions, n_values) array
         f; ln f where the error is log-normal. NaN where a solve failed.
-    slopes : (..., n_parameters) array or None
+    slopes : (..., n_parameters) array
         Derivatives by the parameters, each on its scale; 0 by those that are held.
-    curvatures : (..., n_parameters, n_parameters) array or None
-        Second derivatives.
+        Empty where they were not asked for.
+    curvatures : (..., n_parameters, n_parameters) array
+        Second derivatives, likewise.
     """
 
     values: np.ndarray
-    slopes: np.ndarray | None = None
-    curvatures: np.ndarray | None = None
+    slopes: np.ndarray = field(default_factory=_nothing)
+    curvatures: np.ndarray = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, eq=False)
