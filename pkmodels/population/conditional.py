@@ -200,7 +200,7 @@ def half_gradient(
     True
     """
     by = np.einsum("ikj,ikjp->ikp", local.residuals.slope, local.prediction.slopes)
-    effects = predictor.arrangement.effects
+    effects = predictor.arrangement.active_effects
     return np.einsum("kpe,ikp->ie", effects, by) + local.effects @ precision
 
 
@@ -268,7 +268,7 @@ def exact_curvature(
 
 def _to_effects(predictor: Predictor, by: np.ndarray) -> np.ndarray:
     """Return second derivatives by effects, of those by parameters."""
-    effects = predictor.arrangement.effects
+    effects = predictor.arrangement.active_effects
     return (np.swapaxes(effects, -1, -2) @ by @ effects).sum(axis=1)
 
 

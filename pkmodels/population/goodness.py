@@ -139,7 +139,9 @@ def conditional_residuals(fit: PopulationFit) -> np.ndarray:
     (6, 1, 6)
     """
     made, local = fit.predictor.arrangement, fit.modes.local
-    by_effects = np.einsum("ikjp,kpe->ikje", local.prediction.slopes, made.effects)
+    by_effects = np.einsum(
+        "ikjp,kpe->ikje", local.prediction.slopes, made.active_effects
+    )
     shape = made.values.shape
     flat = by_effects.reshape(shape[0], shape[1] * shape[2], -1)
     covariance = flat @ _covariance(fit) @ np.swapaxes(flat, -1, -2)

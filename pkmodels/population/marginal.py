@@ -117,7 +117,7 @@ def _gradients(
 ) -> np.ndarray:
     made, local = predictor.arrangement, modes.local
     slopes, curvatures = local.prediction.slopes, local.prediction.curvatures
-    residuals, effects = local.residuals, made.effects
+    residuals, effects = local.residuals, made.active_effects
     inverse = np.linalg.inv(expected)
     # Covariance of the parameters by that of the effects; then of each prediction.
     spread = effects @ inverse[:, None] @ np.swapaxes(effects, -1, -2)
@@ -140,7 +140,7 @@ def _gradients(
     return gradient_of(
         predictor.model,
         vector,
-        np.einsum("ikp,ikpc->ic", by_parameters, made.design),
+        np.einsum("ikp,ikpc->ic", by_parameters, made.active_design),
         between,
         within,
         *by_errors,

@@ -33,10 +33,10 @@ class Prediction:
     ----------
     values : (n_subjects, n_occasions, n_values) array
         f; ln f where the error is log-normal. NaN where a solve failed.
-    slopes : (..., n_parameters) array
-        Derivatives by the parameters, each on its scale; 0 by those that are held.
-        Empty where they were not asked for.
-    curvatures : (..., n_parameters, n_parameters) array
+    slopes : (..., n_active) array
+        Derivatives by the parameters that are not held (`Arrangement.active`), each on
+        its scale. Empty where they were not asked for.
+    curvatures : (..., n_active, n_active) array
         Second derivatives, likewise.
     """
 
@@ -78,28 +78,23 @@ class Predictor:
         Prediction
         """
         made, shape = self.arrangement, self.arrangement.values.shape
-        size, active = parameters.shape[-1], made.active
-        rows = parameters.reshape(-1, size)
-        out = [
-            np.zeros((shape[0] * shape[1], shape[2], *(size,) * n)) for n in (0, 1, 2)
-        ]
+        active = (len(made.active),)
+        rows = parameters.reshape(-1, parameters.shape[-1])
+        marks = [each.reshape(-1, shape[2]) for each in (made.is_log, made.is_value)]
+        found: list[np.ndarray] = []
         for group, functions in zip(made.groups, self.functions, strict=True):
-            own = rows[group.rows]
-            is_log = made.is_log.reshape(-1, shape[2])[group.rows]
-            found = functions[derivatives](own, is_log)
-            out[0][group.rows] = found[0]
-            if derivatives > 0:
-                out[1][np.ix_(group.rows, range(shape[2]), active)] = found[1]
-            if derivatives > 1:
-                at = np.ix_(group.rows, range(shape[2]), active, active)
-                out[2][at] = found[2]
-        is_value = made.is_value
-        kept = []
-        for n in range(derivatives + 1):
-            whole = out[n].reshape(*shape, *(size,) * n)
-            mask = is_value.reshape(*shape, *(1,) * n)
-            kept.append(np.where(mask, whole, 0.0))
-        return Prediction(*kept)
+            own = (rows[group.rows], *(each[group.rows] for each in marks))
+            parts = [np.asarray(part) for part in functions[derivatives](*own)]
+            if len(made.groups) == 1:
+                found = parts
+                break
+            if not found:
+                found = [np.zeros((len(rows), *part.shape[1:])) for part in parts]
+            for whole, part in zip(found, parts, strict=True):
+                whole[group.rows] = part
+        return Prediction(
+            *(part.reshape(*shape, *active * n) for n, part in enumerate(found))
+        )
 
 
 def predictor_of(model: PopulationModel, arrangement: Arrangement) -> Predictor:
@@ -169,8 +164,8 @@ def _functions(
     rest = (group.given, group.times_h, group.time, group.observable)
 
     def batched(run: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda parameters, is_log: run(
-            parameters[:, active], parameters, is_log, *rest
+        return lambda parameters, is_log, is_value: run(
+            parameters[:, active], parameters, is_log, is_value, *rest
         )
 
     zero, first, second = map(batched, compiled)
@@ -189,13 +184,20 @@ def _compiled(
     """Return functions of many runs, compiled once for all fits of a response."""
 
     def one(
-        moved: Any, held: Any, is_log: Any, given: Any, times: Any, at: Any, what: Any
+        moved: Any,
+        held: Any,
+        is_log: Any,
+        is_value: Any,
+        given: Any,
+        times: Any,
+        at: Any,
+        what: Any,
     ) -> Any:
         own = on_own_scale(held.at[np.array(active, int)].set(moved), scales)
         found = response.predict(own[np.array(order)], given, times)[at, what]
         # The inner choice keeps the derivative of what is not taken from being NaN.
         logs = jnp.log(jnp.where(is_log, found, 1.0))
-        return jnp.where(is_log, logs, found)
+        return jnp.where(is_value, jnp.where(is_log, logs, found), 0.0)
 
     def with_value(moved: Any, *rest: Any) -> Any:
         found = one(moved, *rest)
@@ -221,15 +223,15 @@ def _compiled(
 def _differences(first: Callable[..., Any], active: np.ndarray) -> Callable[..., Any]:
     """Return what adds second derivatives, by central differences of the first."""
 
-    def second(parameters: np.ndarray, is_log: np.ndarray) -> Any:
-        values, slopes = map(np.asarray, first(parameters, is_log))
+    def second(parameters: np.ndarray, *marks: np.ndarray) -> Any:
+        values, slopes = map(np.asarray, first(parameters, *marks))
         curvatures = np.zeros((*slopes.shape, len(active)))
         for column, place in enumerate(active):
             sides = []
             for sign in (1.0, -1.0):
                 moved = parameters.copy()
                 moved[:, place] += sign * _STEP
-                sides.append(np.asarray(first(moved, is_log)[1]))
+                sides.append(np.asarray(first(moved, *marks)[1]))
             curvatures[..., column] = (sides[0] - sides[1]) / (2.0 * _STEP)
         return values, slopes, (curvatures + np.swapaxes(curvatures, -1, -2)) / 2.0
 

@@ -151,6 +151,8 @@ class Arrangement:
         subjects, then those of each occasion.
     active : (n_active,) array of int
         The parameters that are estimated or vary.
+    active_design, active_effects : arrays
+        `design` and `effects` of these alone, by which derivatives are multiplied.
     groups : tuple of Group
         The runs.
     """
@@ -165,6 +167,8 @@ class Arrangement:
     design: np.ndarray
     effects: np.ndarray
     active: np.ndarray
+    active_design: np.ndarray
+    active_effects: np.ndarray
     groups: tuple[Group, ...]
 
     @property
@@ -226,7 +230,9 @@ def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
     values[logs] = np.log(values[logs])
     fixed, design = _design(model, subjects, most)
     effects = _effects(model, most)
-    moved = np.any(design != 0.0, axis=(0, 1, 3)) | np.any(effects != 0.0, axis=(0, 2))
+    is_moved = np.any(design != 0.0, axis=(0, 1, 3)) | np.any(
+        effects != 0.0, axis=(0, 2)
+    )
     return Arrangement(
         names=tuple(subject.name for subject in subjects),
         values=values,
@@ -237,7 +243,9 @@ def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
         fixed=fixed,
         design=design,
         effects=effects,
-        active=np.flatnonzero(moved),
+        active=np.flatnonzero(is_moved),
+        active_design=design[:, :, is_moved],
+        active_effects=effects[:, is_moved],
         groups=_groups(model, subjects, most, width),
     )
 
