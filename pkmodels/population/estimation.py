@@ -11,6 +11,7 @@ from pkmodels.errors import FitRefusedError, InputError, SolveError
 from pkmodels.population.conditional import Modes
 from pkmodels.population.coordinates import (
     Estimates,
+    coefficient_names,
     estimates_of,
     names_of,
     readings_of,
@@ -29,6 +30,8 @@ from pkmodels.population.subjects import Subject, arrange
 _GRADIENT = 1e-3
 # A search whose line searches can go no lower is accepted below this, and says so.
 _ACCEPTED_GRADIENT = 3e-2
+# By how much a gradient may be longer once its units are known better.
+_LOOSE = 5.0
 # An effect of a smaller standard deviation on its scale is nothing: 0.2 % of a
 # parameter, below the accuracy of any assay.
 _LEAST_DEVIATION = 2e-3
@@ -59,8 +62,10 @@ class PopulationFit:
         Length of the objective's gradient in units of standard errors.
     evaluations, failed_evaluations : int
         How many times the objective was computed, and could not be.
+    boundaries : tuple of str
+        Effects and errors that ran to 0, and covariances that became singular.
     findings : tuple of str
-        What a reader must know: an effect that ran to 0, a search that stopped early.
+        What else a reader must know, and the boundaries.
     """
 
     predictor: Predictor
@@ -72,6 +77,7 @@ class PopulationFit:
     gradient: float
     evaluations: int
     failed_evaluations: int
+    boundaries: tuple[str, ...] = field(default=())
     findings: tuple[str, ...] = field(default=())
 
     @property
@@ -264,10 +270,16 @@ def _run(
             progress(done, float(intermediate_result.fun), vector)
 
     found = OptimizeResult()
-    for _ in range(_MOST_RESTARTS):
+    for n in range(_MOST_RESTARTS):
         assert search.best_vector is not None
         search.centre = search.best_vector
-        search.stretch = _stretch(search.evaluate(search.centre).gradients)
+        last = search.evaluate(search.centre)
+        count = len(coefficient_names(search.predictor.model))
+        stretch = _stretch(last.gradients, count)
+        # Far from the end, scores are large and make the gradient look short.
+        if n and np.linalg.norm(stretch.T @ last.gradient) < _LOOSE * _GRADIENT:
+            break
+        search.stretch = stretch
         with np.errstate(all="ignore"):  # what overflows there is not taken
             found = minimize(
                 search.stretched,
@@ -277,18 +289,20 @@ def _run(
                 callback=report,
                 options={"gtol": _GRADIENT, "maxiter": most_iterations, "norm": 2},
             )
-        if found.status == 1 or found.success:
+        if found.status == 1:  # as many iterations as were allowed
             break
     return found
 
 
-def _stretch(scores: np.ndarray) -> np.ndarray:
+def _stretch(scores: np.ndarray, n_coefficients: int) -> np.ndarray:
     """Return steps of about one standard error, from the scores of the subjects.
 
-    The second derivatives of -2 ln L are about half the sum of squared scores.
+    The second derivatives of -2 ln L are about half the sum of squared scores. Logs of
+    standard deviations that have next to none move by 1 at most.
     """
     expected = 0.5 * scores.T @ scores
-    scale = np.sqrt(np.maximum(np.diag(expected), 1e-8))
+    least = np.where(np.arange(len(expected)) < n_coefficients, 1e-8, 1.0)
+    scale = np.sqrt(np.maximum(np.diag(expected), least))
     correlation = expected / np.outer(scale, scale)
     values, vectors = np.linalg.eigh(correlation)
     # Fewer subjects than estimates leave directions without a score.
@@ -336,7 +350,7 @@ def _concluded(search: _Search, found: OptimizeResult) -> PopulationFit:
     assert search.best_vector is not None
     vector, predictor = search.best_vector, search.predictor
     last = search.evaluate(vector)
-    length = float(np.linalg.norm(_stretch(last.gradients).T @ last.gradient))
+    length = float(np.linalg.norm(search.stretch.T @ last.gradient))
     names = names_of(predictor.model)
     if not length < _ACCEPTED_GRADIENT:
         steepest = names[int(np.argmax(np.abs(search.stretch.T @ last.gradient)))]
@@ -348,8 +362,9 @@ def _concluded(search: _Search, found: OptimizeResult) -> PopulationFit:
             "tighten the controls of the solve"
         )
     estimates = estimates_of(predictor.model, vector)
-    findings = list(_boundaries(predictor.model, estimates))
-    if length > _GRADIENT * 3.0:
+    boundaries = tuple(_boundaries(predictor.model, estimates))
+    findings = list(boundaries)
+    if length > _LOOSE * _GRADIENT:
         findings.append(
             f"the search stopped where the gradient is {length:.2g} standard errors "
             "long: estimates are that uncertain beside their standard errors"
@@ -364,6 +379,7 @@ def _concluded(search: _Search, found: OptimizeResult) -> PopulationFit:
         gradient=length,
         evaluations=search.evaluations,
         failed_evaluations=search.failed,
+        boundaries=boundaries,
         findings=tuple(findings),
     )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkmodels.population.conditional import (
+    Local,
     Modes,
     errors_of,
     exact_curvature,
@@ -22,8 +23,11 @@ from pkmodels.population.conditional import (
     precision_of,
 )
 from pkmodels.population.coordinates import Estimates, estimates_of, gradient_of
-from pkmodels.population.predictions import Predictor
-from pkmodels.population.residuals import changes_of
+from pkmodels.population.predictions import Prediction, Predictor
+from pkmodels.population.residuals import Residuals, changes_of
+
+# Variances, deviations and condition numbers beyond this are lost in rounding.
+_LEAST = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,8 @@ def marginal_at(
     True
     """
     estimates = estimates_of(predictor.model, vector)
+    if not _are_proper(estimates):
+        return _lost(start, len(vector))
     modes = find_modes(predictor, estimates, start)
     local, made = modes.local, predictor.arrangement
     precision, _ = precision_of(estimates, made.values.shape[1])
@@ -105,6 +111,27 @@ def marginal_at(
         return Marginal(modes, subjects, laplace, np.zeros((len(good), len(vector))))
     gradients = _gradients(predictor, estimates, vector, modes, expected, exact)
     return Marginal(modes, subjects, laplace, gradients)
+
+
+def _are_proper(estimates: Estimates) -> bool:
+    """Say whether covariances can be inverted, and errors are neither 0 nor huge."""
+    spread = np.stack([estimates.additive, estimates.proportional])
+    parts = [np.diag(estimates.between), np.diag(estimates.within), spread[spread > 0]]
+    numbers = np.concatenate([part.ravel() for part in parts])
+    if not ((numbers > _LEAST) & (numbers < 1.0 / _LEAST)).all():
+        return False
+    conditions = [
+        np.linalg.cond(c) for c in (estimates.between, estimates.within) if len(c)
+    ]
+    return max(conditions) < 1.0 / _LEAST
+
+
+def _lost(start: np.ndarray, size: int) -> Marginal:
+    """Return what stands for an objective that cannot be computed."""
+    lost, none = np.full(len(start), np.inf), np.zeros(0)
+    local = Local(start, none, Prediction(none), Residuals(*[none] * 6), lost)
+    modes = Modes(local, np.zeros(len(start), bool), 0)
+    return Marginal(modes, lost, lost, np.zeros((len(start), size)))
 
 
 def _gradients(

@@ -91,8 +91,8 @@ def uncertainty(
     Raises
     ------
     FitRefusedError
-        When R is not positive definite, or there are fewer subjects than estimates for
-        S.
+        When an estimate is at a boundary, R is not positive definite, or there are
+        fewer subjects than estimates for S.
 
     Examples
     --------
@@ -101,6 +101,11 @@ def uncertainty(
     >>> print(found.standard_errors.round(3))
     [0.214 0.114 0.016 0.156 0.044 0.037]
     """
+    if fit.boundaries:
+        raise FitRefusedError(
+            "at the edge of what is possible nothing has a standard error: "
+            + "; ".join(fit.boundaries)
+        )
     scores = (
         0.5 * marginal_at(fit.predictor, fit.vector, fit.modes.local.effects).gradients
     )
@@ -174,10 +179,8 @@ def _inverse(matrix: np.ndarray, fit: PopulationFit, name: str) -> np.ndarray:
         worst = int(np.argmax(np.abs(vectors[:, 0])))
     else:
         worst = int(np.argmin(scale))
-    said = "; ".join(fit.findings)
     raise FitRefusedError(
         f"{name} is not positive definite: the values do not tell {fit.names[worst]} "
         f"(= {fit.values[worst]:.4g}), or not apart from others, so that nothing has a "
         "standard error: hold it or leave it out and fit again"
-        + (f" ({said})" if said else "")
     )
