@@ -54,7 +54,8 @@ def oral_focei(subjects, typical, variances, additive, proportional) -> float:
     for _, dose, _, times, values in subjects:
 
         def predict(eta, dose=dose, times=times):
-            return oral(dose, *np.exp(typical + eta), times)
+            ka, cl, v = np.exp(typical + eta)
+            return oral(dose, ka, cl, v, times)
 
         def joint(eta, values=values, predict=predict):
             f = predict(eta)

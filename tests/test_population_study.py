@@ -64,7 +64,7 @@ def test_the_simulated_drug_is_what_the_closed_form_says(study: ModuleType):
     occasion = subject.occasions[0]
     at = np.array([study.TRUE[name] for name in occasion.response.parameters])
     found = occasion.response.predict(at, occasion.given, occasion.times_h)[:, 0]
-    expected = simulators.michaelis_menten(10.0, 2.0, 1.0, 3.0, occasion.times_h)
+    expected = simulators.michaelis_menten(30.0, 2.0, 1.0, 3.0, occasion.times_h)
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 

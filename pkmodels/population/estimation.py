@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
 from pkmodels.errors import FitRefusedError, InputError, SolveError
+from pkmodels.population.boundaries import boundaries_of
 from pkmodels.population.conditional import Modes
 from pkmodels.population.coordinates import (
     Estimates,
@@ -32,9 +33,6 @@ _GRADIENT = 1e-3
 _ACCEPTED_GRADIENT = 3e-2
 # By how much a gradient may be longer once its units are known better.
 _LOOSE = 5.0
-# An effect of a smaller standard deviation on its scale is nothing: 0.2 % of a
-# parameter, below the accuracy of any assay.
-_LEAST_DEVIATION = 2e-3
 _MOST_RESTARTS = 4
 
 
@@ -362,7 +360,7 @@ def _concluded(search: _Search, found: OptimizeResult) -> PopulationFit:
             "tighten the controls of the solve"
         )
     estimates = estimates_of(predictor.model, vector)
-    boundaries = tuple(_boundaries(predictor.model, estimates))
+    boundaries = tuple(boundaries_of(predictor.model, estimates))
     findings = list(boundaries)
     if length > _LOOSE * _GRADIENT:
         findings.append(
@@ -382,45 +380,3 @@ def _concluded(search: _Search, found: OptimizeResult) -> PopulationFit:
         boundaries=boundaries,
         findings=tuple(findings),
     )
-
-
-def _boundaries(model: PopulationModel, estimates: Estimates) -> list[str]:
-    """Say which random effects and errors are at the edge of what they may be."""
-    found = []
-    pairs = (
-        (effects_of(model.between), estimates.between, "subjects"),
-        (effects_of(model.occasions), estimates.within, "occasions"),
-    )
-    for names, covariance, kind in pairs:
-        deviations = np.sqrt(np.diag(covariance))
-        for name, deviation in zip(names, deviations, strict=True):
-            if deviation < _LEAST_DEVIATION:
-                found.append(
-                    f"the variance of {name} between {kind} ran to 0 (standard "
-                    f"deviation {deviation:.2g}): these values show none; leave the "
-                    "effect out"
-                )
-        kept = deviations >= _LEAST_DEVIATION
-        if kept.sum() > 1:
-            scaled = covariance / np.outer(deviations, deviations)
-            least = float(np.linalg.eigvalsh(scaled[np.ix_(kept, kept)])[0])
-            if least < 1e-4:
-                found.append(
-                    f"the covariance between {kind} of {', '.join(names)} is close to "
-                    f"singular (least eigenvalue of the correlations {least:.1g}): "
-                    "take effects out of the block, or make them independent"
-                )
-    for name, error in model.residual.items():
-        n = list(model.residual).index(name)
-        if error.additive and error.proportional:
-            for kind, value in (
-                ("additive", estimates.additive[n]),
-                ("proportional", estimates.proportional[n]),
-            ):
-                start = error.additive if kind == "additive" else error.proportional
-                if value < 1e-4 * start:
-                    found.append(
-                        f"the {kind} error of {name} ran to 0 ({value:.2g}): leave it "
-                        "out"
-                    )
-    return found

@@ -1,4 +1,4 @@
-"""Population models: typical values, covariates, random effects and residual error."""
+"""Population models: typical values, random effects and residual error."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from pkmodels.errors import InputError, check_kind, suggest
-
-# Weight to which published allometry refers, kg: Anderson and Holford,
-# Annu Rev Pharmacol Toxicol 2008;48:303-332.
-ALLOMETRIC_WEIGHT_KG = 70.0
+from pkmodels.population.covariates import CovariateEffect
 
 
 class Scale(StrEnum):
@@ -20,14 +17,6 @@ class Scale(StrEnum):
     LOG = "log"
     LOGIT = "logit"
     IDENTITY = "identity"
-
-
-class EffectForm(StrEnum):
-    """What a covariate x adds to a parameter on its scale, times the coefficient."""
-
-    POWER = "power"  # ln(x / reference)
-    EXPONENTIAL = "exponential"  # x - reference
-    CATEGORY = "category"  # 1 where x is not the reference
 
 
 class ErrorForm(StrEnum):
@@ -90,139 +79,6 @@ class Typical:
         if self.scale is Scale.LOGIT:
             return math.log(self.value / (1.0 - self.value))
         return self.value
-
-
-@dataclass(frozen=True)
-class CovariateEffect:
-    """What a covariate of a subject adds to a parameter on the parameter's scale.
-
-    On the log scale that multiplies it by (x / reference)^c, exp(c (x - reference)) or,
-    in a category other than the reference, exp(c).
-
-    Parameters
-    ----------
-    parameter, covariate : str
-        Of what, and by what.
-    form : EffectForm
-        How.
-    reference : float or str
-        Where there is no effect.
-    coefficient : float
-        c: where estimation starts, or the value where it is not estimated.
-    estimated : bool
-        False holds it.
-
-    Raises
-    ------
-    InputError
-        When the reference does not suit the form.
-    """
-
-    parameter: str
-    covariate: str
-    form: EffectForm
-    reference: float | str
-    coefficient: float
-    estimated: bool
-
-    def __post_init__(self) -> None:
-        """Check the reference."""
-        is_word = isinstance(self.reference, str)
-        if is_word is not (self.form is EffectForm.CATEGORY) or (
-            self.form is EffectForm.POWER and not float(self.reference) > 0.0
-        ):
-            raise InputError(
-                f"the {self.form} effect of {self.covariate} on {self.parameter} has "
-                f"the reference {self.reference!r}: give a word for a category, a "
-                "number otherwise, above 0 for a power"
-            )
-
-    @property
-    def name(self) -> str:
-        """What the coefficient is called."""
-        return f"{self.covariate} on {self.parameter}"
-
-    def regressor(self, value: float | str, subject: str) -> float:
-        """Return what the coefficient is multiplied by in a subject.
-
-        Parameters
-        ----------
-        value : float or str
-            The subject's covariate.
-        subject : str
-            Whose, for messages.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        InputError
-            When the value does not suit the form.
-
-        Examples
-        --------
-        >>> round(allometry("cl", 0.75).regressor(35.0, "1"), 4)
-        -0.6931
-        """
-        if self.form is EffectForm.CATEGORY:
-            check_kind(f"{self.covariate} of {subject}", value, str, "give a word")
-            return float(value != self.reference)
-        number, reference = float(value), float(self.reference)
-        if not math.isfinite(number) or (
-            self.form is EffectForm.POWER and number <= 0.0
-        ):
-            raise InputError(
-                f"{self.covariate} of {subject} is {value}: the {self.form} effect on "
-                f"{self.parameter} needs a finite number"
-                f"{' above 0' if self.form is EffectForm.POWER else ''}"
-            )
-        if self.form is EffectForm.POWER:
-            return math.log(number / reference)
-        return number - reference
-
-
-def allometry(
-    parameter: str,
-    exponent: float,
-    *,
-    covariate: str = "weight_kg",
-    reference_kg: float = ALLOMETRIC_WEIGHT_KG,
-    estimated: bool = False,
-) -> CovariateEffect:
-    """Return the scaling of a parameter by (weight / reference)^exponent.
-
-    Parameters
-    ----------
-    parameter : str
-        Of what.
-    exponent : float
-        By theory 0.75 of a clearance and 1 of a volume.
-    covariate : str
-        The subject's body mass, kg.
-    reference_kg : float
-        Mass of the subject that typical values describe, kg, > 0.
-    estimated : bool
-        Whether the exponent is estimated, too.
-
-    Returns
-    -------
-    CovariateEffect
-
-    References
-    ----------
-    Anderson and Holford, Annu Rev Pharmacol Toxicol 2008;48:303-332.
-
-    Examples
-    --------
-    >>> allometry("cl", 0.75).reference
-    70.0
-    """
-    form = EffectForm.POWER
-    return CovariateEffect(
-        parameter, covariate, form, reference_kg, exponent, estimated
-    )
 
 
 @dataclass(frozen=True)
@@ -428,78 +284,3 @@ def effects_of(blocks: Sequence[Block]) -> tuple[str, ...]:
     ('ka', 'cl')
     """
     return tuple(name for block in blocks for name in block.parameters)
-
-
-def describe(model: PopulationModel) -> str:
-    """Return a population model in words, one line for each part.
-
-    Parameters
-    ----------
-    model : PopulationModel
-        The model.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(describe(PopulationModel(
-    ...     "bolus", {"cl": Typical(3.0, "L/h"), "v": Typical(30.0, "L")},
-    ...     independent({"cl": 0.1}), {"plasma": ResidualError(ErrorForm.PROPORTIONAL,
-    ...     proportional=0.2)}, (allometry("cl", 0.75),))))
-    bolus
-      cl: typical 3 L/h, log scale, estimated
-        x (weight_kg / 70)^0.75, held
-        between subjects: variance 0.1 to start from, independent
-      v: typical 30 L, log scale, estimated
-      plasma: proportional error, b = 0.2 to start from
-    """
-    lines = [model.name]
-    for name, typical in model.typical.items():
-        held = "estimated" if typical.estimated else "held"
-        lines.append(
-            f"  {name}: typical {typical.value:g} {typical.unit}, {typical.scale} "
-            f"scale, {held}"
-        )
-        lines += [
-            f"    {_effect_in_words(effect, typical.scale)}, "
-            f"{'estimated' if effect.estimated else 'held'}"
-            for effect in model.covariates
-            if effect.parameter == name
-        ]
-        for what, blocks in (
-            ("subjects", model.between),
-            ("occasions", model.occasions),
-        ):
-            lines += [
-                f"    between {what}: {_block_in_words(block, name)}"
-                for block in blocks
-                if name in block.parameters
-            ]
-    for name, error in model.residual.items():
-        numbers = (("a", error.additive), ("b", error.proportional))
-        said = ", ".join(f"{x} = {value:g}" for x, value in numbers if value)
-        lines.append(f"  {name}: {error.form} error, {said} to start from")
-    return "\n".join(lines)
-
-
-def _effect_in_words(effect: CovariateEffect, scale: Scale) -> str:
-    ratio = f"{effect.covariate} / {effect.reference}"
-    if isinstance(effect.reference, float | int):
-        ratio = f"{effect.covariate} / {effect.reference:g}"
-    if effect.form is EffectForm.POWER and scale is Scale.LOG:
-        return f"x ({ratio})^{effect.coefficient:g}"
-    regressor = {
-        EffectForm.POWER: f"ln({ratio})",
-        EffectForm.EXPONENTIAL: f"({effect.covariate} - {effect.reference})",
-        EffectForm.CATEGORY: f"[{effect.covariate} is not {effect.reference}]",
-    }[effect.form]
-    return f"+ {effect.coefficient:g} {regressor} on the {scale} scale"
-
-
-def _block_in_words(block: Block, name: str) -> str:
-    at = block.parameters.index(name)
-    others = [other for other in block.parameters if other != name]
-    joined = f"correlated with {', '.join(others)}" if others else "independent"
-    return f"variance {block.covariance[at][at]:g} to start from, {joined}"

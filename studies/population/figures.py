@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
-from study import TRUE, TRUE_ERROR, TRUE_VARIANCES, Answer, answers
+from study import TRUE, TRUE_CV, TRUE_VARIANCES, Answer, answers
 
 from pkmodels.population.goodness import GoodnessTable, goodness
 from pkmodels.population.predictive_checks import PredictiveCheck
@@ -102,7 +102,7 @@ def _check(panel: Axes, check: PredictiveCheck, unit: str, log: bool) -> None:
     panel.set(xlabel="h", ylabel=f"{unit}{corrected}")
     panel.set_title("5, 50, 95 %: measured (lines), simulated (bands)", fontsize=8)
     if log:
-        panel.set(yscale="log", ylim=(1e-2, None))
+        panel.set(yscale="log", ylim=(1e-1, None))
 
 
 def _normal_scores(panel: Axes, errors: np.ndarray) -> None:
@@ -139,14 +139,8 @@ def draw_curves(found: Answer) -> Figure:
 
 def draw_recovery(found: Answer) -> Figure:
     """Draw estimates of the simulated drug over their truth."""
-    truth = np.array(
-        [
-            *np.log(list(TRUE.values())),
-            *TRUE_VARIANCES.values(),
-            TRUE_ERROR.additive,
-            TRUE_ERROR.proportional,
-        ]
-    )
+    typical = np.log(list(TRUE.values()))
+    truth = np.array([*typical, *TRUE_VARIANCES.values(), TRUE_CV])
     off = (found.fit.values - truth) / found.errors.standard_errors
     figure, panel = plt.subplots(figsize=(6.0, 2.6))
     panel.axvline(0.0, color=GREY, lw=1)

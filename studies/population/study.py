@@ -18,6 +18,7 @@ import numpy as np
 
 from pkmodels.exact import Doses
 from pkmodels.population import worked_example
+from pkmodels.population.covariates import allometry
 from pkmodels.population.distribution_errors import (
     DistributionErrors,
     distribution_errors,
@@ -40,7 +41,6 @@ from pkmodels.population.structure import (
     PopulationModel,
     ResidualError,
     Typical,
-    allometry,
     independent,
 )
 from pkmodels.population.subjects import Occasion, Subject
@@ -53,8 +53,8 @@ COMBINED = ResidualError(ErrorForm.COMBINED, 0.5, 0.1)
 # The truth of the simulated drug: ours, near nothing that exists.
 TRUE = {"vmax": 2.0, "km": 1.0, "v": 3.0}
 TRUE_VARIANCES = {"vmax": 0.09, "v": 0.04}
-TRUE_ERROR = ResidualError(ErrorForm.COMBINED, 0.02, 0.1)
-DOSES_NMOL = (10.0, 30.0, 90.0)
+TRUE_CV = 0.1
+DOSES_NMOL = (30.0, 60.0, 90.0)
 SUBJECTS = 90
 
 
@@ -160,21 +160,19 @@ def saturable() -> PopulationModel:
             "v": Typical(2.0, "L"),
         },
         independent({"vmax": 0.2, "v": 0.2}),
-        {"plasma": ResidualError(ErrorForm.COMBINED, 0.05, 0.2)},
+        {"plasma": ResidualError(ErrorForm.PROPORTIONAL, proportional=0.2)},
     )
 
 
 def saturable_subjects(seed: int) -> list[Subject]:
-    """Simulated subjects, given 10, 30 or 90 nmol; solved by the same generated code.
+    """Simulated subjects, given 30, 60 or 90 nmol; solved by the same generated code.
 
     `tests/test_population_estimation.py` simulates with a closed form instead.
     """
     response = saturable_response(worked_example.saturable_system())
     generator = np.random.default_rng(seed)
-    times = np.array([0.5, 2.0, 5.0, 9.0, 14.0, 20.0])
+    times = np.array([0.5, 2.0, 4.0, 6.0, 9.0, 12.0])
     found = []
-    assert TRUE_ERROR.additive is not None
-    assert TRUE_ERROR.proportional is not None
     for n in range(SUBJECTS):
         dose = np.array([DOSES_NMOL[n % len(DOSES_NMOL)]])
         given = Doses(np.zeros(1), np.zeros(1), dose, np.float64(0.0), dose)
@@ -187,8 +185,7 @@ def saturable_subjects(seed: int) -> list[Subject]:
             ]
         )
         f = np.asarray(response.predict(own, given, times))[:, 0]
-        sd = np.hypot(TRUE_ERROR.additive, TRUE_ERROR.proportional * f)
-        values = f + sd * generator.normal(size=len(times))
+        values = f * (1.0 + TRUE_CV * generator.normal(size=len(times)))
         one = Occasion(response, given, times, ("plasma",) * len(times), values)
         found.append(Subject(f"{n + 1}", (one,)))
     return found
