@@ -46,7 +46,7 @@ def draw_diagnostics(found: Answer) -> Figure:
         panels[0, 1], table.individual, table.value, "individual (IPRED)", unit, log
     )
     _residuals(panels[0, 2], table, table.time_h, "h")
-    _residuals(panels[1, 0], table, table.typical, f"PRED, {unit}", log)
+    _residuals(panels[1, 0], table, table.typical, f"PRED, {unit}")
     _check(panels[1, 1], found.check, unit, log)
     _normal_scores(panels[1, 2], found.npde.errors)
     figure.suptitle(found.name.replace("_", "-"), fontsize=10)
@@ -71,9 +71,7 @@ def _agreement(
         panel.set(xscale="log", yscale="log")
 
 
-def _residuals(
-    panel: Axes, table: GoodnessTable, at: np.ndarray, what: str, log: bool = False
-) -> None:
+def _residuals(panel: Axes, table: GoodnessTable, at: np.ndarray, what: str) -> None:
     panel.axhspan(-1.96, 1.96, color=LIGHT, alpha=0.15, lw=0)
     panel.axhline(0.0, color=GREY, lw=1)
     residuals = table.conditional_residual
@@ -83,8 +81,6 @@ def _residuals(
     middle = [float(np.median(at[part])) for part in parts]
     panel.plot(middle, [residuals[p].mean() for p in parts], color=RED, lw=1.5)
     panel.set(xlabel=what, ylabel="CWRES")
-    if log:
-        panel.set(xscale="log")
 
 
 def _check(panel: Axes, check: PredictiveCheck, unit: str, log: bool) -> None:
