@@ -55,12 +55,11 @@ def theophylline() -> PopulationModel:
     return oral_population(error, (1.5, 3.0, 30.0))
 
 
-def oral_subjects(name: str) -> list[Subject]:
+def oral_subjects(name: str, *, compiled: bool = False) -> list[Subject]:
     """Subjects of a table of nlmixr2data; mg, so that predictions are mg/L.
 
-    Theophylline by the compiled system, others by its closed form.
+    By the compiled system or, which compiles faster, by its closed form.
     """
-    compiled = name.startswith("theo")
     response = _oral_response() if compiled else worked_example.oral_response()
     return [
         Subject(

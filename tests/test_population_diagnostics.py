@@ -77,10 +77,10 @@ def test_conditional_residuals_are_those_of_the_marginal_normal(line: Population
 
 
 def test_distribution_errors_are_those_of_the_marginal_normal(line: PopulationFit):
-    found = distribution_errors(line, replicates=4000, seed=1)
+    found = distribution_errors(line, replicates=2000, seed=1)
     expected = whitened(cases.line_subjects(30, seed=7), "cholesky")
     near = np.abs(expected) < 2.0
-    # The Monte-Carlo error of a normal score from 4000: 0.02 in the middle, 0.05 at 2.
+    # The Monte-Carlo error of a normal score from 2000: 0.03 in the middle, 0.07 at 2.
     assert np.abs(found.errors - expected)[near].max() < 0.25
     assert np.abs(found.errors - expected)[near].mean() < 0.04
     assert found.p_global > 0.05
@@ -105,16 +105,16 @@ def test_p_values_are_uniform_where_the_model_is_right():
 
 
 def test_simulated_values_have_the_moments_of_the_model(line: PopulationFit):
-    draws = simulate_values(line, 3000, seed=2)
+    draws = simulate_values(line, 1500, seed=2)
     made = line.predictor.arrangement
     one = 2  # three occasions
     kept = made.is_value[one]
     sizes = kept.sum(axis=1).tolist()
     mean, covariance, _ = cases.line_moments(sizes)
     own = draws[:, one][:, kept]
-    error = np.sqrt(np.diag(covariance) / 3000)
+    error = np.sqrt(np.diag(covariance) / 1500)
     assert (np.abs(own.mean(axis=0) - mean) / error).max() < 4.0
-    assert np.abs(np.cov(own.T) - covariance).max() < 0.12 * covariance.max()
+    assert np.abs(np.cov(own.T) - covariance).max() < 0.17 * covariance.max()
 
 
 def test_shrinkage_is_that_of_a_balanced_design():

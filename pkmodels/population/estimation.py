@@ -9,7 +9,6 @@ from scipy.optimize import OptimizeResult, minimize
 
 from pkmodels.errors import FitRefusedError, InputError, SolveError
 from pkmodels.population.boundaries import boundaries_of
-from pkmodels.population.conditional import Modes
 from pkmodels.population.coordinates import (
     Estimates,
     coefficient_names,
@@ -19,6 +18,7 @@ from pkmodels.population.coordinates import (
     start_of,
 )
 from pkmodels.population.marginal import Marginal, marginal_at
+from pkmodels.population.modes import Modes
 from pkmodels.population.predictions import Predictor, on_own_scale, predictor_of
 from pkmodels.population.structure import (
     PopulationModel,

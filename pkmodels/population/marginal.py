@@ -15,14 +15,13 @@ import numpy as np
 
 from pkmodels.population.conditional import (
     Local,
-    Modes,
     errors_of,
     exact_curvature,
     expected_curvature,
-    find_modes,
     precision_of,
 )
 from pkmodels.population.coordinates import Estimates, estimates_of, gradient_of
+from pkmodels.population.modes import Modes, find_modes
 from pkmodels.population.predictions import Prediction, Predictor
 from pkmodels.population.residuals import Residuals, changes_of
 

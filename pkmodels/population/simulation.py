@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pkmodels.errors import InputError, SolveError
-from pkmodels.population.conditional import errors_of, local_at
+from pkmodels.population.conditional import errors_of, parameters_at
 from pkmodels.population.estimation import PopulationFit
 from pkmodels.population.residuals import variance_of
 
@@ -62,7 +62,8 @@ def simulate_values(
         kappa = generator.standard_normal((subjects, occasions, len(roots[1])))
         kappa = (kappa @ roots[1].T).reshape(subjects, -1)
         effects = np.concatenate([eta, kappa], axis=1)
-        predicted = local_at(fit.predictor, fit.estimates, effects, 0).prediction.values
+        own = parameters_at(fit.predictor, fit.estimates, effects)
+        predicted = fit.predictor.predict(own, 0).values
         bad = np.flatnonzero(~np.isfinite(predicted).all(axis=(1, 2)))
         if len(bad):
             raise SolveError(
