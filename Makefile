@@ -34,7 +34,7 @@ cohort: $(VENV)/cohort-is-installed
 
 bench: $(VENV)/bench-is-installed
 	@set -e; for script in assembly compiling solver models safe_activity \
-		onepatient nuts joint_tracers certificate identifiability gpu; do \
+		onepatient nuts joint_tracers certificate identifiability population gpu; do \
 		echo "benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py; done
 
 lock: $(VENV)/dev-is-installed
