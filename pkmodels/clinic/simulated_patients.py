@@ -28,9 +28,10 @@ from pkmodels.cohorts.calibration import Found, Truth
 from pkmodels.errors import InputError, suggest
 from pkmodels.fitting.checks import Checks
 from pkmodels.fitting.fit import CompiledFit, Fit, compile_fit, fit
-from pkmodels.fitting.posterior import FLOOR, Posterior
+from pkmodels.fitting.posterior import FLOOR, Posterior, form_of
 from pkmodels.fitting.prior_predictive import PriorPredictive, draw_prior_predictive
 from pkmodels.fitting.sampling import Draws
+from pkmodels.kernels.cache import keep_xla_programs
 
 # Patients are drawn so many at once: one alone would take as long.
 BLOCK = 100
@@ -217,7 +218,7 @@ def fit_measured(data: Measured, number: int) -> Found:
         data.posterior,
         seed=number,
         draws_per_chain=each,
-        compiled=_compiled(patient.data_sha256, data.posterior),
+        compiled=_compiled(data.posterior),
     )
     if not fitted.checks.passed:
         return Found({}, "; ".join(fitted.checks.reasons))
@@ -291,11 +292,12 @@ def _drawn(folder: str, block: int) -> PriorPredictive:
 _KEPT: dict[str, CompiledFit] = {}
 
 
-def _compiled(file: str, posterior: Posterior) -> CompiledFit:
-    """Compile the sampler once for all patients of one file in a process."""
-    if file not in _KEPT:
-        from pkmodels.kernels.cache import keep_xla_programs
-
+def _compiled(posterior: Posterior) -> CompiledFit:
+    """Compile the sampler once for all patients of one form in a process."""
+    form = form_of(posterior)
+    if form not in _KEPT:
         keep_xla_programs()
-        _KEPT[file] = compile_fit(posterior)
-    return _KEPT[file]
+        # Of one form at a time, so that memory does not grow.
+        _KEPT.clear()
+        _KEPT[form] = compile_fit(posterior)
+    return _KEPT[form]
