@@ -112,9 +112,7 @@ def _p(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
 
 
-def summary_lines(
-    calibration: Calibration, verdicts: tuple[Verdict, ...]
-) -> list[str]:
+def summary_lines(calibration: Calibration, verdicts: tuple[Verdict, ...]) -> list[str]:
     """Say how many patients were answered, and what the tests say together.
 
     Parameters
@@ -165,3 +163,30 @@ def _kind(why: str) -> str:
     """Return what a refusal is about, without its numbers."""
     first = why.split(":")[0]
     return "".join("#" if letter.isdigit() else letter for letter in first)
+
+
+def verdict_table(verdicts: tuple[Verdict, ...], gap: str | None = None) -> str:
+    """Return the tests of every quantity as CSV, or in columns.
+
+    Parameters
+    ----------
+    verdicts : tuple of Verdict
+        From `pkmodels.cohorts.calibration.judge`.
+    gap : str, optional
+        Between columns of padded text; CSV where it is left out.
+
+    Returns
+    -------
+    str
+    """
+    rows = verdict_rows(verdicts)
+    if gap is not None:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        padded = (
+            gap.join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+        return "".join(f"{line}\n" for line in padded)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pkmodels.clinic.answerable import check_answerable
+from pkmodels.clinic.compiled_fits import compile_once
 from pkmodels.clinic.exposure import expose, prepare_dosimetry, targets_of
 from pkmodels.clinic.occasions import measured_regions
 from pkmodels.clinic.patient import Patient
@@ -27,8 +28,8 @@ from pkmodels.clinic.syringes import Syringe, syringe_given, syringe_of
 from pkmodels.cohorts.calibration import Found, Truth
 from pkmodels.errors import InputError, suggest
 from pkmodels.fitting.checks import Checks
-from pkmodels.fitting.fit import CompiledFit, Fit, compile_fit, fit
-from pkmodels.fitting.posterior import FLOOR, Posterior, form_of
+from pkmodels.fitting.fit import Fit, fit
+from pkmodels.fitting.posterior import FLOOR, Posterior
 from pkmodels.fitting.prior_predictive import PriorPredictive, draw_prior_predictive
 from pkmodels.fitting.sampling import Draws
 from pkmodels.kernels.cache import keep_xla_programs
@@ -212,13 +213,14 @@ def fit_measured(data: Measured, number: int) -> Found:
     -------
     Found
     """
+    keep_xla_programs()
     patient = data.patient
     each = draws_per_chain(patient.confidence, saturable=saturates(patient))
     fitted = fit(
         data.posterior,
         seed=number,
         draws_per_chain=each,
-        compiled=_compiled(data.posterior),
+        compiled=compile_once(data.posterior),
     )
     if not fitted.checks.passed:
         return Found({}, "; ".join(fitted.checks.reasons))
@@ -287,17 +289,3 @@ def _file(folder: str) -> tuple[Patient, Posterior]:
 def _drawn(folder: str, block: int) -> PriorPredictive:
     _, posterior = _file(folder)
     return draw_prior_predictive(posterior, BLOCK, seed=_TRUTH_SEED + block)
-
-
-_KEPT: dict[str, CompiledFit] = {}
-
-
-def _compiled(posterior: Posterior) -> CompiledFit:
-    """Compile the sampler once for all patients of one form in a process."""
-    form = form_of(posterior)
-    if form not in _KEPT:
-        keep_xla_programs()
-        # Of one form at a time, so that memory does not grow.
-        _KEPT.clear()
-        _KEPT[form] = compile_fit(posterior)
-    return _KEPT[form]

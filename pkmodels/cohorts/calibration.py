@@ -160,9 +160,7 @@ def _trial(
         return kept | {"refused": found.refused}
     if set(found.draws) != set(truth.values):
         odd = sorted(set(found.draws) ^ set(truth.values))
-        raise InputError(
-            f"{', '.join(odd)}: truths and draws must have the same names"
-        )
+        raise InputError(f"{', '.join(odd)}: truths and draws must have the same names")
     return kept | {
         "found": {
             name: rank_of(truth.values[name], found.draws[name], draws, found.size)

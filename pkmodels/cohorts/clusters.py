@@ -1,15 +1,24 @@
 """Clusters: where a run's tasks are done, by dask.distributed."""
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from pkmodels.cohorts.outcomes import Outcome, failure_of, keep, perform
-from pkmodels.cohorts.tasks import Work, code_version
+from pkmodels.cohorts.outcomes import (
+    Outcome,
+    failure_of,
+    keep,
+    perform,
+    read_outcome,
+)
+from pkmodels.cohorts.tasks import Task, Work, code_version
 from pkmodels.errors import InputError, PkmodelsError
 
 if TYPE_CHECKING:
@@ -33,7 +42,6 @@ _SETTINGS = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
-    "distributed.logging.distributed": "error",
     "distributed.admin.large-graph-warning-threshold": "1GB",
 }
 
@@ -90,7 +98,7 @@ def _client(
             "runs over many patients need dask.distributed, which is not installed: "
             'pip install "pkmodels[cohort]"'
         ) from error
-    with dask.config.set(_SETTINGS):
+    with dask.config.set(_SETTINGS), _quiet():
         if scheduler is not None:
             try:
                 client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
@@ -108,12 +116,27 @@ def _client(
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address=":0",
                 memory_limit=None,
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
             yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep dask's own log, which says what outcomes and errors say, from the screen."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            # Of a busy machine: that its scratch folder was slow.
+            warnings.filterwarnings("ignore", "Creating scratch", UserWarning)
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def _check_workers(
@@ -158,16 +181,14 @@ def _bounded(
     folder: Path,
     in_flight: int,
 ) -> Iterator[bool]:
-    """Hand out a few tasks at a time, so that memory does not grow with their number."""
+    """Hand out few tasks at a time: memory does not grow with their number."""
     from distributed import as_completed
 
     waiting = iter(pending)
     by_key: dict[str, Pending] = {}
 
     def submit(each: "Pending") -> Any:
-        future = client.submit(
-            _perform, work, each.task, each.key, folder, pure=False
-        )
+        future = client.submit(_perform, work, each.task, each.key, folder, pure=False)
         by_key[future.key] = each
         return future
 
@@ -186,8 +207,12 @@ def _bounded(
             doing.add(submit(following))
 
 
-def _perform(work: Work, task: Any, key: str, folder: Path) -> bool:
+def _perform(work: Work, task: Task, key: str, folder: Path) -> bool:
     """In a worker: do a task, and return no more than whether it failed."""
+    before = read_outcome(folder, task.name)
+    if before is not None and before.key == key and before.failure is None:
+        # By a worker that died between this and saying so.
+        return False
     return perform(work, task, key, folder).failure is not None
 
 
@@ -196,4 +221,10 @@ def _keep_loss(each: "Pending", error: BaseException, folder: Path) -> None:
     if isinstance(error, OSError | PkmodelsError):
         raise error
     found = failure_of(error)
+    if found.kind == "KilledWorker":
+        said = (
+            "its worker process died each time it was tried, four times: killed, or "
+            "out of memory; try it alone, with --workers 1 --retry"
+        )
+        found = replace(found, message=said)
     keep(Outcome(each.task.name, each.key, None, found, 0.0, 0.0, 0.0), folder)

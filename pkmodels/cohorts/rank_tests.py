@@ -359,9 +359,7 @@ def _tails(n: int, draws: int) -> np.ndarray:
     """Return the smaller tail of each count below each threshold, (L, n + 1)."""
     chances = np.arange(1, draws + 1)[:, None] / (draws + 1)
     counts = np.arange(n + 1)
-    return np.minimum(
-        binom.cdf(counts, n, chances), binom.sf(counts - 1, n, chances)
-    )
+    return np.minimum(binom.cdf(counts, n, chances), binom.sf(counts - 1, n, chances))
 
 
 def _limits(tails: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray]:
@@ -374,7 +372,7 @@ def _limits(tails: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _inside(n: int, low: np.ndarray, high: np.ndarray) -> float:
-    """Return the probability that the counts below every threshold are within limits."""
+    """Return the probability that every count is within its limits."""
     draws = low.size
     if (low > high).any():
         return 0.0

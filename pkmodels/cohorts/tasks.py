@@ -78,9 +78,7 @@ def canonical(value: Any, what: str) -> str:
     '{"Gy":23.0,"seed":1}'
     """
     try:
-        return json.dumps(
-            value, sort_keys=True, allow_nan=False, separators=(",", ":")
-        )
+        return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{what} is not JSON ({error}): give text, finite numbers, None, lists and "

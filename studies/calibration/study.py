@@ -1,4 +1,4 @@
-"""Simulation-based calibration: 500 patients of the clinic's default, 200 of pentixather.
+"""Simulated patients: are their truths where the draws say, uniformly?
 
     python studies/calibration/study.py default --patients 500 --workers 2
     python studies/calibration/study.py pentixather --patients 200 --workers 2
@@ -51,9 +51,7 @@ def true_patient(number: int) -> Truth:
     values = {
         "kinetics: blood_half_time": np.log(2.0) / truth.blood_rate,
         "calibration: SPECT": truth.calibration,
-        "relative_noise: SPECT": np.sqrt(
-            truth.noise**2 - simulators.MINIMUM_NOISE**2
-        ),
+        "relative_noise: SPECT": np.sqrt(truth.noise**2 - simulators.MINIMUM_NOISE**2),
     }
     for i, region in enumerate(simulators.REGIONS):
         half_life = np.log(2.0) / truth.rates[i, 0]

@@ -1,0 +1,35 @@
+"""Compiled fits: patients of one form, one after another, compile once a process."""
+
+from pkmodels.fitting.fit import CompiledFit, compile_fit, warm_up_fit
+from pkmodels.fitting.posterior import Posterior, form_of
+
+# Of the last form alone, so that memory does not grow with the patients.
+_LAST: dict[str, CompiledFit] = {}
+
+
+def compile_once(posterior: Posterior) -> CompiledFit:
+    """Compile a posterior's sampler and warm it up, unless the last one serves it, too.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is to be fitted.
+
+    Returns
+    -------
+    CompiledFit
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> one = compile_once(worked_example.posterior())
+    >>> compile_once(worked_example.posterior()) is one
+    True
+    """
+    form = form_of(posterior)
+    if form not in _LAST:
+        _LAST.clear()
+        compiled = compile_fit(posterior)
+        warm_up_fit(posterior, compiled)
+        _LAST[form] = compiled
+    return _LAST[form]
