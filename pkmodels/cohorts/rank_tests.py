@@ -339,6 +339,29 @@ def exact_interval(count: int, n: int, level: float = 0.95) -> tuple[float, floa
     return float(found.low), float(found.high)
 
 
+def ranks_of_shares(shares: np.ndarray, draws: int) -> np.ndarray:
+    """Return shares of many draws below each truth as ranks among fewer draws.
+
+    Parameters
+    ----------
+    shares : (n,) array
+        In [0, 1], of far more than `draws` draws each.
+    draws : int
+        L.
+
+    Returns
+    -------
+    (n,) array of int
+        0 to L.
+
+    Examples
+    --------
+    >>> ranks_of_shares(np.array([0.0, 0.0251, 1.0]), 199)
+    array([  0,   5, 199])
+    """
+    return np.minimum((np.asarray(shares) * (draws + 1)).astype(int), draws)
+
+
 def _check_counts(n: int, draws: int) -> None:
     if n < 1 or draws < 1:
         raise InputError(f"{n} ranks among {draws} draws: both must be at least 1")
