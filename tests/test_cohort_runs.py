@@ -57,9 +57,7 @@ def test_another_argument_or_other_code_is_done_again(tmp_path: Path):
     source = tmp_path / "numbers.txt"
     for text, reused in (("1", 0), ("1", 1), ("2", 0)):
         source.write_text(text)
-        ended = run_all(
-            [Task("one", 2)], double, tmp_path, workers=0, sources=[source]
-        )
+        ended = run_all([Task("one", 2)], double, tmp_path, workers=0, sources=[source])
         assert ended.reused == reused
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest, norm
 
-from pkmodels.cohorts.rank_tests import coverage_p, exact_interval
+from pkmodels.cohorts.rank_tests import coverage_p
 
 TABLE = Path(__file__).resolve().parent / "patients.csv"
 BEGIN, END = "<!-- from here by summary.py -->", "<!-- to here by summary.py -->"
