@@ -34,6 +34,8 @@ def tasks(count: int) -> list[Task]:
 
 
 if __name__ == "__main__":
+    # Which a shell's background job is started without.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     count, folder = int(sys.argv[1]), Path(sys.argv[2])
     run_all(
         tasks(count),

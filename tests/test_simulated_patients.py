@@ -44,7 +44,7 @@ def test_the_examples_can_be_simulated(name, tmp_path):
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        ("kidney_left,Lu-177,SPECT,24,,1,MBq,0.2,\n", "additive noise"),
+        ("kidney_left,Lu-177,SPECT,48,,1,MBq,0.2,\n", "additive noise"),
         ("no_such,Lu-177,SPECT,24,,1,MBq,,\n", "no_such"),
     ],
 )
