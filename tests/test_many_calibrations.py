@@ -110,6 +110,7 @@ def test_draws_worth_too_few_give_no_rank():
     walk = np.random.default_rng(6).standard_normal((4, 500)).cumsum(axis=1)
     found = rank_of(0.0, walk, 199)
     assert found["rank"] is None
+    assert found["size"] is not None
     assert found["size"] < 199
     independent = np.random.default_rng(6).standard_normal((4, 500))
     assert rank_of(0.0, independent, 199)["rank"] is not None

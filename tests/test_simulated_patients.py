@@ -89,6 +89,7 @@ def test_truths_follow_from_their_parameters_as_elsewhere(tmp_path):
         weights = simulators.dose_weights(
             other.masses, 1.0, simulators.Y_OVER_LU[0], ones
         )
+        each = {}
         for label in simulators.LAMBDA:
             each = dict(zip(simulators.REGIONS, other.tiac(label), strict=True))
             tiac = sum(each[r] for r in simulators.KIDNEYS)

@@ -275,7 +275,7 @@ def cohort_csv(rows: Sequence[CohortRow]) -> str:
         CSV with the columns `COLUMNS`.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer: Any = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for row in rows:
         same = {

@@ -21,10 +21,14 @@ def compile_once(posterior: Posterior) -> CompiledFit:
 
     Examples
     --------
+    >>> from unittest.mock import patch
     >>> from pkmodels.fitting import worked_example
-    >>> one = compile_once(worked_example.posterior())
-    >>> compile_once(worked_example.posterior()) is one
-    True
+    >>> here = "pkmodels.clinic.compiled_fits"
+    >>> with (patch(f"{here}.compile_fit") as compiling,
+    ...       patch(f"{here}.warm_up_fit"), patch.dict(_LAST)):
+    ...     one = compile_once(worked_example.posterior())
+    ...     compile_once(worked_example.posterior()) is one, compiling.call_count
+    (True, 1)
     """
     form = form_of(posterior)
     if form not in _LAST:

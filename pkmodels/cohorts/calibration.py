@@ -211,8 +211,8 @@ def rank_of(
             f"{bool(np.isfinite(flat).all())}, truth {truth}: give more draws, or look "
             "at what is not finite"
         )
-    sizes = [quantile_size(drawn, level) for level in _LEVELS]
-    worth = min([*sizes, *([] if size is None else [size])])
+    worth = min(quantile_size(drawn, level) for level in _LEVELS)
+    worth = worth if size is None else min(worth, size)
     places = ((np.arange(draws) + 0.5) * flat.size / draws).astype(int)
     low, median, high = np.quantile(flat, INTERVAL)
     return {

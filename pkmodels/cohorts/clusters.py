@@ -80,7 +80,9 @@ def finish_on_cluster(
     """
     folder = folder.resolve()
     with _client(workers, scheduler, len(pending)) as client:
-        threads = sum(client.nthreads().values())
+        # What it returns hangs on how the client was made: here it is no coroutine.
+        found: Any = client.nthreads()
+        threads = sum(found.values())
         if scheduler is not None:
             _check_workers(client, scheduler, folder, threads)
         yield from _bounded(client, pending, work, folder, _IN_FLIGHT * threads)
@@ -91,14 +93,14 @@ def _client(
     workers: int | None, scheduler: str | None, most: int
 ) -> "Iterator[Client]":
     try:
-        import dask
+        from dask import config
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise InputError(
             "runs over many patients need dask.distributed, which is not installed: "
             'pip install "pkmodels[cohort]"'
         ) from error
-    with dask.config.set(_SETTINGS), _quiet():
+    with config.set(_SETTINGS), _quiet():
         if scheduler is not None:
             try:
                 client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
@@ -152,7 +154,7 @@ def _check_workers(
     path = folder / name
     path.write_text(word, "utf-8")
     try:
-        seen: dict[str, Any] = client.run(_look, path)
+        seen: Any = client.run(_look, path)
     finally:
         path.unlink()
     for worker, (read, code) in seen.items():
@@ -185,7 +187,7 @@ def _bounded(
     from distributed import as_completed
 
     waiting = iter(pending)
-    by_key: dict[str, Pending] = {}
+    by_key: dict[Any, Pending] = {}
 
     def submit(each: "Pending") -> Any:
         future = client.submit(_perform, work, each.task, each.key, folder, pure=False)

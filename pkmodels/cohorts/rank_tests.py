@@ -304,7 +304,7 @@ def coverage_p(count: int, n: int, level: float = 0.95) -> float:
     Examples
     --------
     >>> round(coverage_p(183, 200), 4)
-    0.0363
+    0.0328
     """
     return float(binomtest(int(count), int(n), level).pvalue)
 

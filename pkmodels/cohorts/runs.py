@@ -134,9 +134,11 @@ def run_all(
         for task in tasks:
             key = task_key(task, identity)
             found = read_outcome(folder, task.name)
-            known = found is not None and found.key == key
-            lost = known and found.failure is not None
-            if not known or (lost and retry_failed):
+            if found is None or found.key != key:
+                pending.append(Pending(task, key))
+                continue
+            lost = found.failure is not None
+            if lost and retry_failed:
                 pending.append(Pending(task, key))
             else:
                 before += 1

@@ -201,9 +201,10 @@ def _parts(bound: Any) -> list[str]:
         return [canonical(bound, "what is bound to a run's work")]
     file = inspect.getsourcefile(bound)
     # Code of this package counts as a whole; a study's counts by its file.
-    own = bound.__module__.split(".")[0] == "pkmodels" or file is None
-    code = "" if own else Path(file).read_text("utf-8")
-    return ["" if not own else bound.__module__, bound.__qualname__, code]
+    if file is None or bound.__module__.split(".")[0] == "pkmodels":
+        return [bound.__module__, bound.__qualname__]
+    # A script is called __main__ here, and something else in another process.
+    return [bound.__qualname__, Path(file).read_text("utf-8")]
 
 
 def task_key(task: Task, identity: str) -> str:

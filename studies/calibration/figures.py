@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
 from pkmodels.clinic.calibration_table import verdict_rows
 from pkmodels.cohorts.calibration import Calibration, Ranks, judge
@@ -79,7 +80,7 @@ def draw(found: Calibration, path: Path) -> None:
     plt.close(figure)
 
 
-def _bins(axis: plt.Axes, each: Ranks) -> None:
+def _bins(axis: Axes, each: Ranks) -> None:
     bins = usual_bins(each.ranks.size, each.draws)
     counts = rank_histogram(each.ranks, each.draws, bins)
     axis.set_visible(True)
@@ -89,7 +90,7 @@ def _bins(axis: plt.Axes, each: Ranks) -> None:
     axis.tick_params(labelsize=7)
 
 
-def _ecdf(axis: plt.Axes, each: Ranks) -> None:
+def _ecdf(axis: Axes, each: Ranks) -> None:
     n = each.ranks.size
     band = ecdf_band(n, each.draws, 0.95)
     share = band.thresholds / (each.draws + 1)
