@@ -8,7 +8,6 @@ from pkmodels.clinic.command_line import main
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.simulated_patients import (
     BLOCK,
-    EXAMPLES,
     check_simulable,
     draw_truth,
     measure,
@@ -34,7 +33,9 @@ def test_what_is_measured_scatters_by_itself():
     assert scatter.std() == pytest.approx(1.0, abs=0.06)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize(
+    "name", ["clinic-default", pytest.param("pentixather", marks=pytest.mark.slow)]
+)
 def test_the_examples_can_be_simulated(name, tmp_path):
     patient = read_patient(write_example(name, tmp_path))
     check_simulable(patient)
