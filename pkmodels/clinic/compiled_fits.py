@@ -1,9 +1,11 @@
 """Compiled fits: patients of one form, one after another, compile once a process."""
 
+from pkmodels.fitting.anchoring import choose_anchors
 from pkmodels.fitting.fit import CompiledFit, compile_fit, warm_up_fit
 from pkmodels.fitting.posterior import Posterior, form_of
 
-# Of the last form alone, so that memory does not grow with the patients.
+# Those used last, so that memory does not grow with the patients.
+_MOST = 6
 _LAST: dict[str, CompiledFit] = {}
 
 
@@ -31,8 +33,15 @@ def compile_once(posterior: Posterior) -> CompiledFit:
     (True, 1)
     """
     form = form_of(posterior)
-    if form not in _LAST:
-        _LAST.clear()
+    if not posterior.saturates:
+        # What anchors the coordinates hangs on the values: with those of another
+        # patient, the same seed gives other draws.
+        form += repr(choose_anchors(posterior))
+    if form in _LAST:
+        _LAST[form] = _LAST.pop(form)
+    else:
+        while len(_LAST) >= _MOST:
+            del _LAST[next(iter(_LAST))]
         compiled = compile_fit(posterior)
         warm_up_fit(posterior, compiled)
         _LAST[form] = compiled
