@@ -139,8 +139,13 @@ def draw_prior_predictive(
             "priors of the rates for a wrong unit or a far too wide spread"
         )
     variables = {name: array[solved] for name, array in variables.items()}
-    values = draw_rows(model, variables, seed)
+    values = draw_rows(model, variables, _seed_of_noise(seed))
     return PriorPredictive(posterior, variables, values, failed, seed)
+
+
+def _seed_of_noise(seed: int) -> int:
+    """Return another seed: the same would draw the first parameter as the noise."""
+    return int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])
 
 
 def _as_chain(variables: Mapping[str, np.ndarray]) -> Draws:

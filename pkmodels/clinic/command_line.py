@@ -1,4 +1,4 @@
-"""The command line: `new`, `import`, `check`, `safe-activity`, `models` and `show`.
+"""The command line: patients, cohorts, calibration, and the library of models.
 
 What takes long to import is imported inside the command that needs it.
 """
@@ -188,6 +188,93 @@ def safe_activity(
     else:
         print_result(output.result, Console())
     raise typer.Exit(output.exit_code)
+
+
+_Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Processes; the default is one a processor, 0 is this one alone.",
+    ),
+]
+_Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="A running dask scheduler, instead."),
+]
+_Retry = Annotated[bool, typer.Option("--retry", help="Do again what failed before.")]
+
+
+@app.command(
+    help="Do every patient's folder in FOLDER as safe-activity does, and write a table "
+    "and a page of all. Given again, it goes on."
+)
+@_failures_reported()
+def cohort(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Holds patients' folders.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where results are written; default out/ in FOLDER."
+        ),
+    ] = None,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
+    retry: _Retry = False,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
+    ] = DEFAULT_SEED,
+) -> None:
+    """Run a cohort; the summary goes to stdout, progress to stderr."""
+    from pkmodels.clinic.many_patients import do_cohort
+
+    text, status = do_cohort(
+        folder,
+        out or folder / "out",
+        seed,
+        workers=workers,
+        scheduler=scheduler,
+        retry_failed=retry,
+    )
+    typer.echo(text, nl=False)
+    raise typer.Exit(status)
+
+
+@app.command(
+    help="Simulate patients, fit them, and test whether their truths are where the "
+    "draws say. SUBJECT is a patient's folder, clinic-default or pentixather."
+)
+@_failures_reported()
+def calibrate(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUBJECT",
+            help="Whose times, regions and model are simulated; values do not count.",
+        ),
+    ],
+    patients: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many; more goes on.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where it is written.")],
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
+    retry: _Retry = False,
+) -> None:
+    """Run a calibration; the tests go to stdout, progress to stderr."""
+    from pkmodels.clinic.many_patients import do_calibration
+
+    text = do_calibration(
+        subject,
+        patients,
+        out,
+        workers=workers,
+        scheduler=scheduler,
+        retry_failed=retry,
+    )
+    typer.echo(text, nl=False)
 
 
 @app.command(

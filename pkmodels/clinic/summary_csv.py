@@ -58,7 +58,7 @@ def summary_table(result: Result) -> str:
     writer.writerow(COLUMNS)
     for row in _rows(result):
         writer.writerow(
-            [_harmless(row[0]), _harmless(row[1]), *row[2:7], _harmless(row[7])]
+            [harmless(row[0]), harmless(row[1]), *row[2:7], harmless(row[7])]
         )
     return text.getvalue()
 
@@ -196,5 +196,21 @@ def _number(
     return target, label, quantity, unit, text, "", "", note
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """Return text that no spreadsheet reads as a formula: behind an apostrophe.
+
+    Parameters
+    ----------
+    text : str
+        Of a cell.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> harmless("=1+1"), harmless("kidneys")
+    ("'=1+1", 'kidneys')
+    """
     return f"'{text}" if text.startswith(_FORMULA) else text

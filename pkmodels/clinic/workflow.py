@@ -141,13 +141,12 @@ def _fit_and_assess(
 ) -> "tuple[Fit, Assessment | None]":
     """Fit and assess, again with more draws where a decision is not sharp enough."""
     from pkmodels.clinic.assessment import assess
+    from pkmodels.clinic.compiled_fits import compile_once
     from pkmodels.clinic.question import build_posterior, draws_per_chain, more_draws
-    from pkmodels.fitting.fit import compile_fit, warm_up_fit
 
     posterior = build_posterior(patient)
     with _timed(seconds, "compile"), console.status("Compiling the model"):
-        compiled = compile_fit(posterior)
-        warm_up_fit(posterior, compiled)
+        compiled = compile_once(posterior)
     count = draws_per_chain(patient.confidence, saturable=saturates(patient))
     while True:
         with _timed(seconds, "sample"):

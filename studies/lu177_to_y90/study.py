@@ -15,7 +15,9 @@ import by_hand
 import joint_fits
 import measured_patients as patients
 import numpy as np
-from scipy.stats import binomtest, norm
+from scipy.stats import norm
+
+from pkmodels.cohorts.rank_tests import coverage_p
 
 TABLE = Path(__file__).parent / "patients.csv"
 BY_HAND = "by hand"
@@ -130,7 +132,7 @@ def _line(name: str, refused: int, of: dict[str, np.ndarray]) -> str:
         of["tiac_truth"] <= of["tiac_high"]
     )
     count, held = inside.size, int(inside.sum())
-    p = binomtest(held, count, 0.95).pvalue
+    p = coverage_p(held, count)
     width = np.median(of["tiac_high"] / of["tiac_low"])
     dose = of["received_truth"] + of["safe_GBq"] * of["dose_truth"]
     above = dose > patients.LIMIT_GY

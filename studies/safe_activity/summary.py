@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest, norm
 
+from pkmodels.cohorts.rank_tests import coverage_p
+
 TABLE = Path(__file__).resolve().parent / "patients.csv"
 BEGIN, END = "<!-- from here by summary.py -->", "<!-- to here by summary.py -->"
 ANSWERED = "answered"
@@ -86,20 +88,9 @@ def coverage(group: Group, quantity: str) -> tuple[int, int]:
     return int(np.sum((found > low) & (found < high))), found.size
 
 
-def coverage_p(covered: int, n: int) -> float:
-    """Return the exact two-sided binomial p of a coverage of 95 %."""
-    return float(binomtest(covered, n, 0.95).pvalue)
-
-
 def overdose_p(above: int, n: int, allowed: float) -> float:
     """Return the exact p of so many overdoses or more, were a share allowed."""
     return float(binomtest(above, n, allowed, alternative="greater").pvalue)
-
-
-def exact_interval(count: int, n: int) -> tuple[float, float]:
-    """Return the exact (Clopper-Pearson) 95 % interval of a share."""
-    found = binomtest(count, n).proportion_ci(0.95, method="exact")
-    return float(found.low), float(found.high)
 
 
 def posterior_reached(patient: Patient, question: str) -> float:

@@ -1,0 +1,192 @@
+"""Many patients from the command line: cohorts and calibration, with their files."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from pkmodels.atomic_files import write_text_atomically
+from pkmodels.clinic.calibration_page import write_calibration_page
+from pkmodels.clinic.calibration_table import (
+    ranks_table,
+    summary_lines,
+    verdict_table,
+)
+from pkmodels.clinic.cohort import run_cohort
+from pkmodels.clinic.cohort_page import write_cohort_page
+from pkmodels.clinic.cohort_rows import (
+    BAD_INPUT,
+    FAILED,
+    REFUSED,
+    CohortRow,
+    cohort_csv,
+)
+from pkmodels.clinic.cohort_text import cohort_text
+from pkmodels.cohorts.calibration import calibrate, judge, read_calibration
+from pkmodels.cohorts.runs import Progress
+
+EXIT_DONE, EXIT_FAILED, EXIT_REFUSED = 0, 1, 3
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def do_cohort(
+    folder: Path,
+    out: Path,
+    seed: int,
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    retry_failed: bool,
+) -> tuple[str, int]:
+    """Run a cohort, write ``summary.csv``, ``summary.txt`` and ``cohort.html``.
+
+    Parameters
+    ----------
+    folder, out, seed, workers, scheduler, retry_failed
+        See `pkmodels.clinic.cohort.run_cohort`.
+
+    Returns
+    -------
+    (str, int)
+        The summary, and the exit status: 0 where every patient was answered, 3 where
+        some were refused, 1 where some failed or had bad input.
+
+    Raises
+    ------
+    InputError
+        As of `run_cohort`.
+    """
+    found = run_cohort(
+        folder,
+        out,
+        seed,
+        workers=workers,
+        scheduler=scheduler,
+        retry_failed=retry_failed,
+        progress=_teller("patients"),
+    )
+    text = cohort_text(found)
+    write_text_atomically(out / "summary.csv", cohort_csv(found.rows))
+    write_text_atomically(out / "summary.txt", text)
+    write_cohort_page(out / "cohort.html", found, folder.resolve().name)
+    typer.echo(f"Written to {out}: cohort.html, summary.csv", err=True)
+    return text, _status(found.rows)
+
+
+def _status(rows: tuple[CohortRow, ...]) -> int:
+    statuses = {row.status for row in rows}
+    if statuses & {FAILED, BAD_INPUT}:
+        return EXIT_FAILED
+    return EXIT_REFUSED if REFUSED in statuses else EXIT_DONE
+
+
+def do_calibration(
+    subject: str,
+    patients: int,
+    out: Path,
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    retry_failed: bool,
+) -> str:
+    """Simulate and fit patients; write their ranks, the tests and a page.
+
+    Parameters
+    ----------
+    subject : str
+        A patient's folder, or one of `simulated_patients.EXAMPLES`.
+    patients : int
+        How many, >= 1.
+    out : Path
+        Where it is written.
+    workers, scheduler, retry_failed
+        See `pkmodels.cohorts.runs.run_all`.
+
+    Returns
+    -------
+    str
+        The tests as text.
+
+    Raises
+    ------
+    InputError
+        When the subject is neither, or cannot be simulated; as of `run_all`.
+    """
+    from pkmodels.clinic.patient_files import read_patient
+    from pkmodels.clinic.simulated_patients import (
+        EXAMPLES,
+        check_simulable,
+        draw_truth,
+        fit_measured,
+        measure,
+        write_example,
+    )
+
+    folder = Path(subject)
+    if subject in EXAMPLES and not folder.is_dir():
+        folder = write_example(subject, out / "subject")
+    subject_patient = read_patient(folder)
+    check_simulable(subject_patient)
+    # Before it, since it is what a patient's outcome is of.
+    where = str(folder.resolve())
+    numbers = range(patients)
+    kept = out / "tasks"
+    calibrate(
+        partial(draw_truth, where),
+        partial(measure, where),
+        fit_measured,
+        numbers,
+        kept,
+        workers=workers,
+        scheduler=scheduler,
+        retry_failed=retry_failed,
+        sources=[folder / "patient.toml", folder / "measurements.csv"],
+        progress=_teller("simulated patients"),
+    )
+    found = read_calibration(kept, numbers)
+    verdicts = judge(found)
+    write_text_atomically(out / "ranks.csv", ranks_table(found))
+    write_text_atomically(out / "tests.csv", verdict_table(verdicts))
+    write_calibration_page(out / "calibration.html", found, subject)
+    typer.echo(f"Written to {out}: calibration.html, ranks.csv, tests.csv", err=True)
+    lines = [*summary_lines(found, verdicts), "", verdict_table(verdicts, gap="  ")]
+    return "\n".join(lines)
+
+
+def _teller(what: str) -> Callable[[Progress], None]:
+    """Return what tells of progress on stderr, in lines, not too often."""
+    told = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        now = time.monotonic()
+        ended = progress.done == progress.total
+        if now - told < _SECONDS_BETWEEN_LINES and not ended:
+            return
+        told = now
+        parts = [f"{progress.done} of {progress.total} {what}"]
+        if progress.reused:
+            parts.append(f"{progress.reused} from before")
+        if progress.failed:
+            parts.append(f"{progress.failed} failed")
+        if progress.seconds_left is not None and not ended:
+            parts.append(f"about {_duration(progress.seconds_left)} left")
+        typer.echo(", ".join(parts), err=True)
+
+    return tell
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in words.
+
+    Examples
+    --------
+    >>> _duration(42.0), _duration(600.0), _duration(9000.0)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 100.0:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60.0
+    return f"{minutes:.0f} min" if minutes < 100.0 else f"{minutes / 60.0:.1f} h"

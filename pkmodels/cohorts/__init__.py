@@ -1,0 +1,1 @@
+"""Many independent tasks: cohorts, calibration, whatever asks one thing of many."""
