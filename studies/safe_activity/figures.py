@@ -26,12 +26,13 @@ from summary import (
     TOLERATED,
     Group,
     classical_activity,
-    exact_interval,
     overdoses,
     posterior_width,
     ranks,
     read_groups,
 )
+
+from pkmodels.cohorts.rank_tests import exact_interval
 
 OUT = Path(__file__).resolve().parent / "figures"
 # Okabe and Ito: told apart by readers who see no red and green.
