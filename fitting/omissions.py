@@ -5,15 +5,15 @@ Those that only the rows left out could inform, as the noise of a modality that 
 out altogether, stand at their prior, which is their posterior then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any
 
 import jax
 import numpy as np
 from scipy.special import logit, logsumexp
 
 from pkmodels.errors import FitRefusedError, InputError
+from pkmodels.fitting.coordinates import coordinates_of
 from pkmodels.fitting.densities import compile_density
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.noise import Noise
@@ -180,27 +180,16 @@ def _completed(posterior: Posterior, reduced: Fit) -> np.ndarray:
     """Return the draws as vectors of the whole posterior, (n_draws, n)."""
     count = reduced.draws.diverging.size
     known = reduced.draws.unconstrained.reshape(count, -1)
-    names = _coordinates(reduced.posterior)
+    names = [(c.variable, c.name) for c in coordinates_of(reduced.posterior)]
     generator = np.random.default_rng([reduced.seed, _PRIOR_STREAM])
     columns = []
-    for key, prior in _coordinates(posterior).items():
-        if key in names:
-            columns.append(known[:, list(names).index(key)])
+    for each in coordinates_of(posterior):
+        if (each.variable, each.name) in names:
+            columns.append(known[:, names.index((each.variable, each.name))])
         else:
-            assert prior is not None
-            columns.append(_draw_unconstrained(prior, count, generator))
+            assert each.prior is not None
+            columns.append(_draw_unconstrained(each.prior, count, generator))
     return np.stack(columns, axis=1)
-
-
-def _coordinates(posterior: Posterior) -> Mapping[tuple[str, str], Prior | None]:
-    """Return the prior of each coordinate of the unconstrained vector, in order."""
-    groups = posterior.all_priors
-    found: dict[tuple[str, str], Any] = {
-        (variable, name): prior
-        for variable, group in groups.items()
-        for name, prior in group.items()
-    }
-    return found | {(name, name): None for name in posterior.distributions}
 
 
 def _draw_unconstrained(

@@ -1,0 +1,485 @@
+"""Profiles: the best fit with one quantity held, wherever it is held.
+
+With E(x) the energy (-ln of the likelihood, or of the posterior density) and q(x) a
+parameter or anything that follows from the parameters,
+
+    rise(c) = min { E(x) : q(x) = c } - min E(x).
+
+Where it passes half the chi-square quantile on both sides, the data bound q; where it
+never does, q is practically unidentifiable on that side, whatever a normal
+approximation says. Each point is re-optimized by Gauss and Newton: x minimizes
+E(x) + k (q(x) - c)^2 / 2, and then also minimizes E where q is what it is at x.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.stats import chi2
+
+from pkmodels.errors import InputError, SolveError
+
+# What stands for the energy of what cannot be solved; an optimizer turns back there.
+FAILED = 1e10
+_MOST_ITERATIONS = 200
+_GRADIENT_TOLERANCE = 1e-6
+# Held so firmly that q ends within about this share of a step of where it should.
+_FIRMNESS = 100.0
+# Steps aim at this share of the threshold, and are taken back above the other.
+_USUAL_RISE, _LARGEST_RISE = 0.2, 0.6
+_FIRST_STEP = 0.4  # in standard deviations of the normal approximation
+_MOST_POINTS, _MOST_HALVINGS, _MOST_ROUNDS = 60, 8, 4
+# A place lower than the optimum by this was no optimum.
+_LOWER = 1e-3
+# Part of the threshold to which its crossing is known.
+_CROSSING = 1e-3
+_RIDGE = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """What is minimized.
+
+    Parameters
+    ----------
+    slope : callable
+        ``slope(x) -> (E, (n,) gradient)``; `FAILED` and zeros where x cannot be solved.
+    curvature : callable
+        ``curvature(x) -> (n, n)``, of Gauss and Newton.
+    starts : (m, n) array
+        Where optimizations begin.
+    scale : (n,) array
+        About how wide each direction is, > 0.
+    words : str
+        What E is made of, as "the likelihood".
+    """
+
+    slope: Callable[[np.ndarray], tuple[float, np.ndarray]]
+    curvature: Callable[[np.ndarray], np.ndarray]
+    starts: np.ndarray
+    scale: np.ndarray
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is held.
+
+    Parameters
+    ----------
+    name, unit : str
+        What it is.
+    at : callable
+        ``at(x) -> (q, (n,) gradient)``, q on a scale without bounds, as ln.
+    shown : callable
+        ``shown(q) -> float``, increasing: the number in `unit`.
+    reach : float
+        How far from the estimate q is held at most, > 0, as ln 1000.
+    """
+
+    name: str
+    unit: str
+    at: Callable[[np.ndarray], tuple[float, np.ndarray]]
+    shown: Callable[[float], float]
+    reach: float
+
+
+class End(StrEnum):
+    """How a profile ends on one side."""
+
+    CLOSED = "closed"  # it passes the threshold
+    OPEN = "open"  # it does not, as far as it was followed
+    UNSOLVED = "unsolved"  # the model cannot be solved, or fitted, further out
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a profile.
+
+    Parameters
+    ----------
+    end : End
+        How it ends.
+    bound : float or None
+        Where it passes the threshold, in the target's unit; None where it does not.
+    reached : float
+        How far it was followed, in the target's unit.
+    rise : float
+        The highest rise on this side.
+    """
+
+    end: End
+    bound: float | None
+    reached: float
+    rise: float
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The profile of one quantity.
+
+    Parameters
+    ----------
+    name, unit, of : str
+        The quantity, and what was profiled: "the likelihood".
+    level : float
+        Of the interval, in (0, 1).
+    threshold : float
+        Half the chi-square quantile of one degree of freedom: 1.92 of 0.95.
+    estimate : float
+        At the optimum.
+    values, rises : (m,) arrays
+        Where it was held, ascending, in `unit`; and how much E rises.
+    points : (m, n) array
+        The best fit at each.
+    lower, upper : Side
+        Its two sides.
+    """
+
+    name: str
+    unit: str
+    of: str
+    level: float
+    threshold: float
+    estimate: float
+    values: np.ndarray
+    rises: np.ndarray
+    points: np.ndarray
+    lower: Side
+    upper: Side
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The bounds; None on a side that is not closed."""
+        return self.lower.bound, self.upper.bound
+
+    @property
+    def identifiable(self) -> bool:
+        """Whether it is bounded on both sides."""
+        return self.lower.end is End.CLOSED and self.upper.end is End.CLOSED
+
+    def describe(self) -> str:
+        """Return the profile in a sentence."""
+        return _describe(self)
+
+
+def find_optimum(objective: Objective) -> np.ndarray:
+    """Return the lowest end of several optimizations.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimized.
+
+    Returns
+    -------
+    (n,) array
+
+    Raises
+    ------
+    SolveError
+        When none ends where the model can be solved.
+
+    Examples
+    --------
+    >>> bowl = Objective(lambda x: (0.5 * x @ x, x), lambda x: np.eye(2),
+    ...                  np.array([[1.0, 2.0]]), np.ones(2), "the likelihood")
+    >>> (find_optimum(bowl) + 0.0).round(6).tolist()
+    [0.0, 0.0]
+    """
+    ends = [_minimized(objective, start, None) for start in objective.starts]
+    best = min(ends, key=lambda end: end[1])
+    if best[1] >= FAILED:
+        raise SolveError(
+            f"{objective.words} is finite at none of the places where an optimization "
+            "was begun: look at the priors of the rates"
+        )
+    return best[0]
+
+
+def profile(
+    objective: Objective,
+    target: Target,
+    *,
+    level: float,
+    optimum: np.ndarray | None = None,
+) -> Profile:
+    """Follow a quantity to both sides of its estimate, fitting all else anew.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimized.
+    target : Target
+        What is held.
+    level : float
+        Of the interval, in (0, 1), as 0.95.
+    optimum : (n,) array, optional
+        From `find_optimum`, to save finding it again.
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    InputError
+        When the level is outside (0, 1).
+    SolveError
+        When no optimum is found.
+
+    References
+    ----------
+    Raue et al., Bioinformatics 2009;25:1923 (profile likelihood, its threshold, and
+    what is structurally and practically unidentifiable); Venzon and Moolgavkar, Appl
+    Stat 1988;37:87.
+
+    Examples
+    --------
+    >>> precision = np.array([[2.0, 1.0], [1.0, 1.0]])  # variance of the first: 1
+    >>> bowl = Objective(lambda x: (0.5 * x @ precision @ x, precision @ x),
+    ...                  lambda x: precision, np.zeros((1, 2)), np.ones(2), "a bowl")
+    >>> first = Target("x", "", lambda x: (x[0], np.array([1.0, 0.0])), float, 10.0)
+    >>> found = profile(bowl, first, level=0.95)
+    >>> [round(bound, 2) for bound in found.interval]
+    [-1.96, 1.96]
+    """
+    if not 0.0 < level < 1.0:
+        raise InputError(f"level is {level}: it must lie between 0 and 1, as 0.95")
+    threshold = float(chi2.ppf(level, 1)) / 2.0
+    at = find_optimum(objective) if optimum is None else np.asarray(optimum, float)
+    for _ in range(_MOST_ROUNDS):
+        lowest = objective.slope(at)[0]
+        sides = [_follow(objective, target, at, sign, threshold) for sign in (-1, 1)]
+        every = [point for found in sides for point in found.points]
+        least = min(every, key=lambda point: point.energy, default=None)
+        if least is None or least.energy > lowest - _LOWER:
+            return _made(objective, target, at, level, threshold, sides)
+        at = _minimized(objective, least.x, None)[0]
+    raise SolveError(
+        f"the profile of {target.name} finds lower and lower energies: its optimum is "
+        "not to be found from these starts; start nearer, or narrow the priors"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Where a profile was, in the target's scale, and how high."""
+
+    q: float
+    energy: float
+    x: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """One side as it was followed, from the optimum outwards."""
+
+    end: End
+    points: list[_Point]
+    crossing: float | None
+
+
+def _follow(
+    objective: Objective, target: Target, at: np.ndarray, sign: int, threshold: float
+) -> _Followed:
+    """Step outwards until the threshold is passed, or as far as may be."""
+    start = _Point(target.at(at)[0], objective.slope(at)[0], at)
+    step, halvings = _first_step(objective, target, at), 0
+    points, before = [], start
+    while len(points) < _MOST_POINTS:
+        left = target.reach - abs(before.q - start.q)
+        if left <= 1e-9 * target.reach:
+            return _Followed(End.OPEN, points, None)
+        length = min(step, left)
+        found = _held(objective, target, before, before.q + sign * length, length)
+        if found is None or found.energy - before.energy > _LARGEST_RISE * threshold:
+            if halvings < _MOST_HALVINGS:
+                step, halvings = length / 2.0, halvings + 1
+                continue
+            if found is None:
+                return _Followed(End.UNSOLVED, points, None)
+        halvings = 0
+        points.append(found)
+        if found.energy - start.energy >= threshold:
+            return _crossed(objective, target, start, before, points, threshold)
+        if found.energy < start.energy - _LOWER:
+            return _Followed(End.UNSOLVED, points, None)
+        gain = abs(found.energy - before.energy)
+        step = length * float(
+            np.clip(_USUAL_RISE * threshold / max(gain, 1e-12), 0.5, 2.0)
+        )
+        before = found
+    return _Followed(End.UNSOLVED, points, None)
+
+
+def _first_step(objective: Objective, target: Target, at: np.ndarray) -> float:
+    """Return a share of the sd of the normal approximation, within the reach."""
+    scale = objective.scale
+    curvature = scale[:, None] * objective.curvature(at) * scale
+    gradient = scale * target.at(at)[1]
+    size = _RIDGE * max(float(np.trace(curvature)), 1.0)
+    ridged = curvature + size * np.eye(scale.size)
+    values, vectors = np.linalg.eigh(ridged)
+    along = vectors.T @ gradient
+    variance = float(np.sum(along**2 / np.maximum(values, size)))
+    return float(min(_FIRST_STEP * np.sqrt(variance), target.reach / 8.0))
+
+
+def _held(
+    objective: Objective, target: Target, before: _Point, q: float, length: float
+) -> _Point | None:
+    """Fit with the target held about q; None where that cannot be solved."""
+    held = (target, q, _FIRMNESS / length**2)
+    x, energy = _minimized(objective, before.x, held)
+    if energy >= FAILED:
+        return None
+    return _Point(target.at(x)[0], energy, x)
+
+
+def _minimized(
+    objective: Objective,
+    start: np.ndarray,
+    held: tuple[Target, float, float] | None,
+) -> tuple[np.ndarray, float]:
+    """Return where E, with what is held, is least, and E there."""
+    scale = objective.scale
+
+    def slope(z: np.ndarray) -> tuple[float, np.ndarray]:
+        x = start + scale * z
+        energy, gradient = objective.slope(x)
+        if energy >= FAILED:
+            return FAILED, np.zeros_like(z)
+        if held is not None:
+            target, q, firmness = held
+            found, change = target.at(x)
+            energy = energy + 0.5 * firmness * (found - q) ** 2
+            gradient = gradient + firmness * (found - q) * change
+        return energy, scale * gradient
+
+    def curvature(z: np.ndarray) -> np.ndarray:
+        x = start + scale * z
+        found = objective.curvature(x)
+        if held is not None:
+            target, _, firmness = held
+            change = target.at(x)[1]
+            found = found + firmness * np.outer(change, change)
+        return scale[:, None] * found * scale
+
+    options: dict[str, Any] = {"maxiter": _MOST_ITERATIONS, "gtol": _GRADIENT_TOLERANCE}
+    found = minimize(
+        slope,
+        np.zeros_like(start),
+        jac=True,
+        hess=curvature,
+        method="trust-exact",
+        options=options,
+    )
+    x = start + scale * found.x
+    return x, float(objective.slope(x)[0])
+
+
+def _crossed(
+    objective: Objective,
+    target: Target,
+    start: _Point,
+    before: _Point,
+    points: list[_Point],
+    threshold: float,
+) -> _Followed:
+    """Find where the threshold is passed, between the last two points."""
+
+    def height(point: _Point) -> float:
+        # About linear in q, as of a parabola.
+        return float(np.sqrt(max(point.energy - start.energy, 0.0)))
+
+    inner, outer, wanted = before, points[-1], np.sqrt(threshold)
+    crossing = _between(inner, outer, height, wanted)
+    for _ in range(_MOST_HALVINGS):
+        width = abs(outer.q - inner.q)
+        found = _held(objective, target, inner, crossing, width)
+        if found is None or not min(inner.q, outer.q) < found.q < max(inner.q, outer.q):
+            break
+        points.append(found)
+        if found.energy - start.energy >= threshold:
+            outer = found
+        else:
+            inner = found
+        crossing = _between(inner, outer, height, wanted)
+        if abs(found.energy - start.energy - threshold) < _CROSSING * threshold:
+            break
+    return _Followed(End.CLOSED, points, crossing)
+
+
+def _between(
+    inner: _Point, outer: _Point, height: Callable[[_Point], float], wanted: float
+) -> float:
+    low, high = height(inner), height(outer)
+    share = (wanted - low) / (high - low) if high > low else 1.0
+    return inner.q + float(np.clip(share, 0.0, 1.0)) * (outer.q - inner.q)
+
+
+def _made(
+    objective: Objective,
+    target: Target,
+    at: np.ndarray,
+    level: float,
+    threshold: float,
+    sides: list[_Followed],
+) -> Profile:
+    lowest, q = objective.slope(at)[0], target.at(at)[0]
+    every = [_Point(q, lowest, at), *(p for found in sides for p in found.points)]
+    every.sort(key=lambda point: point.q)
+    lower, upper = (_side(found, target, q, lowest) for found in sides)
+    return Profile(
+        name=target.name,
+        unit=target.unit,
+        of=objective.words,
+        level=level,
+        threshold=threshold,
+        estimate=float(target.shown(q)),
+        values=np.array([target.shown(point.q) for point in every]),
+        rises=np.array([max(point.energy - lowest, 0.0) for point in every]),
+        points=np.array([point.x for point in every]),
+        lower=lower,
+        upper=upper,
+    )
+
+
+def _side(found: _Followed, target: Target, q: float, lowest: float) -> Side:
+    furthest = max((p.q for p in found.points), key=lambda x: abs(x - q), default=q)
+    rise = max((p.energy - lowest for p in found.points), default=0.0)
+    bound = None if found.crossing is None else float(target.shown(found.crossing))
+    return Side(found.end, bound, float(target.shown(furthest)), float(max(rise, 0.0)))
+
+
+def _describe(found: Profile) -> str:
+    unit = f" {found.unit}" if found.unit else ""
+    words = [
+        f"{found.name}: {found.estimate:.4g}{unit}",
+        *(
+            _side_in_words(name, side, found, unit)
+            for name, side in (("below", found.lower), ("above", found.upper))
+        ),
+    ]
+    if found.identifiable:
+        low, high = found.interval
+        words[1:] = [f"{100.0 * found.level:g} % within {low:.4g} to {high:.4g}{unit}"]
+    return f"{', '.join(words)} (profile of {found.of})"
+
+
+def _side_in_words(name: str, side: Side, found: Profile, unit: str) -> str:
+    if side.end is End.CLOSED:
+        return f"bounded {name} by {side.bound:.4g}{unit}"
+    if side.end is End.UNSOLVED:
+        return (
+            f"unknown {name}: the model could not be fitted beyond "
+            f"{side.reached:.4g}{unit}, where the misfit rises by {side.rise:.2g}"
+        )
+    return (
+        f"not bounded {name}: as far as {side.reached:.4g}{unit} the misfit rises by "
+        f"{side.rise:.2g} only, of {found.threshold:.3g} that would tell"
+    )
