@@ -49,8 +49,9 @@ class Score:
         How much better it says what it was shown.
     weight : float
         Its stacking weight, in [0, 1].
-    weight_range : (float, float)
-        Least and largest weight when any one group is not counted.
+    weight_range : (float, float) or None
+        Least and largest weight when any one group is not counted; None of more than
+        100 groups, where one hardly matters.
     refits : int
         Groups for which it was fitted again.
     """
@@ -62,7 +63,7 @@ class Score:
     better_in: int
     effective_parameters: float
     weight: float
-    weight_range: tuple[float, float]
+    weight_range: tuple[float, float] | None
     refits: int
 
 
@@ -156,7 +157,7 @@ def compare(validations: Mapping[str, CrossValidation]) -> Comparison:
                 better_in=int((change > 0.0).sum()),
                 effective_parameters=own.effective_parameters,
                 weight=weights[name],
-                weight_range=ranges[name],
+                weight_range=ranges.get(name),
                 refits=sum(x.how is How.REFIT for x in own.left_out),
             )
         )
@@ -234,6 +235,8 @@ def _weight_ranges(
 ) -> dict[str, tuple[float, float]]:
     """Return the least and largest weights when any one group is not counted."""
     count = len(next(iter(elpds.values())))
+    if count > _MANY_GROUPS:
+        return {}
     each = [weights]
     if count > 2:
         for i in range(count):
@@ -274,10 +277,11 @@ def describe(comparison: Comparison, curves: Sequence[CurveScore] = ()) -> str:
     """
     lines = [f"Left out one {comparison.by} at a time, {comparison.n_groups} in all."]
     column = "better in" if comparison.few else "std error"
+    ranged = comparison.scores[0].weight_range is not None
     width = max(14, *(len(s.model) for s in comparison.scores))
     lines.append(
         f"{'model':{width}}  {'elpd':>8}  {'difference':>10}  {column:>9}  {'p':>4}  "
-        "weight (leaving one out)"
+        f"weight{' (leaving one out)' if ranged else ''}"
     )
     lines += [_line(score, comparison, width) for score in comparison.scores]
     lines += _worth(comparison)
@@ -299,10 +303,12 @@ def _line(score: Score, comparison: Comparison, width: int) -> str:
     beside = "-" if best else f"{score.standard_error:.1f}"
     if comparison.few and not best:
         beside = f"{score.better_in} of {comparison.n_groups}"
-    low, high = score.weight_range
+    moved = ""
+    if score.weight_range is not None:
+        moved = " ({:.2f}-{:.2f})".format(*score.weight_range)
     return (
         f"{score.model:{width}}  {score.elpd:8.1f}  {difference:>10}  {beside:>9}  "
-        f"{score.effective_parameters:4.1f}  {score.weight:.2f} ({low:.2f}-{high:.2f})"
+        f"{score.effective_parameters:4.1f}  {score.weight:.2f}{moved}"
     )
 
 
