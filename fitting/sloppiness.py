@@ -50,12 +50,10 @@ class Sloppiness:
 
     @property
     def decades(self) -> float:
-        """log10 of the largest eigenvalue over the smallest; infinite where that is 0.
-
-        Brown and Sethna call a model sloppy where it exceeds about 6.
-        """
-        with np.errstate(divide="ignore"):
-            return float(np.log10(self.eigenvalues[0]) - np.log10(self.eigenvalues[-1]))
+        """log10 of the largest eigenvalue over the smallest; infinite where that is 0."""
+        if self.eigenvalues[-1] == 0.0:
+            return np.inf
+        return float(np.log10(self.eigenvalues[0] / self.eigenvalues[-1]))
 
     @property
     def told(self) -> np.ndarray:

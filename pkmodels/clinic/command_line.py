@@ -1,4 +1,4 @@
-"""The command line: `new`, `import`, `check`, `safe-activity`, `models` and `show`.
+"""The command line: `new`, `import`, `check`, `safe-activity`, `compare`, `models`, `show`.
 
 What takes long to import is imported inside the command that needs it.
 """
@@ -188,6 +188,36 @@ def safe_activity(
     else:
         print_result(output.result, Console())
     raise typer.Exit(output.exit_code)
+
+
+@app.command(
+    "compare",
+    help="Fit the measurements with several models: which predicts the scans best, "
+    "and what activity is safe over all of them.",
+)
+@_failures_reported()
+def compare(
+    folder: _Folder,
+    model: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="A model of a patient; at least two."),
+    ],
+    by: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="Left out at a time: scan, region or row."),
+    ] = "scan",
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
+    ] = DEFAULT_SEED,
+) -> None:
+    """Compare models; the result goes to stdout, all else to stderr."""
+    from rich.console import Console
+
+    from pkmodels.clinic.model_comparison import compare_models, describe_comparison
+
+    found = compare_models(folder, model, by, seed, Console(stderr=True))
+    typer.echo(describe_comparison(found))
+    raise typer.Exit(EXIT_REFUSED if found.refused else 0)
 
 
 @app.command(
