@@ -168,8 +168,8 @@ def compare(validations: Mapping[str, CrossValidation]) -> Comparison:
 def _check_alike(validations: Mapping[str, CrossValidation]) -> None:
     if len(validations) < 2:
         raise InputError(
-            f"{len(validations)} model to compare ({', '.join(validations) or 'none'}): "
-            "give at least two"
+            f"{len(validations)} model to compare "
+            f"({', '.join(validations) or 'none'}): give at least two"
         )
     (first, one), *others = validations.items()
     for name, other in others:

@@ -190,8 +190,9 @@ def cross_validate(
         raise FitRefusedError("; ".join(fit.checks.reasons))
     groups = group_rows(fit.posterior, by)
     if len(groups) < 2:
+        names = ", ".join(group.name for group in groups)
         raise InputError(
-            f"all rows are of one {by} ({groups[0].name}): leave out something smaller"
+            f"all rows are of one {by} ({names}): leave out something smaller"
         )
     logs = log_likelihood_of(fit)
     of_groups = np.stack([logs[..., list(g.rows)].sum(-1) for g in groups], axis=-1)

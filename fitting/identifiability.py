@@ -16,7 +16,8 @@ from pkmodels.fitting.coordinates import coordinates_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction
 from pkmodels.fitting.objectives import objectives_of, parameter_target
-from pkmodels.fitting.profiles import End, Profile, Target, find_optimum, profile
+from pkmodels.fitting.profile_search import find_optimum, profile
+from pkmodels.fitting.profiles import End, Profile, Target
 from pkmodels.fitting.sloppiness import (
     Sloppiness,
     kinetic_information,
@@ -134,7 +135,8 @@ def identify(
     >>> from pkmodels.fitting.checks import Checks
     >>> from pkmodels.fitting.sampling import Draws
     >>> at = np.random.default_rng(0).normal([3.9, -3.0], 0.02, (4, 500, 2))
-    >>> variables = {"kinetics": np.exp(at[..., :1]), "relative_noise": np.exp(at[..., 1:])}
+    >>> variables = {"kinetics": np.exp(at[..., :1])}
+    >>> variables["relative_noise"] = np.exp(at[..., 1:])
     >>> draws = Draws(variables, at, np.zeros((4, 500), bool), 0.9)
     >>> passed = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
     >>> made = Fit(worked_example.posterior(), draws, passed, seed=0)
@@ -200,7 +202,8 @@ def strongest_correlations(fit: Fit) -> dict[str, tuple[str, float]]:
     >>> x[..., 1] = 0.6 * x[..., 0] - 0.8 * x[..., 1]
     >>> draws = Draws({}, x, np.zeros((4, 500), bool), 0.9)
     >>> passed = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
-    >>> found = strongest_correlations(Fit(worked_example.posterior(), draws, passed, 0))
+    >>> made = Fit(worked_example.posterior(), draws, passed, seed=0)
+    >>> found = strongest_correlations(made)
     >>> found["half_life"][0], round(found["half_life"][1], 1)
     ('relative_noise[SPECT]', 0.6)
     """

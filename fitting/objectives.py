@@ -194,7 +194,7 @@ def parameter_target(posterior: Posterior, name: str) -> Target:
 
 
 def _fraction(each: tuple[Coordinate, ...], place: int) -> Target:
-    """Return ln of f_i = o_i / (1 + sum o), with d ln f_i / d ln o_j = (i = j) - f_j."""
+    """Return ln of f_i = o_i / (1 + sum o), whose slopes are (i = j) - f_j."""
     whole = np.array([c.variable == ODDS for c in each])
 
     def at(x: np.ndarray) -> tuple[float, np.ndarray]:

@@ -82,8 +82,8 @@ def without_rows(posterior: Posterior, rows: Sequence[int]) -> Posterior:
     kept = np.setdiff1d(np.arange(count), np.asarray(rows, dtype=int))
     if kept.size == 0:
         raise InputError(
-            f"all {count} rows are left out: nothing would be left to learn from; leave "
-            "out single scans or rows"
+            f"all {count} rows are left out: nothing would be left to learn from; "
+            "leave out single scans or rows"
         )
     experiments, start = [], 0
     for each in posterior.experiments:
@@ -97,9 +97,7 @@ def without_rows(posterior: Posterior, rows: Sequence[int]) -> Posterior:
         noise=_noise_of(seen.noise, kept),
         **_arrays_of(seen, kept),
     )
-    return replace(
-        posterior, experiments=tuple(experiments), observations=observations
-    )
+    return replace(posterior, experiments=tuple(experiments), observations=observations)
 
 
 def _arrays_of(seen: Observations, kept: np.ndarray) -> dict[str, np.ndarray]:

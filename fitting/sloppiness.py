@@ -50,9 +50,9 @@ class Sloppiness:
 
     @property
     def decades(self) -> float:
-        """log10 of the largest eigenvalue over the smallest; infinite where that is 0."""
+        """log10 of the largest eigenvalue over the smallest; infinite over 0."""
         if self.eigenvalues[-1] == 0.0:
-            return np.inf
+            return float(np.inf)
         return float(np.log10(self.eigenvalues[0] / self.eigenvalues[-1]))
 
     @property
@@ -152,7 +152,7 @@ def kinetic_information(
     --------
     >>> from pkmodels.fitting import worked_example
     >>> from pkmodels.fitting.objectives import objectives_of
-    >>> from pkmodels.fitting.profiles import find_optimum
+    >>> from pkmodels.fitting.profile_search import find_optimum
     >>> example = worked_example.posterior()
     >>> likelihood = objectives_of(example, seed=0).likelihood
     >>> best = find_optimum(likelihood)
@@ -176,7 +176,7 @@ def kinetic_information(
     )
 
 
-def _product(names: Sequence[str], direction: np.ndarray) -> str:
+def _product(names: tuple[str, ...], direction: np.ndarray) -> str:
     order = [i for i in np.argsort(-np.abs(direction).round(9), kind="stable")]
     named = [i for i in order if abs(direction[i]) >= _NAMED]
     if len(named) == 1:
@@ -186,7 +186,9 @@ def _product(names: Sequence[str], direction: np.ndarray) -> str:
 
 def _describe(found: Sloppiness) -> str:
     lines = []
-    for i, (own, prior) in enumerate(zip(found.log_sd, found.prior_log_sd, strict=True)):
+    for i, (own, prior) in enumerate(
+        zip(found.log_sd, found.prior_log_sd, strict=True)
+    ):
         known = "nothing" if not np.isfinite(own) else f"sd of ln {own:.2g}"
         kind = "stiff" if own < prior else "sloppy"
         lines.append(

@@ -97,7 +97,9 @@ def test_weights_that_hang_on_one_scan_show_it() -> None:
     one = np.array([-1.0, -1.0, -1.0, -9.0])
     other = np.array([-1.6, -1.6, -1.6, -1.0])
     found = compare({"one": validation(one), "other": validation(other)})
-    low, high = found.scores[0].weight_range
+    moved = found.scores[0].weight_range
+    assert moved is not None
+    low, high = moved
     assert found.scores[0].model == "other"
     assert low < 0.01
     assert high > 0.5
@@ -213,7 +215,10 @@ def test_curves_are_scored_by_the_density_of_the_activities(
 
 def test_differences_of_curves_are_those_of_the_shorter_criterion() -> None:
     rising = Scans(
-        "kidney", "Lu-177", (1.0, 4.0, 24.0, 72.0, 120.0), (30.0, 75.0, 70.0, 35.0, 16.0)
+        "kidney",
+        "Lu-177",
+        (1.0, 4.0, 24.0, 72.0, 120.0),
+        (30.0, 75.0, 70.0, 35.0, 16.0),
     )
     fits = [
         fit_exponentials(rising, form, weights=Weights.LOGARITHM, sd=0.05)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import halfnorm, multivariate_normal, norm
+from scipy.stats import halfnorm, norm
+from scipy.stats import multivariate_normal as _multivariate_normal
 
 from pkmodels.errors import FitRefusedError, InputError
 from pkmodels.fitting import worked_example
@@ -34,13 +35,14 @@ from pkmodels.fitting.sampling import Draws
 from pkmodels.nuclides import nuclide
 
 PASSED = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
+multivariate_normal: Any = _multivariate_normal
 LU177 = nuclide("Lu-177").decay_constant_per_h
 
 
 def conjugate_elpd(
     y: np.ndarray, groups: list[list[int]], sd: float, prior_sd: float
 ) -> np.ndarray:
-    """Return ln p(y_g | y_-g) of y_i ~ N(mu, sd), mu ~ N(0, prior_sd), in closed form."""
+    """Return ln p(y_g | y_-g) of y_i ~ N(mu, sd), mu ~ N(0, prior_sd)."""
     found = []
     for rows in groups:
         rest = np.delete(y, rows)
@@ -48,7 +50,9 @@ def conjugate_elpd(
         mean = rest.sum() / sd**2 / precision
         size = len(rows)
         covariance = sd**2 * np.eye(size) + np.ones((size, size)) / precision
-        found.append(multivariate_normal(np.full(size, mean), covariance).logpdf(y[rows]))
+        found.append(
+            multivariate_normal(np.full(size, mean), covariance).logpdf(y[rows])
+        )
     return np.array(found)
 
 

@@ -1,13 +1,14 @@
 """Averages over models: mixtures of known distributions, decided on as one."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from pkmodels.decision import DoseLimit, Burdens, dose_burden, safe_activity
+from pkmodels.decision import Burdens, DoseLimit, dose_burden, safe_activity
 from pkmodels.decision.model_averages import (
     average_models,
     average_safe_activity,
@@ -39,12 +40,13 @@ def test_the_mixture_decides_at_the_root_of_both_distributions() -> None:
     found = average_safe_activity(burdens, weights, confidence=0.95)
 
     def above(activity: float) -> float:
-        return sum(
-            weights[name] * norm.sf(np.log(23.0 / activity / median) / sd)
+        each = [
+            weights[name] * float(norm.sf(np.log(23.0 / activity / median) / sd))
             for name, (median, sd) in models.items()
-        )
+        ]
+        return sum(each)
 
-    truth = float(brentq(lambda a: above(a) - 0.05, 1.0, 30.0))
+    truth: Any = brentq(lambda a: above(a) - 0.05, 1.0, 30.0)
     assert found.activity_GBq == pytest.approx(truth, rel=1e-3)
     for name, (median, sd) in models.items():
         alone = 23.0 / (median * math.exp(sd * norm.ppf(0.95)))
@@ -61,7 +63,7 @@ def test_one_model_alone_decides_as_it_always_did() -> None:
     generator = np.random.default_rng(0)
     dose = log_normal(1.4, 0.2, 4000)[generator.permutation(4000)]
     liver = log_normal(1.5, 0.4, 4000)[generator.permutation(4000)]
-    burdens = kidneys(dose) | {"liver": dose_burden(LIVER, 0.0, liver)}
+    burdens = {**kidneys(dose), "liver": dose_burden(LIVER, 0.0, liver)}
     alone = safe_activity(burdens, confidence=0.95)
     for weights, given in (
         ({"one": 1.0}, {"one": burdens}),
@@ -122,8 +124,9 @@ def test_the_part_of_model_choice_is_the_law_of_total_variance() -> None:
     budget = model_choice_budget(found, np.random.default_rng(0), quantity="ln dose")
     share = budget.shares["model choice"]
     assert share.first_order == pytest.approx(truth, abs=4.0 * budget.noise + 0.01)
-    same = average_models({"one": draws["one"], "two": draws["one"]},
-                          {"one": 0.5, "two": 0.5})
+    same = average_models(
+        {"one": draws["one"], "two": draws["one"]}, {"one": 0.5, "two": 0.5}
+    )
     assert same.between == pytest.approx(0.0, abs=1e-12)
 
 
@@ -154,7 +157,9 @@ def test_weights_that_are_none_are_refused(
 
 def test_models_must_be_asked_the_same() -> None:
     dose = log_normal(1.4, 0.1, 1000)
-    other = {"kidneys": dose_burden(DoseLimit("kidneys", "absorbed_dose", 27.0), 0.0, dose)}
+    other = {
+        "kidneys": dose_burden(DoseLimit("kidneys", "absorbed_dose", 27.0), 0.0, dose)
+    }
     with pytest.raises(InputError, match="ask the same of every model"):
         average_safe_activity(
             {"one": kidneys(dose), "two": other},

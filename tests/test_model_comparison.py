@@ -112,10 +112,8 @@ def test_a_fit_that_failed_ends_the_comparison(
     made = made_up_fit(read_patient(folder))
     failed = replace(made, checks=replace(made.checks, reasons=("R-hat is 1.2",)))
     monkeypatch.setattr(model_comparison, "_patient_of", lambda patient, _: patient)
-    monkeypatch.setattr(
-        model_comparison, "fit_and_assess", lambda *_: (failed, None)
-    )
-    with pytest.raises(FitRefusedError, match="nothing is compared: R-hat is 1.2"):
+    monkeypatch.setattr(model_comparison, "fit_and_assess", lambda *_: (failed, None))
+    with pytest.raises(FitRefusedError, match="nothing is compared: R-hat"):
         compare_models(folder, ["organ_exchange", "pentixather"], "scan", 0, QUIET)
 
 

@@ -63,9 +63,17 @@ def of_profile(lower: End, upper: End) -> Profile:
         return Side(end, at if end is End.CLOSED else None, at, 0.5)
 
     return Profile(
-        "k", "1/h", "the likelihood", 0.95, 1.92, 1.0,
-        np.ones(1), np.zeros(1), np.ones((1, 1)),
-        side(lower, 0.5), side(upper, 2.0),
+        "k",
+        "1/h",
+        "the likelihood",
+        0.95,
+        1.92,
+        1.0,
+        np.ones(1),
+        np.zeros(1),
+        np.ones((1, 1)),
+        side(lower, 0.5),
+        side(upper, 2.0),
     )
 
 

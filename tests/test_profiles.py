@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,26 +11,43 @@ from scipy.optimize import brentq, least_squares, minimize_scalar
 from scipy.stats import chi2
 
 from pkmodels.errors import InputError, SolveError
+from pkmodels.exact import compile_exactly
 from pkmodels.fitting import worked_example
+from pkmodels.fitting.coordinates import coordinates_of
+from pkmodels.fitting.experiments import Experiment, alone
 from pkmodels.fitting.objectives import (
+    Objectives,
     objectives_of,
     parameter_target,
     quantity_target,
 )
+from pkmodels.fitting.observations import arrange
+from pkmodels.fitting.profile_search import find_optimum, profile
 from pkmodels.fitting.profiles import (
     FAILED,
     End,
     Objective,
     Profile,
     Target,
-    find_optimum,
-    profile,
 )
+from pkmodels.models import organ_exchange
 from pkmodels.nuclides import nuclide
+from pkmodels.system import assemble
+from pkmodels.values import Certainty, log_normal
 
 THRESHOLD = chi2.ppf(0.95, 1) / 2.0
 LU177 = nuclide("Lu-177").decay_constant_per_h
 Residuals = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def root(function: Callable[[float], float], low: float, high: float) -> float:
+    found: Any = brentq(function, low, high)
+    return float(found)
+
+
+def bounds_of(found: Profile) -> np.ndarray:
+    assert found.identifiable
+    return np.array(found.interval, dtype=float)
 
 
 def of_squares(residuals: Residuals, starts: np.ndarray) -> Objective:
@@ -56,7 +75,9 @@ def exponential(ln: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 TIMES = np.array([2.0, 10.0, 24.0, 48.0, 96.0])
 NOISE = 0.05
-SEEN = 100.0 * np.exp(-0.03 * TIMES) * (1.0 + NOISE * np.array([1, -1.2, 0.4, 0.9, -0.5]))
+SEEN = (
+    100.0 * np.exp(-0.03 * TIMES) * (1.0 + NOISE * np.array([1, -1.2, 0.4, 0.9, -0.5]))
+)
 
 
 def of_exponential(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +98,9 @@ def test_a_linear_model_has_the_interval_of_its_covariance() -> None:
         found = profile(linear, entry(place, 3, reach=50.0), level=0.95)
         half = 1.959964 * math.sqrt(covariance[place, place])
         expected = best[place] + np.array([-half, half])
-        np.testing.assert_allclose(found.interval, expected, rtol=1e-3, atol=1e-3 * half)
+        np.testing.assert_allclose(
+            bounds_of(found), expected, rtol=1e-3, atol=1e-3 * half
+        )
         parabola = 0.5 * (found.values - best[place]) ** 2 / covariance[place, place]
         np.testing.assert_allclose(found.rises, parabola, atol=1e-5)
 
@@ -92,7 +115,9 @@ def test_a_linear_combination_has_the_interval_of_its_variance() -> None:
     centre = weight @ covariance @ design.T @ y
     half = 1.959964 * math.sqrt(weight @ covariance @ weight)
     found = profile(linear, at_seven, level=0.95)
-    np.testing.assert_allclose(found.interval, (centre - half, centre + half), rtol=2e-3)
+    np.testing.assert_allclose(
+        bounds_of(found), (centre - half, centre + half), rtol=2e-3
+    )
 
 
 def scipy_profile(ln_rate: float) -> float:
@@ -106,13 +131,13 @@ def test_the_profile_of_an_exponential_is_that_of_scipy() -> None:
     found = profile(
         of_squares(of_exponential, np.array([[4.0, -4.0]])), entry(1, 2), level=0.95
     )
-    best = minimize_scalar(scipy_profile, bounds=(-5.0, -2.0), method="bounded")
+    best: Any = minimize_scalar(scipy_profile, bounds=(-5.0, -2.0), method="bounded")
 
     def rise(ln_rate: float) -> float:
         return scipy_profile(ln_rate) - best.fun - THRESHOLD
 
-    bounds = [brentq(rise, best.x - 1.0, best.x), brentq(rise, best.x, best.x + 1.0)]
-    np.testing.assert_allclose(found.interval, bounds, atol=2e-4)
+    bounds = [root(rise, best.x - 1.0, best.x), root(rise, best.x, best.x + 1.0)]
+    np.testing.assert_allclose(bounds_of(found), bounds, atol=2e-4)
     assert found.estimate == pytest.approx(best.x, abs=1e-5)
     held = [scipy_profile(value) - best.fun for value in found.values]
     np.testing.assert_allclose(found.rises, held, atol=1e-5)
@@ -142,7 +167,7 @@ def test_the_profile_of_an_integral_is_that_of_held_fits() -> None:
 
 
 def only_product(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """y = k1 k2 exp(-k3 t): Raue et al. 2009, of whose k1 and k2 the product is seen."""
+    """y = k1 k2 exp(-k3 t), of whose k1 and k2 the product is seen (Raue et al.)."""
     curve = np.exp(x[0] + x[1] - np.exp(x[2]) * TIMES)
     slopes = np.stack([curve, curve, -np.exp(x[2]) * TIMES * curve], axis=1)
     sd = NOISE * 100.0
@@ -180,9 +205,7 @@ def test_a_rate_seen_too_late_is_bounded_on_one_side_only() -> None:
         left = np.exp(-np.exp(x[0]) * times)
         return (y - 1.0 + left) / sd, -(np.exp(x[0]) * times * left)[:, None] / sd
 
-    found = profile(
-        of_squares(residuals, np.array([[1.0]])), entry(0, 1), level=0.95
-    )
+    found = profile(of_squares(residuals, np.array([[1.0]])), entry(0, 1), level=0.95)
 
     def rise(ln_rate: float) -> float:
         r = residuals(np.array([ln_rate]))[0]
@@ -191,7 +214,7 @@ def test_a_rate_seen_too_late_is_bounded_on_one_side_only() -> None:
     assert found.upper.end is End.OPEN
     assert found.upper.bound is None
     assert found.lower.end is End.CLOSED
-    assert found.lower.bound == pytest.approx(brentq(rise, -6.0, 0.0), abs=2e-3)
+    assert found.lower.bound == pytest.approx(root(rise, -6.0, 0.0), abs=2e-3)
     words = found.describe()
     assert "bounded below by" in words
     assert "not bounded above" in words
@@ -251,16 +274,21 @@ def worked_energy(log_half_life: float, *, with_prior: bool) -> float:
         likelihood = 1.5 * math.log(variance) + 0.5 * squares / variance
         return likelihood + 0.5 * (noise / 0.1) ** 2 - log_noise
 
-    found = minimize_scalar(energy, bounds=(-8.0, 1.0), method="bounded",
-                            options={"xatol": 1e-9})
+    found: Any = minimize_scalar(
+        energy, bounds=(-8.0, 1.0), method="bounded", options={"xatol": 1e-9}
+    )
     prior = 0.5 * (log_half_life - math.log(60.0)) ** 2 if with_prior else 0.0
     return float(found.fun) + prior
 
 
 @pytest.fixture(scope="module")
-def of_example() -> dict[bool, Profile]:
+def both() -> Objectives:
+    return objectives_of(worked_example.posterior(), seed=0)
+
+
+@pytest.fixture(scope="module")
+def of_example(both: Objectives) -> dict[bool, Profile]:
     posterior = worked_example.posterior()
-    both = objectives_of(posterior, seed=0)
     target = parameter_target(posterior, "half_life")
     return {
         True: profile(both.posterior, target, level=0.95),
@@ -273,7 +301,7 @@ def test_a_posterior_and_its_likelihood_have_the_profile_of_scipy(
     of_example: dict[bool, Profile], with_prior: bool
 ) -> None:
     found = of_example[with_prior]
-    best = minimize_scalar(
+    best: Any = minimize_scalar(
         lambda x: worked_energy(x, with_prior=with_prior),
         bounds=(3.0, 5.0),
         method="bounded",
@@ -283,13 +311,15 @@ def test_a_posterior_and_its_likelihood_have_the_profile_of_scipy(
     def rise(x: float) -> float:
         return worked_energy(x, with_prior=with_prior) - best.fun - THRESHOLD
 
-    bounds = np.exp([brentq(rise, best.x - 1.5, best.x), brentq(rise, best.x, best.x + 1.5)])
+    bounds = np.exp(
+        [root(rise, best.x - 1.5, best.x), root(rise, best.x, best.x + 1.5)]
+    )
     assert found.estimate == pytest.approx(math.exp(best.x), rel=1e-4)
-    np.testing.assert_allclose(found.interval, bounds, rtol=1e-3)
+    np.testing.assert_allclose(bounds_of(found), bounds, rtol=1e-3)
 
 
 def test_a_derived_quantity_has_the_profile_of_what_it_follows_from(
-    of_example: dict[bool, Profile],
+    of_example: dict[bool, Profile], both: Objectives
 ) -> None:
     """The TIA of an organ that held all of 100 MBq: 100 / (ln 2 / h + decay)."""
     posterior = worked_example.posterior()
@@ -298,8 +328,10 @@ def test_a_derived_quantity_has_the_profile_of_what_it_follows_from(
         return 100.0 / (np.log(2.0) / parameters[:, 0] + LU177)
 
     target = quantity_target(posterior, "TIA", "MBq h", integral)
-    found = profile(objectives_of(posterior, seed=0).likelihood, target, level=0.95)
-    for bound, half_life in zip(found.interval, of_example[False].interval, strict=True):
+    found = profile(both.likelihood, target, level=0.95)
+    for bound, half_life in zip(
+        bounds_of(found), of_example[False].interval, strict=True
+    ):
         assert half_life is not None
         expected = 100.0 / (math.log(2.0) / half_life + LU177)
         assert bound == pytest.approx(expected, rel=1e-3)
@@ -311,3 +343,43 @@ def test_a_derived_quantity_has_the_profile_of_what_it_follows_from(
 def test_unknown_parameters_are_named() -> None:
     with pytest.raises(InputError, match="did you mean 'half_life'"):
         parameter_target(worked_example.posterior(), "half_lif")
+
+
+def test_an_uptake_fraction_is_held_as_the_fraction_that_it_is() -> None:
+    """f_i = o_i / (1 + sum o); its slopes by differences."""
+    organs = {"kidney": "kidney", "liver": "liver"}
+    example = worked_example.posterior()
+    [scan] = example.experiments[0].measurements[:1]
+    given = example.experiments[0].schedule
+    compiled = compile_exactly(
+        assemble(organ_exchange.model(tuple(organs)), given.form)
+    )
+    scans = tuple(replace(scan, region=name) for name in organs)
+    only = Experiment("therapy", compiled, given, scans)
+    posterior = replace(
+        example,
+        experiments=(only,),
+        table=alone(only, organ_exchange.priors("dotatate", organs)),
+        observations=arrange([only], []),
+        masses={"kidney": log_normal(300.0, 0.1, "g", "typed", Certainty.STATED)},
+    )
+    keys = [c.key for c in coordinates_of(posterior)]
+    x = np.linspace(-2.0, 0.5, len(keys))
+    target = parameter_target(posterior, "fraction_liver")
+    odds = {name: math.exp(x[keys.index(f"fraction_{name}")]) for name in organs}
+    q, gradient = target.at(x)
+    assert math.exp(q) == pytest.approx(odds["liver"] / (1.0 + sum(odds.values())))
+    step = 1e-6 * np.eye(x.size)
+    slopes = [(target.at(x + d)[0] - target.at(x - d)[0]) / 2e-6 for d in step]
+    np.testing.assert_allclose(gradient, slopes, atol=1e-8)
+    # The fraction over the mass, as a concentration would have it.
+    place = list(compiled.parameters).index("fraction_liver")
+    per_gram = quantity_target(
+        posterior, "", "1/g", lambda p, masses: p[:, place] / masses["kidney"]
+    )
+    expected = gradient.copy()
+    expected[keys.index("mass[kidney]")] = -1.0
+    found, by_difference = per_gram.at(x)
+    mass = math.exp(x[keys.index("mass[kidney]")])
+    assert math.exp(found) == pytest.approx(math.exp(q) / mass, rel=1e-9)
+    np.testing.assert_allclose(by_difference, expected, atol=1e-5)

@@ -1,4 +1,4 @@
-"""The command line: `new`, `import`, `check`, `safe-activity`, `compare`, `models`, `show`.
+"""The command line: what each command takes, and what it prints.
 
 What takes long to import is imported inside the command that needs it.
 """

@@ -288,8 +288,8 @@ def _choice_lines(choice: AveragedChoice) -> list[str]:
     for target, dose in choice.doses.items():
         low, median, high = (rounded(float(x)) for x in dose.quantiles())
         lines.append(
-            f"{target}, {choice.label}: {median} ({low}-{high}) Gy/GBq; choice of model "
-            f"{dose.between:.0%} of the variance"
+            f"{target}, {choice.label}: {median} ({low}-{high}) Gy/GBq; choice of "
+            f"model {dose.between:.0%} of the variance"
         )
     if choice.refused is not None:
         return [*lines, f"NO ACTIVITY of {choice.label} is given: {choice.refused}"]
@@ -304,7 +304,7 @@ def _choice_lines(choice: AveragedChoice) -> list[str]:
     for name, alone in found.by_model.items():
         lines.append(
             f"  {name} (weight {found.weights[name]:.2f}): "
-            f"{rounded_down(alone.activity_GBq)} GBq by itself; if it holds, all limits "
-            f"are kept with {found.kept_by_model[name]:.1%}"
+            f"{rounded_down(alone.activity_GBq)} GBq by itself; if it holds, all "
+            f"limits are kept with {found.kept_by_model[name]:.1%}"
         )
     return lines

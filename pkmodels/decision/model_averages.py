@@ -157,7 +157,8 @@ def model_choice_budget(
     rows = np.arange(count)
 
     def mixed(blocks: Mapping[str, np.ndarray | tuple[np.ndarray, ...]]) -> np.ndarray:
-        return np.stack(blocks["all else"])[np.asarray(blocks["model choice"]), rows]
+        by_model = np.stack(list(blocks["all else"]))
+        return by_model[np.asarray(blocks["model choice"]), rows]
 
     blocks = {"model choice": generator.permutation(choice), "all else": each}
     return variance_budget(mixed, blocks, generator, quantity=quantity)
@@ -236,10 +237,11 @@ def average_safe_activity(
     --------
     >>> from pkmodels.decision import DoseLimit, dose_burden
     >>> limit = DoseLimit("kidneys", "absorbed_dose", 20.0)
-    >>> per_GBq = {"one": np.linspace(1.0, 2.0, 1001), "two": np.linspace(2.0, 3.0, 1001)}
-    >>> burdens = {m: {"kidneys": dose_burden(limit, 0.0, x)}
-    ...            for m, x in per_GBq.items()}
-    >>> found = average_safe_activity(burdens, {"one": 0.5, "two": 0.5}, confidence=0.95)
+    >>> per_GBq = np.linspace(1.0, 2.0, 1001)
+    >>> burdens = {"one": {"kidneys": dose_burden(limit, 0.0, per_GBq)},
+    ...            "two": {"kidneys": dose_burden(limit, 0.0, per_GBq + 1.0)}}
+    >>> weights = {"one": 0.5, "two": 0.5}
+    >>> found = average_safe_activity(burdens, weights, confidence=0.95)
     >>> round(found.activity_GBq, 3)  # 20 Gy over 2.9 Gy/GBq, the 90 % quantile of two
     6.897
     >>> {name: round(kept, 2) for name, kept in found.kept_by_model.items()}
@@ -336,9 +338,7 @@ def _pooled(
     return every[order], masses[order]
 
 
-def _quantiles(
-    values: np.ndarray, mass: np.ndarray, levels: np.ndarray
-) -> np.ndarray:
+def _quantiles(values: np.ndarray, mass: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Return quantiles of weighted draws by linear interpolation.
 
     Of draws that weigh the same, NumPy's own: the first draw is at 0, the last at 1.

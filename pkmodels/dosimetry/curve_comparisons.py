@@ -167,8 +167,8 @@ def akaike_weights(akaike: Sequence[float]) -> np.ndarray:
     values = np.asarray(akaike, dtype=float)
     if not np.isfinite(values).any() or np.isnan(values).any():
         raise InputError(
-            f"AICc of the models are {values.tolist()}: at least one must be finite, so "
-            "that scans outnumber its parameters by two"
+            f"AICc of the models are {values.tolist()}: at least one must be finite: "
+            "its scans outnumber its parameters by two"
         )
     relative = np.exp(-0.5 * (values - values.min()))
     return relative / relative.sum()
