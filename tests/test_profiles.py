@@ -35,7 +35,7 @@ from pkmodels.nuclides import nuclide
 from pkmodels.system import assemble
 from pkmodels.values import Certainty, log_normal
 
-THRESHOLD = chi2.ppf(0.95, 1) / 2.0
+THRESHOLD = float(chi2.ppf(0.95, 1)) / 2.0
 LU177 = nuclide("Lu-177").decay_constant_per_h
 Residuals = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
