@@ -271,8 +271,8 @@ def describe(comparison: Comparison, curves: Sequence[CurveScore] = ()) -> str:
     model               elpd  difference  better in     p  weight (leaving one out)
     organ_exchange     -20.0        best          -   3.1  0.80 (0.60-1.00)
     pentixather        -21.5        -1.5     1 of 4   4.0  0.20 (0.00-0.40)
-    4 groups are too few for a standard error of the difference (10 are the least): it
-    may be chance. The weights hang on single groups as the range shows.
+    4 groups are too few for a standard error of the difference (10 are the least): look
+    at the column before p, and at how far one group moves the weights.
     Fitted again, since weighted draws could not tell: pentixather 2 of 4.
     """
     lines = [f"Left out one {comparison.by} at a time, {comparison.n_groups} in all."]
@@ -317,8 +317,8 @@ def _worth(comparison: Comparison) -> list[str]:
     if comparison.few:
         return [
             f"{comparison.n_groups} groups are too few for a standard error of the "
-            f"difference ({FEW_GROUPS} are the least): it",
-            "may be chance. The weights hang on single groups as the range shows.",
+            f"difference ({FEW_GROUPS} are the least): look",
+            "at the column before p, and at how far one group moves the weights.",
         ]
     others = comparison.scores[1:]
     small = [s.model for s in others if abs(s.difference) < _LARGE_DIFFERENCE]

@@ -15,7 +15,11 @@ from pkmodels.errors import FitRefusedError, InputError, suggest
 from pkmodels.fitting.coordinates import coordinates_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction
-from pkmodels.fitting.objectives import objectives_of, parameter_target
+from pkmodels.fitting.objectives import (
+    hold_noise,
+    objectives_of,
+    parameter_target,
+)
 from pkmodels.fitting.profile_search import find_optimum, profile
 from pkmodels.fitting.profiles import End, Profile, Target
 from pkmodels.fitting.sloppiness import (
@@ -44,7 +48,8 @@ class Answer:
     structural : str
         "known", "not", "undecided" or a sentence; "-" where it was not asked.
     likelihood, posterior : Profile
-        Without and with the prior of the kinetics.
+        Without and with the prior of the kinetics; without it the noise is held at the
+        posterior's mode, see `hold_noise`.
     contraction : float or None
         1 - var posterior / var prior; None of a quantity that has no prior.
     confused_with : (str, float) or None
@@ -157,8 +162,9 @@ def identify(
     targets = [*(parameter_target(posterior, name) for name in names), *quantities]
     learned, confused = contraction(fit), strongest_correlations(fit)
     both = objectives_of(posterior, seed=fit.seed)
-    likelihood, density = both.likelihood, both.posterior
-    best, mode = find_optimum(likelihood), find_optimum(density)
+    density, mode = both.posterior, find_optimum(both.posterior)
+    likelihood = hold_noise(both.likelihood, posterior, mode)
+    best = find_optimum(likelihood)
     answers = []
     for done, target in enumerate(targets):
         answers.append(

@@ -5,7 +5,7 @@ keep theirs, since those stand for measurements of their own (a phantom, a CT).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,14 @@ from pkmodels.fitting.coordinates import (
 )
 from pkmodels.fitting.densities import compile_density, slope_of
 from pkmodels.fitting.information import information_of
-from pkmodels.fitting.posterior import MASS, ODDS, Posterior, build_model
+from pkmodels.fitting.posterior import (
+    FLOOR,
+    MASS,
+    NOISE,
+    ODDS,
+    Posterior,
+    build_model,
+)
 from pkmodels.fitting.profiles import FAILED, Objective, Target
 from pkmodels.fitting.sampling import Coordinates, Problem
 from pkmodels.values import Family
@@ -127,6 +134,61 @@ def objectives_of(posterior: Posterior, *, seed: int) -> Objectives:
         likelihood=made(LIKELIHOOD, np.where(kinetic, spread**-2.0, 0.0)),
         posterior=made(POSTERIOR, np.zeros_like(spread)),
     )
+
+
+def hold_noise(objective: Objective, posterior: Posterior, at: np.ndarray) -> Objective:
+    """Return an objective in which the noise stays as it was found.
+
+    Without the prior of the kinetics, few measurements are fitted so closely that a
+    noise which is free shrinks with the residuals, and intervals with it: half the
+    chi-square quantile bounds a parameter only where the noise is known.
+
+    Parameters
+    ----------
+    objective : Objective
+        From `objectives_of`.
+    posterior : Posterior
+        What is fitted.
+    at : (n,) array
+        Where the noise is taken from: the mode of the posterior.
+
+    Returns
+    -------
+    Objective
+        Each noise is pulled back to its place, which costs nothing there.
+
+    References
+    ----------
+    Bates and Watts, Nonlinear Regression Analysis and its Applications, 1988, chapter 6
+    (profiles in Student's t where the noise is estimated from the residuals).
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> example, at = worked_example.posterior(), np.log([50.0, 0.05])
+    >>> held = hold_noise(objectives_of(example, seed=0).likelihood, example, at)
+    >>> moved = at + np.array([0.0, 0.2])
+    >>> round(held.slope(moved)[0] - held.slope(at)[0], 4)  # (0.2 / 0.5)^2 / 2
+    0.08
+    """
+    names = [c.variable in (NOISE, FLOOR) for c in coordinates_of(posterior)]
+    held = np.array(names, dtype=bool)
+    weight = objective.scale**-2.0
+
+    def slope(x: np.ndarray) -> tuple[float, np.ndarray]:
+        energy, gradient = objective.slope(np.where(held, at, x))
+        if energy >= FAILED:
+            return energy, gradient
+        away = np.where(held, x - at, 0.0)
+        pulled = energy + 0.5 * float(weight @ away**2)
+        return pulled, np.where(held, weight * away, gradient)
+
+    def curvature(x: np.ndarray) -> np.ndarray:
+        found = objective.curvature(np.where(held, at, x))
+        free = np.outer(~held, ~held)
+        return np.where(free, found, np.diag(weight))
+
+    return replace(objective, slope=slope, curvature=curvature)
 
 
 def _starts(move: Coordinates, problem: Problem, seed: int) -> np.ndarray:

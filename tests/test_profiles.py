@@ -17,6 +17,7 @@ from pkmodels.fitting.coordinates import coordinates_of
 from pkmodels.fitting.experiments import Experiment, alone
 from pkmodels.fitting.objectives import (
     Objectives,
+    hold_noise,
     objectives_of,
     parameter_target,
     quantity_target,
@@ -383,3 +384,28 @@ def test_an_uptake_fraction_is_held_as_the_fraction_that_it_is() -> None:
     mass = math.exp(x[keys.index("mass[kidney]")])
     assert math.exp(found) == pytest.approx(math.exp(q) / mass, rel=1e-9)
     np.testing.assert_allclose(by_difference, expected, atol=1e-5)
+
+
+def test_with_the_noise_held_only_the_residuals_count(both: Objectives) -> None:
+    """Half the squares of the residuals over a known variance, typed anew."""
+    posterior, noise = worked_example.posterior(), 0.08
+    held = hold_noise(both.likelihood, posterior, np.log([50.0, noise]))
+    target = parameter_target(posterior, "half_life")
+    found = profile(held, target, level=0.95)
+    times, values = np.array([24.0, 72.0, 120.0]), np.log([70.0, 35.0, 16.0])
+
+    def energy(log_half_life: float) -> float:
+        rate = math.log(2.0) / math.exp(log_half_life) + LU177
+        squares = float(((values - math.log(100.0) + rate * times) ** 2).sum())
+        return 0.5 * squares / (noise**2 + 0.01**2)
+
+    best: Any = minimize_scalar(energy, bounds=(3.0, 5.0), method="bounded")
+
+    def rise(x: float) -> float:
+        return energy(x) - float(best.fun) - THRESHOLD
+
+    bounds = np.exp(
+        [root(rise, best.x - 1.0, best.x), root(rise, best.x, best.x + 1.0)]
+    )
+    np.testing.assert_allclose(bounds_of(found), bounds, rtol=1e-3)
+    np.testing.assert_allclose(np.exp(found.points[:, 1]), noise, rtol=1e-6)
