@@ -1,4 +1,4 @@
-"""The command line: patients, cohorts, calibration, and the library of models.
+"""The command line: what each command takes, and what it prints.
 
 What takes long to import is imported inside the command that needs it.
 """
@@ -275,6 +275,36 @@ def calibrate(
         retry_failed=retry,
     )
     typer.echo(text, nl=False)
+
+
+@app.command(
+    "compare",
+    help="Fit the measurements with several models: which predicts the scans best, "
+    "and what activity is safe over all of them.",
+)
+@_failures_reported()
+def compare(
+    folder: _Folder,
+    model: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="A model of a patient; at least two."),
+    ],
+    by: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="Left out at a time: scan, region or row."),
+    ] = "scan",
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
+    ] = DEFAULT_SEED,
+) -> None:
+    """Compare models; the result goes to stdout, all else to stderr."""
+    from rich.console import Console
+
+    from pkmodels.clinic.model_comparison import compare_models, describe_comparison
+
+    found = compare_models(folder, model, by, seed, Console(stderr=True))
+    typer.echo(describe_comparison(found))
+    raise typer.Exit(EXIT_REFUSED if found.refused else 0)
 
 
 @app.command(

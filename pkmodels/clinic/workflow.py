@@ -29,7 +29,7 @@ _SECONDS_BETWEEN_LINES = 20.0
 # Draws that come sooner after others were loaded, or are done before it matters.
 _AT_ONCE_S = 0.2
 # Where the draws of a run are until it is done.
-_UNFINISHED = "unfinished"
+UNFINISHED = "unfinished"
 
 _GOES_ON = "Interrupted: the same command goes on from what was drawn."
 
@@ -94,8 +94,8 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
         from pkmodels.clinic.reporting import build_result
         from pkmodels.kernels.cache import keep_xla_programs
     keep_xla_programs()
-    unfinished = target / _UNFINISHED
-    fit, assessment = _fit_and_assess(patient, seed, console, seconds, unfinished)
+    unfinished = target / UNFINISHED
+    fit, assessment = fit_and_assess(patient, seed, console, seconds, unfinished)
     with _timed(seconds, "write"), console.status("Writing"):
         result = build_result(patient, fit, assessment)
         figures = build_figures(patient, fit, assessment)
@@ -132,14 +132,34 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _fit_and_assess(
+def fit_and_assess(
     patient: Patient,
     seed: int,
     console: Console,
     seconds: dict[str, float],
     unfinished: Path,
 ) -> "tuple[Fit, Assessment | None]":
-    """Fit and assess, again with more draws where a decision is not sharp enough."""
+    """Fit and assess, again with more draws where a decision is not sharp enough.
+
+    Parameters
+    ----------
+    patient : Patient
+        A patient that `check_answerable` let pass.
+    seed : int
+        Repeats a run exactly, >= 0.
+    console : Console
+        Where progress is shown.
+    seconds : dict of str to float
+        Time of each step, which is added to.
+    unfinished : Path
+        Where draws are kept until they are done.
+
+    Returns
+    -------
+    Fit
+    Assessment or None
+        None where the fit failed its checks.
+    """
     from pkmodels.clinic.assessment import assess
     from pkmodels.clinic.compiled_fits import compile_once
     from pkmodels.clinic.question import build_posterior, draws_per_chain, more_draws

@@ -1,0 +1,310 @@
+"""Comparison of models for one patient: which predicts the scans, and what is safe."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pkmodels.clinic.answerable import check_answerable
+from pkmodels.clinic.patient import Patient
+from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.patient_models import MODELS, saturates, with_amounts
+from pkmodels.clinic.rounding import rounded, rounded_down
+from pkmodels.clinic.workflow import UNFINISHED, fit_and_assess
+from pkmodels.errors import FitRefusedError, InputError, suggest
+
+if TYPE_CHECKING:
+    from pkmodels.clinic.assessment import Assessment, Choice
+    from pkmodels.decision.model_averages import AveragedActivity, ModelAverage
+    from pkmodels.fitting.comparison import Comparison
+    from pkmodels.fitting.cross_validation import CrossValidation
+    from pkmodels.fitting.fit import Fit
+    from pkmodels.fitting.posterior import Posterior
+
+_LEAST_WEIGHT = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class AveragedChoice:
+    """What several models say of one planned label together.
+
+    Parameters
+    ----------
+    label : str
+        The label.
+    activity : AveragedActivity or None
+        None where `refused` says why none is given.
+    doses : mapping of str to ModelAverage
+        Absorbed dose per activity (Gy/GBq) by limited target, where it is known.
+    refused : str or None
+        Why no activity is given.
+    """
+
+    label: str
+    activity: "AveragedActivity | None"
+    doses: "Mapping[str, ModelAverage]"
+    refused: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class ModelComparison:
+    """Several models fitted to one patient.
+
+    Parameters
+    ----------
+    patient_id : str
+        The patient's pseudonym.
+    comparison : Comparison
+        Which predicts best what it is not shown.
+    choices : tuple of AveragedChoice
+        Of every planned label.
+    notes : tuple of str
+        What the reader must know besides.
+    """
+
+    patient_id: str
+    comparison: "Comparison"
+    choices: tuple[AveragedChoice, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether any planned label has no activity."""
+        return any(choice.refused is not None for choice in self.choices)
+
+
+def compare_models(
+    folder: Path, models: Sequence[str], by: str, seed: int, console: Console
+) -> ModelComparison:
+    """Fit a patient's measurements with several models and decide over all of them.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds patient.toml and measurements.csv; its own ``model`` does not count.
+    models : sequence of str
+        At least two models that a patient's file may name.
+    by : str
+        What is left out at a time: "scan", "region" or "row".
+    seed : int
+        Repeats a run exactly, >= 0.
+    console : Console
+        Where progress is shown.
+
+    Returns
+    -------
+    ModelComparison
+
+    Raises
+    ------
+    InputError
+        When the files, a model or the question cannot be used.
+    FitRefusedError
+        When a fit failed its checks: then nothing is compared.
+    """
+    of_file = read_patient(folder)
+    patients = {name: _patient_of(of_file, name) for name in _checked(models)}
+    from pkmodels.fitting.comparison import compare
+    from pkmodels.fitting.row_groups import By
+    from pkmodels.kernels.cache import keep_xla_programs
+
+    if by not in list(By):
+        raise InputError(f"--by {by}: {suggest(by, list(By))}")
+    keep_xla_programs()
+    unfinished = folder / "out" / UNFINISHED
+    assessed, validations = {}, {}
+    for name, patient in patients.items():
+        console.print(f"{name}: fitting", style="dim")
+        fit, assessment = fit_and_assess(patient, seed, console, {}, unfinished)
+        if assessment is None:
+            reasons = "; ".join(fit.checks.reasons)
+            raise FitRefusedError(f"{name}, so that nothing is compared: {reasons}")
+        validations[name] = _validated(patient, fit, By(by), console)
+        assessed[name] = (fit, assessment)
+    comparison = compare(validations)
+    found = ModelComparison(
+        of_file.id,
+        comparison,
+        average_choices(of_file, assessed, comparison.weights),
+        _notes(of_file),
+    )
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return found
+
+
+def _checked(models: Sequence[str]) -> list[str]:
+    for name in models:
+        if name not in MODELS:
+            raise InputError(f"--model {name}: {suggest(name, MODELS)}")
+    if len(set(models)) < 2 or len(set(models)) < len(models):
+        raise InputError(
+            f"--model {', '.join(models) or 'is missing'}: name at least two, each "
+            f"once, as --model {MODELS[0]} --model {MODELS[1]}"
+        )
+    return list(models)
+
+
+def _patient_of(patient: Patient, model: str) -> Patient:
+    """Return the patient as asked of one model; model choice is not counted twice."""
+    chosen = with_amounts(replace(patient, model=model, model_choice_cv=None))
+    try:
+        check_answerable(chosen)
+    except InputError as error:
+        raise InputError(f"with the model {model}: {error}") from error
+    return chosen
+
+
+def _validated(
+    patient: Patient, fitted: "Fit", by: str, console: Console
+) -> "CrossValidation":
+    from pkmodels.clinic.question import draws_per_chain
+    from pkmodels.fitting.cross_validation import cross_validate
+    from pkmodels.fitting.fit import fit
+    from pkmodels.fitting.row_groups import By
+
+    count = draws_per_chain(patient.confidence, saturable=saturates(patient))
+
+    def refit(reduced: "Posterior") -> "Fit":
+        return fit(reduced, seed=fitted.seed, draws_per_chain=count)
+
+    def tell(done: int, total: int) -> None:
+        console.print(f"Fitted again without one {by}: {done} of {total}", style="dim")
+
+    with console.status("Leaving out"):
+        return cross_validate(fitted, by=By(by), refit=refit, progress=tell)
+
+
+def average_choices(
+    patient: Patient,
+    assessed: "Mapping[str, tuple[Fit, Assessment]]",
+    weights: Mapping[str, float],
+) -> tuple[AveragedChoice, ...]:
+    """Return what the models say together of every planned label.
+
+    Parameters
+    ----------
+    patient : Patient
+        Whose limits and confidence count.
+    assessed : mapping of str to (Fit, Assessment)
+        By model.
+    weights : mapping of str to float
+        By model, from stacking.
+
+    Returns
+    -------
+    tuple of AveragedChoice
+    """
+    # What an optimizer leaves of nothing is nothing.
+    counted = {n: w for n, w in weights.items() if w > _LEAST_WEIGHT}
+    counted = {name: w / sum(counted.values()) for name, w in counted.items()}
+    labels = [plan.label for plan in patient.plans]
+    return tuple(
+        _averaged(
+            patient,
+            label,
+            {n: (assessed[n][0], assessed[n][1].choices[label]) for n in counted},
+            counted,
+        )
+        for label in labels
+    )
+
+
+def _averaged(
+    patient: Patient,
+    label: str,
+    chosen: "Mapping[str, tuple[Fit, Choice]]",
+    weights: Mapping[str, float],
+) -> AveragedChoice:
+    from pkmodels.decision.model_averages import average_models, average_safe_activity
+    from pkmodels.fitting.checks import quantile_size
+
+    doses = {}
+    for limit in patient.limits:
+        each = {n: c.exposures[limit.target] for n, (_, c) in chosen.items()}
+        known = {n: x.dose_Gy_per_GBq for n, x in each.items()}
+        draws = {n: x for n, x in known.items() if x is not None}
+        if len(draws) == len(chosen):
+            doses[limit.target] = average_models(draws, weights)
+    refused = {n: c.refused for n, (_, c) in chosen.items() if c.refused is not None}
+    if refused:
+        why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+        return AveragedChoice(label, None, doses, why)
+    decided = {n: (f, c) for n, (f, c) in chosen.items() if c.decision is not None}
+    if len(decided) < len(chosen):
+        return AveragedChoice(label, None, doses, None)
+    sizes = {
+        name: quantile_size(
+            c.decision.activity_at_limit_GBq.reshape(f.draws.diverging.shape),
+            1.0 - patient.confidence,
+        )
+        for name, (f, c) in decided.items()
+        if c.decision is not None
+    }
+    activity = average_safe_activity(
+        {name: c.burdens for name, (_, c) in decided.items()},
+        weights,
+        confidence=patient.confidence,
+        effective_sizes=sizes,
+    )
+    return AveragedChoice(label, activity, doses, None)
+
+
+def _notes(patient: Patient) -> tuple[str, ...]:
+    if patient.model_choice_cv is None:
+        return ()
+    return (
+        "[uncertainty] model_choice_cv is left out here: the models themselves stand "
+        "for it.",
+    )
+
+
+def describe_comparison(found: ModelComparison) -> str:
+    """Return a comparison as the text that the command prints.
+
+    Parameters
+    ----------
+    found : ModelComparison
+        From `compare_models`.
+
+    Returns
+    -------
+    str
+    """
+    from pkmodels.fitting.comparison import describe
+
+    lines = [f"Patient {found.patient_id}", "", describe(found.comparison), ""]
+    for choice in found.choices:
+        lines += _choice_lines(choice)
+    lines += found.notes
+    lines.append("For research use; not a medical device. Not clinically validated.")
+    return "\n".join(lines)
+
+
+def _choice_lines(choice: AveragedChoice) -> list[str]:
+    lines = []
+    for target, dose in choice.doses.items():
+        low, median, high = (rounded(float(x)) for x in dose.quantiles())
+        lines.append(
+            f"{target}, {choice.label}: {median} ({low}-{high}) Gy/GBq; choice of "
+            f"model {dose.between:.0%} of the variance"
+        )
+    if choice.refused is not None:
+        return [*lines, f"NO ACTIVITY of {choice.label} is given: {choice.refused}"]
+    found = choice.activity
+    if found is None:
+        return [*lines, f"{choice.label}: no limit bounds the activity."]
+    lines.append(
+        f"SAFE ACTIVITY of {choice.label} over the models: "
+        f"{rounded_down(found.activity_GBq)} GBq ({found.confidence:g} confidence). "
+        f"Binding limit: {found.binding_limit}"
+    )
+    for name, alone in found.by_model.items():
+        lines.append(
+            f"  {name} (weight {found.weights[name]:.2f}): "
+            f"{rounded_down(alone.activity_GBq)} GBq by itself; if it holds, all "
+            f"limits are kept with {found.kept_by_model[name]:.1%}"
+        )
+    return lines

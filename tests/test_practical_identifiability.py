@@ -1,0 +1,146 @@
+"""Stiff and sloppy directions, uptake fractions, and the table with its words."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pkmodels.errors import FitRefusedError, InputError
+from pkmodels.fitting import worked_example
+from pkmodels.fitting.checks import Checks
+from pkmodels.fitting.fit import Fit
+from pkmodels.fitting.identifiability import (
+    Answer,
+    identify,
+    strongest_correlations,
+)
+from pkmodels.fitting.objectives import parameter_target
+from pkmodels.fitting.profiles import End, Profile, Side
+from pkmodels.fitting.sampling import Draws
+from pkmodels.fitting.sloppiness import sloppiness
+
+PASSED = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
+
+
+def test_the_axes_of_a_rotated_information_are_found() -> None:
+    angle = 0.3
+    turn = np.array(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    )
+    information = turn @ np.diag([400.0, 0.04]) @ turn.T
+    found = sloppiness(information, ["uptake", "release"], np.array([1.0, 1.0]))
+    np.testing.assert_allclose(found.eigenvalues, [400.0, 0.04], rtol=1e-9)
+    np.testing.assert_allclose(np.abs(found.directions), np.abs(turn), rtol=1e-9)
+    np.testing.assert_allclose(found.log_sd, [0.05, 5.0], rtol=1e-9)
+    assert found.decades == pytest.approx(4.0)
+    assert found.direction(0) == "uptake^0.96 release^0.30"
+    assert found.told.tolist() == [True, False]
+    words = found.describe()
+    assert "stiff: uptake^0.96 release^0.30: the data say sd of ln 0.05" in words
+    assert "4.0 decades" in words
+
+
+def test_a_prior_that_is_narrower_along_a_direction_is_its_own() -> None:
+    """Along (a, b) / sqrt 2 with prior sd 0.1 and 1: precision (100 + 1) / 2."""
+    found = sloppiness(np.ones((2, 2)), ["a", "b"], np.array([0.1, 1.0]))
+    np.testing.assert_allclose(found.prior_log_sd, math.sqrt(2.0 / 101.0), rtol=1e-9)
+    assert not found.told.any()
+
+
+def test_information_that_is_none_says_nothing() -> None:
+    found = sloppiness(np.zeros((2, 2)), ["a", "b"], np.ones(2))
+    assert np.isinf(found.log_sd).all()
+    assert "the data say nothing" in found.describe()
+    with pytest.raises(InputError, match="is not finite"):
+        sloppiness(np.full((1, 1), np.nan), ["a"], np.ones(1))
+    with pytest.raises(InputError, match="for 2 names"):
+        sloppiness(np.eye(3), ["a", "b"], np.ones(2))
+
+
+def of_profile(lower: End, upper: End) -> Profile:
+    def side(end: End, at: float) -> Side:
+        return Side(end, at if end is End.CLOSED else None, at, 0.5)
+
+    return Profile(
+        "k",
+        "1/h",
+        "the likelihood",
+        0.95,
+        1.92,
+        1.0,
+        np.ones(1),
+        np.zeros(1),
+        np.ones((1, 1)),
+        side(lower, 0.5),
+        side(upper, 2.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("structural", "lower", "upper", "learned", "words"),
+    [
+        ("known", End.CLOSED, End.CLOSED, 0.9, "the measurements tell it"),
+        ("known", End.CLOSED, End.CLOSED, 0.2, "no narrower than the prior"),
+        ("known", End.CLOSED, End.OPEN, 0.2, "do not bound it above: other times"),
+        ("-", End.OPEN, End.CLOSED, 0.2, "do not bound it below; the prior does"),
+        ("undecided", End.OPEN, End.OPEN, 0.0, "do not bound it on either side;"),
+        ("not", End.OPEN, End.OPEN, 0.0, "no such measurements can tell it"),
+        ("not", End.CLOSED, End.CLOSED, 0.9, "contradiction"),
+        ("known", End.UNSOLVED, End.CLOSED, 0.9, "not decided"),
+    ],
+)
+def test_the_verdict_joins_both_answers(
+    structural: str, lower: End, upper: End, learned: float, words: str
+) -> None:
+    own = of_profile(lower, upper)
+    assert words in Answer("k", structural, own, own, learned, None).verdict
+
+
+def made_up() -> Fit:
+    at = np.random.default_rng(0).normal([3.9, -3.0], 0.05, (4, 500, 2))
+    at[..., 1] += 5.0 * (at[..., 0] - 3.9)
+    variables = {"kinetics": np.exp(at[..., :1]), "relative_noise": np.exp(at[..., 1:])}
+    draws = Draws(variables, at, np.zeros((4, 500), bool), 0.9)
+    return Fit(worked_example.posterior(), draws, PASSED, seed=0)
+
+
+def test_the_table_holds_both_answers_and_what_is_confused() -> None:
+    told: list[tuple[int, int]] = []
+    found = identify(
+        made_up(),
+        structural={"half_life": "known"},
+        level=0.95,
+        progress=lambda i, n: told.append((i, n)),
+    )
+    [answer] = found.answers
+    assert told == [(1, 1)]
+    assert answer.likelihood.identifiable
+    assert answer.posterior.identifiable
+    assert answer.confused_with is not None
+    assert answer.confused_with[0] == "relative_noise[SPECT]"
+    assert answer.confused_with[1] == pytest.approx(5.0 / math.sqrt(26.0), abs=0.01)
+    table = found.describe()
+    low, high = answer.likelihood.interval
+    assert f"{low:.3g} to {high:.3g}" in table
+    assert "relative_noise[SPECT] (+0.98)" in table
+    assert "stiff: half_life: the data say sd of ln 0.02" in table
+
+
+def test_wrong_names_and_refused_fits_are_told() -> None:
+    made = made_up()
+    with pytest.raises(InputError, match="no parameter of the kinetics"):
+        identify(made, structural={"half_lif": "known"}, level=0.95)
+    failed = replace(made, checks=replace(PASSED, reasons=("R-hat is 1.2",)))
+    with pytest.raises(FitRefusedError, match="R-hat"):
+        identify(failed, structural=None, level=0.95)
+
+
+def test_a_parameter_that_does_not_move_is_confused_with_nothing() -> None:
+    made = made_up()
+    still = made.draws.unconstrained.copy()
+    still[..., 1] = -3.0
+    draws = replace(made.draws, unconstrained=still)
+    assert strongest_correlations(replace(made, draws=draws)) == {}
+    with pytest.raises(InputError, match="no parameter"):
+        parameter_target(made.posterior, "noise")
