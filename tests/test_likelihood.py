@@ -323,7 +323,7 @@ def test_a_counted_background_is_one_factor_of_a_regions_scans() -> None:
 
 def estimate(model: pm.Model) -> float:
     log_density = model.compile_logp(mode="FAST_COMPILE")
-    found = minimize_scalar(
+    found: Any = minimize_scalar(
         lambda x: -float(log_density({"log_factor": x})), bracket=(-0.2, 0.2), tol=1e-8
     )
     return float(found.x)
