@@ -52,20 +52,24 @@ class Curves:
     log_expected: np.ndarray
     slopes: np.ndarray
 
-    def at(self, times_h: Any) -> tuple[Any, Any]:
-        """Return ln e (n_times, n_draws, n_regions) and its slopes, as JAX arrays."""
-        x = jnp.log(jnp.asarray(times_h, float))
+    def at(self, times_h: Any, arrays: Any = np) -> tuple[Any, Any]:
+        """Return ln e (n_times, n_draws, n_regions) and its slopes.
+
+        `arrays` is the module that calculates them: NumPy, or `jax.numpy` of traced
+        times.
+        """
+        x = arrays.log(times_h)
         last = len(self.knots) - 2
-        place = jnp.clip(jnp.searchsorted(self.knots, x, side="right") - 1, 0, last)
-        away = x - jnp.asarray(self.knots)[place]
+        inside = arrays.searchsorted(self.knots, x, side="right") - 1
+        place = arrays.clip(inside, 0, last)
+        away = x - arrays.asarray(self.knots)[place]
         return (
-            _polynomial(self.log_expected, place, away),
-            _polynomial(self.slopes, place, away),
+            _polynomial(arrays.asarray(self.log_expected)[:, place], away),
+            _polynomial(arrays.asarray(self.slopes)[:, place], away),
         )
 
 
-def _polynomial(coefficients: np.ndarray, place: Any, away: Any) -> Any:
-    chosen = jnp.asarray(coefficients)[:, place]
+def _polynomial(chosen: Any, away: Any) -> Any:
     step = away.reshape(away.shape + (1,) * (chosen.ndim - 2))
     value = chosen[0]
     for coefficient in chosen[1:]:

@@ -1,6 +1,7 @@
 """Scans that could be made, and when they may be."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor, inf, isfinite
 
 from pkmodels.errors import InputError, suggest
@@ -196,9 +197,7 @@ def allowed_times(calendar: Calendar) -> tuple[tuple[float, float], ...]:
 
 
 def _inside(time_h: float, spans: list[tuple[float, float]]) -> bool:
-    return any(
-        low - _ROUNDING_H <= time_h <= high + _ROUNDING_H for low, high in spans
-    )
+    return any(low - _ROUNDING_H <= time_h <= high + _ROUNDING_H for low, high in spans)
 
 
 def apart(scans: list[Scan], calendar: Calendar) -> bool:
@@ -223,7 +222,7 @@ def apart(scans: list[Scan], calendar: Calendar) -> bool:
     """
     for name in {scan.modality for scan in scans}:
         times = sorted(s.time_h for s in scans if s.modality == name)
-        gaps = (b - a for a, b in zip(times, times[1:], strict=False))
+        gaps = (b - a for a, b in pairwise(times))
         if any(gap < calendar.least_gap_h - _ROUNDING_H for gap in gaps):
             return False
     return True

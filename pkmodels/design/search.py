@@ -6,7 +6,9 @@ interval. A local optimum is possible: how many beginnings agree is said.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -185,6 +187,7 @@ def choose_scans(
         calendar,
         tuple(fixed),
         wrong_factor,
+        cache(lambda kinds: criterion_over_times(question, kinds, fixed, wrong_factor)),
     )
     generator = np.random.default_rng([seed, 0])
     found: list[tuple[float, list[Scan]]] = []
@@ -197,15 +200,7 @@ def choose_scans(
     best = min(found, key=lambda each: each[0])
     agreeing = sum(value <= best[0] * (1.0 + SAME) for value, _ in found)
     judged = judge(question, best[1], fixed=fixed, wrong_factor=wrong_factor)
-    return Design(
-        judged.scans,
-        judged.fixed,
-        judged.log_sd,
-        judged.log_sd_of_draws,
-        judged.value,
-        agreeing,
-        beginnings,
-    )
+    return replace(judged, agreeing=agreeing, beginnings=beginnings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +213,7 @@ class _Tables:
     calendar: Calendar
     fixed: tuple[Scan, ...]
     wrong_factor: float | None
+    slopes: Callable[[tuple[str, ...]], Callable[[np.ndarray], Any]]
 
     def allowed(self, scans: Sequence[Scan]) -> bool:
         return apart([*self.fixed, *scans], self.calendar)
@@ -259,7 +255,7 @@ def _padded_rows(
     found = []
     for name in names:
         times = np.array([s.time_h for s in candidates if s.modality == name])
-        found.append(np.asarray(rows_at(question, name, times)))
+        found.append(rows_at(question, name, times))
     width = max(each.shape[2] for each in found)
     pads = [(0, 0), (0, 0), (0, 0), (0, 0)]
     padded = []
@@ -294,9 +290,7 @@ def _completed(tables: _Tables, scans: list[Scan], count: int) -> list[Scan]:
     return scans
 
 
-def _best_addition(
-    tables: _Tables, scans: Sequence[Scan]
-) -> tuple[float, Scan] | None:
+def _best_addition(tables: _Tables, scans: Sequence[Scan]) -> tuple[float, Scan] | None:
     """Return the candidate that tells most beside some scans, if any keeps the gap."""
     allowed = [
         i for i, scan in enumerate(tables.candidates) if tables.allowed([*scans, scan])
@@ -329,17 +323,15 @@ def _exchange(tables: _Tables, scans: list[Scan]) -> list[Scan]:
 
 def _polished(tables: _Tables, scans: list[Scan]) -> tuple[float, list[Scan]]:
     """Move times by their gradients, each within its interval, keeping the gaps."""
+    scans = sorted(scans, key=lambda scan: (scan.modality, scan.time_h))
     spans = allowed_times(tables.calendar)
     bounds = [_span_of(scan.time_h, spans) for scan in scans]
     start = np.array([scan.time_h for scan in scans])
     began = tables.value(scans)
     if all(low == high for low, high in bounds):
         return began, scans
-    names = [scan.modality for scan in scans]
-    value = criterion_over_times(
-        tables.question, names, tables.fixed, tables.wrong_factor
-    )
-    scale = began
+    names = tuple(scan.modality for scan in scans)
+    value, scale = tables.slopes(names), began
 
     def scaled(times: np.ndarray) -> tuple[float, np.ndarray]:
         # Past a bound by rounding, there are no curves.
@@ -357,9 +349,7 @@ def _polished(tables: _Tables, scans: list[Scan]) -> tuple[float, list[Scan]]:
         options={"maxiter": 100, "ftol": 1e-9},
     )
     times = np.clip(found.x, *np.transpose(bounds))
-    moved = sorted(
-        Scan(float(t), name) for t, name in zip(times, names, strict=True)
-    )
+    moved = sorted(Scan(float(t), name) for t, name in zip(times, names, strict=True))
     # A search that ended badly may have crossed a gap, or lost: keep what was there.
     if tables.allowed(moved) and (ended := tables.value(moved)) < began:
         return ended, moved

@@ -123,7 +123,9 @@ def prior_precision(question: Question) -> np.ndarray:
     array
     """
     by_name = {each.name: each for each in question.modalities}
-    factors = [by_name[name].calibration_log_sd for name, _ in calibrations_of(question)]
+    factors = [
+        by_name[name].calibration_log_sd for name, _ in calibrations_of(question)
+    ]
     sd = np.concatenate([question.unknowns.sd, np.maximum(factors, _EXACT)])
     draws, size = question.target.shape
     found = np.tile(np.diag(sd**-2.0), (draws, 1, 1))
@@ -132,8 +134,8 @@ def prior_precision(question: Question) -> np.ndarray:
     return found
 
 
-def rows_at(question: Question, modality: str, times_h: Any) -> Any:
-    """Return whitened rows of scans of one modality, as JAX arrays.
+def rows_at(question: Question, modality: str, times_h: Any, arrays: Any = np) -> Any:
+    """Return whitened rows of scans of one modality.
 
     Parameters
     ----------
@@ -143,6 +145,8 @@ def rows_at(question: Question, modality: str, times_h: Any) -> Any:
         Name of the modality.
     times_h : (n_times,) array
         When, h.
+    arrays : module
+        What calculates them: NumPy, or `jax.numpy` of traced times.
 
     Returns
     -------
@@ -155,12 +159,12 @@ def rows_at(question: Question, modality: str, times_h: Any) -> Any:
     shared = np.zeros((len(kind.regions), len(factors)))
     for row, region in enumerate(kind.regions):
         shared[row, factors.index((kind.name, region if kind.per_region else ""))] = 1.0
-    log_expected, slopes = question.curves.at(times_h)
-    own = slopes[:, :, jnp.array(columns)]
-    noise = kind.floor * jnp.exp(-log_expected[:, :, jnp.array(columns)])
-    sd = jnp.sqrt(kind.log_sd**2 + noise**2)[..., None]
-    wide = jnp.broadcast_to(shared, (*own.shape[:-1], len(factors)))
-    return jnp.concatenate([own, wide], axis=-1) / sd
+    log_expected, slopes = question.curves.at(times_h, arrays)
+    own = slopes[:, :, np.array(columns)]
+    noise = kind.floor * arrays.exp(-log_expected[:, :, np.array(columns)])
+    sd = arrays.sqrt(kind.log_sd**2 + noise**2)[..., None]
+    wide = arrays.broadcast_to(shared, (*own.shape[:-1], len(factors)))
+    return arrays.concatenate([own, wide], axis=-1) / sd
 
 
 def whole_target(question: Question) -> np.ndarray:
@@ -202,7 +206,7 @@ def information_of_scans(question: Question, scans: Sequence[Scan]) -> np.ndarra
     found = prior_precision(question)
     for name in dict.fromkeys(scan.modality for scan in scans):
         times = np.array([s.time_h for s in scans if s.modality == name])
-        rows = np.asarray(rows_at(question, name, times))
+        rows = rows_at(question, name, times)
         found += np.einsum("tdrx,tdry->dxy", rows, rows)
     return found
 
@@ -315,7 +319,7 @@ def variances_with_one_more(
     times = np.asarray(times_h, float)
     check_scans(question, [Scan(float(t), modality) for t in times])
     covariance = np.linalg.inv(information_of_scans(question, scans))
-    rows = np.asarray(rows_at(question, modality, times))
+    rows = rows_at(question, modality, times)
     return reduced_variances(question, covariance, rows)
 
 
@@ -441,7 +445,7 @@ def criterion_over_times(
         information = jnp.asarray(base)
         for name in dict.fromkeys(kinds):
             places = jnp.array([i for i, kind in enumerate(kinds) if kind == name])
-            rows = rows_at(question, name, times[places])
+            rows = rows_at(question, name, times[places], jnp)
             information = information + jnp.einsum("tdrx,tdry->dxy", rows, rows)
         solved = jnp.linalg.solve(information, target[:, :, None])[:, :, 0]
         variances = jnp.sum(target * solved, axis=1) + question.other_log_sd**2

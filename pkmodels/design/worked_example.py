@@ -1,5 +1,7 @@
 """A worked example, small enough for every docstring of this package to run."""
 
+from functools import cache
+
 from pkmodels.design.curves import tabulate_curves
 from pkmodels.design.scans import Modality
 from pkmodels.design.unknowns import quantity_slopes, unknowns_of
@@ -7,6 +9,7 @@ from pkmodels.design.variances import Question
 from pkmodels.fitting import worked_example
 
 
+@cache
 def question() -> Question:
     """Return the question of an organ's half-life, by exact SPECT with 10 % scatter.
 
