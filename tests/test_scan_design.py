@@ -1,13 +1,21 @@
 """Which scans: against closed forms, known optimal times and finite differences."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from pkmodels.clinic.another_scan import ScanValue, describe_scans
+from pkmodels.clinic.command_line import main
 from pkmodels.design import worked_example
-from pkmodels.design.another_scan import log_sd_with_another, value_another_scan
+from pkmodels.design.another_scan import (
+    AnotherScan,
+    log_sd_with_another,
+    value_another_scan,
+)
 from pkmodels.design.scans import Calendar, Modality, Scan, allowed_times
 from pkmodels.design.search import choose_scans, judge
 from pkmodels.design.unknowns import unknowns_of
@@ -29,6 +37,7 @@ HALF_LIFE_H = 60.0
 DECAY_PER_H = np.log(2.0) / (6.647 * 24.0)
 TOTAL_PER_H = np.log(2.0) / HALF_LIFE_H + DECAY_PER_H
 SPECT, PLANAR = "SPECT", "planar"
+PATIENT = Path(__file__).parents[1] / "studies" / "lu177_patient4"
 
 
 @pytest.fixture(scope="module")
@@ -254,3 +263,29 @@ def test_a_fit_that_failed_has_no_value_of_one_more_scan():
     fitted = fit_of(np.full(400, np.log(60.0)), passed=False)
     with pytest.raises(Exception, match="R-hat"):
         value_another_scan(fitted, SPECT, np.array([24.0]), np.ones(400))
+
+
+def test_the_clinic_says_what_one_more_scan_brings_and_why_it_cannot():
+    found = AnotherScan(
+        SPECT, ("kidneys",), np.array([24.0, 96.0]), 0.2, np.array([0.15, 0.1])
+    )
+    known = ScanValue("dosimetry", SPECT, "Y-90", "kidneys", found, None)
+    omitted = ScanValue("dosimetry", "probe", "Y-90", "kidneys", None, "it is counted")
+    text = describe_scans((known, omitted))
+    assert "would tell most at 96 h" in text
+    assert "shrink by 50%" in text
+    # exp(2 x 1.96 x 0.1)
+    assert "one more at 96 h: 1.48" in text
+    assert "probe: not known: it is counted" in text
+
+
+@pytest.mark.slow
+def test_a_patients_folder_is_told_what_one_more_scan_brings(tmp_path, capsys):
+    for path in PATIENT.glob("*.*"):
+        if path.suffix in (".toml", ".csv"):
+            shutil.copy(path, tmp_path)
+    assert main(["design", str(tmp_path), "--latest", "120"]) == 0
+    said = capsys.readouterr().out
+    assert "Y-90, dose to kidneys; dosimetry: SPECT of kidney_left" in said
+    assert "one more at 96 h" in said
+    assert "one more at 144 h" not in said

@@ -19,6 +19,7 @@ from pkmodels.fitting.expectations import CALIBRATION, RECOVERY
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.posterior import FLOOR, NOISE
 from pkmodels.fitting.prediction import predict_labels
+from pkmodels.measurements import Quantity
 
 # Fewer draws would find a use in a scan that has none: of r values about r in n.
 _FEWEST_DRAWS = 100
@@ -159,8 +160,9 @@ def value_another_scan(
     FitRefusedError
         When the fit failed its checks.
     InputError
-        When the experiment has no such modality or several labels, the values are
-        counts, overlap others or are decay-corrected, or the quantity is not above 0.
+        When the experiment has no such modality or several labels, its values are not
+        plain (counts, replicates, largest voxels, collections, overlaps), or the
+        quantity is not above 0.
     """
     only = fitted.posterior.experiment(experiment)
     draws = fitted.parameters(only.name)
@@ -207,13 +209,32 @@ def _rows_of(fitted: Fit, experiment: str, modality: str) -> dict[str, int]:
             f"{experiment} has no modality {modality!r}: {suggest(modality, known)}"
         )
     for region, i in rows.items():
-        foreign = seen.overlap[i] or seen.noise.counted[i]
-        if foreign or seen.measurements[i].decay_corrected_to_h is not None:
+        reason = _not_plain(fitted, i)
+        if reason is not None:
             raise InputError(
-                f"{modality} of {region} is counted, decay-corrected or overlaps "
-                "others: the value of one more scan is known of plain values only"
+                f"{modality} of {region} {reason}: what one more scan would tell is "
+                "known of plain values only"
             )
     return rows
+
+
+def _not_plain(fitted: Fit, row: int) -> str | None:
+    """Say why another value like a row cannot be foreseen, if it cannot."""
+    seen = fitted.posterior.observations
+    item = seen.measurements[row]
+    if seen.noise.counted[row]:
+        return "is counted"
+    if seen.overlap[row]:
+        return "holds a share of what lies over it"
+    if seen.noise.sample[row]:
+        return "is of replicates"
+    if seen.noise.maximum[row]:
+        return "is a largest voxel"
+    if item.quantity is Quantity.COLLECTED:
+        return "is collected"
+    if item.decay_corrected_to_h is not None and fitted.posterior.additive[row]:
+        return "is decay-corrected and has additive noise"
+    return None
 
 
 def _log_factors(fitted: Fit, rows: list[int]) -> np.ndarray:
@@ -242,6 +263,7 @@ def _variance(fitted: Fit, rows: list[int], expected: np.ndarray) -> np.ndarray:
     noise = variables[NOISE].reshape(count, -1)
     columns = [posterior.noisy.index(seen.modalities[seen.modality[i]]) for i in rows]
     relative = noise[:, columns] ** 2 + posterior.minimum_noise**2
+    relative = relative + seen.noise.own_log_sd[rows] ** 2
     found = np.broadcast_to(relative.mean(axis=0), expected.shape[1:]).copy()
     if posterior.additive[rows].any():
         floors = variables[FLOOR].reshape(count, -1)
