@@ -33,7 +33,7 @@ WRONG_FACTOR = 1.2
 # Scatter that stays when little activity is left, MBq: none, and a judgement of what
 # SPECT of 200 MBq might have.
 FLOORS_MBQ = (0.0, 0.2)
-DESIGN_COLUMNS = (
+DESIGN_COLUMNS: tuple[str, ...] = (
     "floor_MBq",
     "protocol",
     "scans",
@@ -51,7 +51,7 @@ FITTED = (
     "4, 24 h",
     "24, 120 h",
 )
-FIT_COLUMNS = (
+FIT_COLUMNS: tuple[str, ...] = (
     "seed",
     "protocol",
     "predicted_log_sd",
