@@ -100,7 +100,8 @@ def _protocols(panel: Axes) -> None:
         if name.startswith("chosen"):
             tick.set_fontweight("bold")
     panel.set(xscale="log", xlabel="expected sd of ln of the 90Y TIAC")
-    panel.set_xticks([0.06, 0.08, 0.1, 0.15, 0.25], [0.06, 0.08, 0.1, 0.15, 0.25])
+    ticks = [0.06, 0.08, 0.1, 0.15, 0.25]
+    panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.minorticks_off()
     panel.grid(axis="x", color="#dddddd", lw=0.6)
     panel.legend(loc="lower right", fontsize=8)
@@ -118,8 +119,9 @@ def _fits(panel: Axes) -> None:
     panel.plot(ends, ends, "--", color=GREY, lw=1.0)
     panel.set(xscale="log", yscale="log", xlabel="predicted sd of ln", xlim=ends)
     panel.set(ylim=ends, ylabel="sd of ln of the full fit")
+    ticks = [0.05, 0.07, 0.1, 0.15, 0.2]
     for axis in (panel.xaxis, panel.yaxis):
-        axis.set_ticks([0.05, 0.07, 0.1, 0.15, 0.2], [0.05, 0.07, 0.1, 0.15, 0.2])
+        axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.minorticks_off()
     panel.legend(loc="upper left", fontsize=8)
 
