@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
 from pkmodels.clinic.another_scan import ScanValue, describe_scans
@@ -69,6 +70,29 @@ def test_the_variance_is_that_of_normal_variables_given_correlated_values(questi
     covariance = np.outer(slope(times), slope(times)) + shared + own  # prior sd is 1
     expected = 1.0 - slope(times) @ np.linalg.solve(covariance, slope(times))
     assert variances_after(asked, scans)[0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("per_region", [True, False])
+def test_regions_share_a_calibration_or_have_their_own(question, per_region):
+    """Truth: the joint normal of two regions, ln e = -t ln 2 / T and twice that."""
+    knots = question.curves.knots
+    times = np.exp(knots)
+    both = np.stack([slope(times), 2.0 * slope(times)], axis=-1)[:, None]
+    curves = replace(
+        question.curves,
+        regions=("one", "other"),
+        log_expected=CubicSpline(knots, -both).c,
+        slopes=CubicSpline(knots, both[..., None]).c,
+    )
+    kind = Modality(SPECT, ("one", "other"), 0.1, 0.3, per_region=per_region)
+    asked = replace(question, curves=curves, modalities=(kind,))
+    found = variances_after(asked, [Scan(30.0, SPECT), Scan(80.0, SPECT)])[0]
+    seen = np.concatenate([slope(np.array([30.0, 80.0])) * k for k in (1.0, 2.0)])
+    region = np.array([0, 0, 1, 1])
+    same = np.equal.outer(region, region) if per_region else np.ones((4, 4))
+    covariance = np.outer(seen, seen) + 0.3**2 * same + 0.1**2 * np.eye(4)
+    expected = 1.0 - seen @ np.linalg.solve(covariance, seen)
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_what_no_scan_tells_is_added(question):
@@ -234,7 +258,8 @@ def fit_of(log_half_lives: np.ndarray, *, passed: bool = True) -> Fit:
     draws = Draws(variables, np.zeros((4, count, 2)), np.zeros((4, count), bool), 0.9)
     reasons = () if passed else ("R-hat is 1.2",)
     checks = Checks(1.0, 900.0, 900.0, 0, 0, (), 1, reasons)
-    return Fit(fitted_example.posterior(), draws, checks, seed=0)
+    noisier = replace(fitted_example.posterior(), minimum_noise=0.1)
+    return Fit(noisier, draws, checks, seed=0)
 
 
 def test_after_a_fit_the_half_life_shrinks_as_its_slope_says():
@@ -246,7 +271,7 @@ def test_after_a_fit_the_half_life_shrinks_as_its_slope_says():
     times = np.array([24.0, 60.0, 120.0])
     half_lives = fitted.parameters()[:, 0]
     found = value_another_scan(fitted, SPECT, times, half_lives)
-    noise = 0.1**2 + fitted.posterior.minimum_noise**2
+    noise = 0.1**2 + 0.1**2
     expected = (spread**-2 + slope(times) ** 2 / noise) ** -0.5
     np.testing.assert_allclose(found.log_sd_then, expected, rtol=1e-3)
     assert found.best == 2
