@@ -1,7 +1,7 @@
 """Which three scans of a pentixather tracer tell most of the kidneys' 90Y dose?
 
     python studies/scan_schedule/study.py --design            # designs.csv, 3 minutes
-    python studies/scan_schedule/study.py --patients 24       # fits.csv, 10 minutes
+    python studies/scan_schedule/study.py --patients 15       # fits.csv, 10 minutes
 
 The first chooses scans on 64 simulated patients, judges them on 200 others, and writes
 designs.csv. The second adds to fits.csv the full fits that it lacks, one after another;
