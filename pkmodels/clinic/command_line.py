@@ -308,6 +308,30 @@ def compare(
 
 
 @app.command(
+    help="Fit a patient's measurements, and say what one more scan would tell of the "
+    "dose, and when.",
+)
+@_failures_reported()
+def design(
+    folder: _Folder,
+    latest: Annotated[
+        float,
+        typer.Option(metavar="H", min=1.0, help="The latest time of one more scan, h."),
+    ] = 168.0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
+    ] = DEFAULT_SEED,
+) -> None:
+    """Value one more scan; the result goes to stdout, all else to stderr."""
+    from rich.console import Console
+
+    from pkmodels.clinic.another_scan import describe_scans, value_scans
+
+    found = value_scans(folder, latest, seed, Console(stderr=True))
+    typer.echo(describe_scans(found))
+
+
+@app.command(
     help="List the library's models: what each is, and what it was tested against."
 )
 @_failures_reported()

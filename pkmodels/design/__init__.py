@@ -1,0 +1,1 @@
+"""Design: which scans of a patient shrink the interval of a dose most."""
