@@ -14,10 +14,12 @@ from pkmodels.clinic.assessment import assess
 from pkmodels.clinic.command_line import main
 from pkmodels.clinic.model_comparison import (
     ModelComparison,
+    _notes,
     average_choices,
     compare_models,
     describe_comparison,
 )
+from pkmodels.clinic.patient import Waiver
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.errors import FitRefusedError
 from pkmodels.fitting.comparison import Comparison, Score
@@ -103,6 +105,16 @@ def test_what_one_model_refuses_is_refused(tmp_path: Path) -> None:
     assert found.activity is None
     assert found.refused == "b: scan later"
     assert ModelComparison("test", COMPARISON, (found,), ()).refused
+
+
+def test_what_is_not_protected_and_what_the_files_warn_of_is_told(
+    tmp_path: Path,
+) -> None:
+    patient = read_patient(folder_of(tmp_path))
+    waived = replace(patient, waived=(Waiver("red_marrow", "stem cells stored"),))
+    told = "\n".join(_notes(replace(waived, warnings=("one scan only",))))
+    assert "WAIVED LIMIT: red_marrow is not protected (stem cells stored)" in told
+    assert "one scan only" in told
 
 
 def test_a_fit_that_failed_ends_the_comparison(

@@ -9,7 +9,7 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
-from pkmodels.clinic.another_scan import ScanValue, describe_scans
+from pkmodels.clinic.another_scan import ScanValue, _valued, describe_scans
 from pkmodels.clinic.command_line import main
 from pkmodels.design import worked_example
 from pkmodels.design.another_scan import (
@@ -30,7 +30,9 @@ from pkmodels.errors import InputError
 from pkmodels.fitting import worked_example as fitted_example
 from pkmodels.fitting.checks import Checks
 from pkmodels.fitting.fit import Fit
+from pkmodels.fitting.observations import arrange
 from pkmodels.fitting.sampling import Draws
+from pkmodels.schedule import Schedule
 from pkmodels.values import Certainty, PriorSet, half_normal, log_normal
 
 HALF_LIFE_H = 60.0
@@ -302,6 +304,35 @@ def test_the_clinic_says_what_one_more_scan_brings_and_why_it_cannot():
     # exp(2 x 1.96 x 0.1)
     assert "one more at 96 h: 1.48" in text
     assert "probe: not known: it is counted" in text
+
+
+@pytest.mark.parametrize("start_h", [0.0, 48.0])
+def test_times_of_one_more_scan_count_from_the_occasions_first_dose(start_h):
+    """A tracer two days into the file: what a scan tells is that of one at 0 h."""
+    log_half_lives = np.log(60.0) + 0.1 * np.random.default_rng(1).normal(size=400)
+    fitted = fit_of(log_half_lives)
+    one = fitted.posterior.experiments[0]
+    given = tuple(
+        replace(a, time_h=a.time_h + start_h) for a in one.schedule.administrations
+    )
+    scans = tuple(
+        replace(m, start_h=m.start_h + start_h, end_h=m.end_h + start_h)
+        for m in one.measurements
+    )
+    moved = replace(one, schedule=Schedule(given), measurements=scans)
+    posterior = replace(
+        fitted.posterior, experiments=(moved,), observations=arrange([moved], [])
+    )
+    fitted = replace(fitted, posterior=posterior)
+    dose = fitted.parameters()[:, 0]
+    told = _valued(fitted, moved, SPECT, "Y-90", "organ", dose, 120.0)
+    assert told.found is not None
+    assert told.found.times_h.min() > 0.0
+    assert told.found.times_h.max() == 120.0
+    # The free half-life is seen by its slope: nearly nothing at once, most at the end.
+    at_once, late = told.found.log_sd_then[[0, -1]]
+    assert at_once == pytest.approx(0.1, rel=0.1)
+    assert late == pytest.approx((0.1**-2 + slope(120.0) ** 2 / 0.02) ** -0.5, rel=0.1)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """What one more scan of a patient would tell of the doses that are limited."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from rich.console import Console
 from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.result_format import NOT_VALIDATED
 from pkmodels.clinic.workflow import UNFINISHED, fit_and_assess
 from pkmodels.errors import FitRefusedError, InputError
 
@@ -38,7 +39,8 @@ class ScanValue:
     label, target : str
         Whose dose: of the planned label, to what has a limit.
     found : AnotherScan or None
-        None where `omitted` says why it is not known.
+        Times are h after the occasion's first dose; None where `omitted` says why it
+        is not known.
     omitted : str or None
         Why.
     """
@@ -61,7 +63,7 @@ def value_scans(
     folder : Path
         Holds patient.toml and measurements.csv.
     latest_h : float
-        The latest time of it, h after the zero of its occasion.
+        The latest time of it, h after the first dose of its occasion.
     seed : int
         Repeats a run exactly, >= 0.
     console : Console
@@ -120,19 +122,23 @@ def _valued(
     from pkmodels.design.another_scan import value_another_scan
 
     given = experiment.schedule.administrations
-    end = max(a.time_h + a.duration_h for a in given)
+    start = min(a.time_h for a in given)  # the file's clock; scans count from here
+    end = max(a.time_h + a.duration_h for a in given) - start
     fine = np.arange(end + _STEP_H, latest_h + 1e-9, _STEP_H)
     shown = [t for t in _SHOWN_H if end < t <= latest_h]
-    times = np.unique([*shown, *fine])
-    if not times.size:
+    since = np.unique([*shown, *fine])
+    if not since.size:
         raise InputError(
-            f"the last dose of {experiment.name} ends at {end:g} h, and --latest is "
-            f"{latest_h:g} h: give a later one"
+            f"the last dose of {experiment.name} ends {end:g} h after its first, and "
+            f"--latest is {latest_h:g} h: give a later one"
         )
     try:
-        found = value_another_scan(fitted, modality, times, dose, experiment.name)
+        found = value_another_scan(
+            fitted, modality, start + since, dose, experiment.name
+        )
     except InputError as error:
         return ScanValue(experiment.name, modality, label, target, None, str(error))
+    found = replace(found, times_h=since)
     return ScanValue(experiment.name, modality, label, target, found, None)
 
 
@@ -166,9 +172,10 @@ def describe_scans(values: tuple[ScanValue, ...]) -> str:
         lines.append("")
     lines.append(
         "Expected of the fit's draws, with the scatter and calibration found in it, by "
-        "the best linear estimate of ln dose. Times are h after the occasion's zero; "
-        "those that have passed are shown for the next patient."
+        "the best linear estimate of ln dose. Times are h after the occasion's first "
+        "dose; those that have passed are shown for the next patient."
     )
+    lines.append(NOT_VALIDATED)
     return "\n".join(lines)
 
 

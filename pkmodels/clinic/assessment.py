@@ -270,14 +270,32 @@ def _tail_refusal(
 
 
 def _effective_size(fit: Fit, burdens: Burdens, confidence: float) -> float:
-    """Return how many independent draws the quantile that decides is worth.
-
-    Draws that were resampled by weight look independent: of these it is no more than
-    what the weights say of tails.
-    """
+    """Return how many independent draws the quantile that decides is worth."""
     reached = np.min(
         np.stack([b.activity_at_limit() for b in burdens.values()]), axis=0
     )
+    return deciding_size(fit, reached, confidence)
+
+
+def deciding_size(fit: Fit, reached: np.ndarray, confidence: float) -> float:
+    """Return how many independent draws the quantile of an activity is worth.
+
+    Draws that were resampled by weight look independent: of these it is no more than
+    what the weights say of tails.
+
+    Parameters
+    ----------
+    fit : Fit
+        Whose draws.
+    reached : (n_draws,) array
+        Activity (GBq) at which each draw reaches a limit.
+    confidence : float
+        Of the decision, in (0, 1).
+
+    Returns
+    -------
+    float
+    """
     size = quantile_size(reached.reshape(fit.draws.diverging.shape), 1.0 - confidence)
     is_of_chains = bool(fit.draws.statistics)
     return size if is_of_chains else min(size, fit.checks.ess_tail_min or 0.0)

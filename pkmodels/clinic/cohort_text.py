@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pkmodels.clinic.cohort import Cohort
 from pkmodels.clinic.cohort_rows import ANSWERED, Activity, CohortRow, count
+from pkmodels.clinic.result_format import NOT_VALIDATED
 from pkmodels.clinic.rounding import rounded_down, with_interval
 
 HEADS = ("folder", "status", "dose per activity (Gy/GBq)", "safe activity", "warnings")
@@ -99,7 +100,7 @@ def cohort_text(cohort: Cohort) -> str:
                     str(row.warnings) if first and row.status == ANSWERED else "",
                 )
             )
-    lines += ["", *_columns(table)]
+    lines += ["", *_columns(table), "", NOT_VALIDATED]
     printable = ("".join(c if c.isprintable() else " " for c in x) for x in lines)
     return "".join(f"{line}\n" for line in printable)
 

@@ -316,7 +316,9 @@ def design(
     folder: _Folder,
     latest: Annotated[
         float,
-        typer.Option(metavar="H", min=1.0, help="The latest time of one more scan, h."),
+        typer.Option(
+            metavar="H", min=1.0, help="The latest time, h after the occasion's dose."
+        ),
     ] = 168.0,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")

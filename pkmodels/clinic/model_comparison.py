@@ -12,6 +12,7 @@ from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_models import MODELS, saturates, with_amounts
+from pkmodels.clinic.result_format import NOT_VALIDATED
 from pkmodels.clinic.rounding import rounded, rounded_down
 from pkmodels.clinic.workflow import UNFINISHED, fit_and_assess
 from pkmodels.errors import FitRefusedError, InputError, suggest
@@ -218,8 +219,8 @@ def _averaged(
     chosen: "Mapping[str, tuple[Fit, Choice]]",
     weights: Mapping[str, float],
 ) -> AveragedChoice:
+    from pkmodels.clinic.assessment import deciding_size
     from pkmodels.decision.model_averages import average_models, average_safe_activity
-    from pkmodels.fitting.checks import quantile_size
 
     doses = {}
     for limit in patient.limits:
@@ -236,10 +237,7 @@ def _averaged(
     if len(decided) < len(chosen):
         return AveragedChoice(label, None, doses, None)
     sizes = {
-        name: quantile_size(
-            c.decision.activity_at_limit_GBq.reshape(f.draws.diverging.shape),
-            1.0 - patient.confidence,
-        )
+        name: deciding_size(f, c.decision.activity_at_limit_GBq, patient.confidence)
         for name, (f, c) in decided.items()
         if c.decision is not None
     }
@@ -253,12 +251,21 @@ def _averaged(
 
 
 def _notes(patient: Patient) -> tuple[str, ...]:
-    if patient.model_choice_cv is None:
-        return ()
-    return (
-        "[uncertainty] model_choice_cv is left out here: the models themselves stand "
-        "for it.",
-    )
+    notes = [
+        f"WAIVED LIMIT: {waiver.target} is not protected ({waiver.reason})"
+        for waiver in patient.waived
+    ]
+    if patient.warnings:
+        notes.append(
+            "Warnings of the files, which `pkmodels check` tells with the rest: "
+            + "; ".join(patient.warnings)
+        )
+    if patient.model_choice_cv is not None:
+        notes.append(
+            "[uncertainty] model_choice_cv is left out here: the models themselves "
+            "stand for it."
+        )
+    return tuple(notes)
 
 
 def describe_comparison(found: ModelComparison) -> str:
@@ -279,7 +286,7 @@ def describe_comparison(found: ModelComparison) -> str:
     for choice in found.choices:
         lines += _choice_lines(choice)
     lines += found.notes
-    lines.append("For research use; not a medical device. Not clinically validated.")
+    lines.append(NOT_VALIDATED)
     return "\n".join(lines)
 
 
