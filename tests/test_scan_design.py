@@ -332,7 +332,9 @@ def test_times_of_one_more_scan_count_from_the_occasions_first_dose(start_h):
     # The free half-life is seen by its slope: nearly nothing at once, most at the end.
     at_once, late = told.found.log_sd_then[[0, -1]]
     assert at_once == pytest.approx(0.1, rel=0.1)
-    assert late == pytest.approx((0.1**-2 + slope(120.0) ** 2 / 0.02) ** -0.5, rel=0.1)
+    assert late == pytest.approx(
+        (0.1**-2 + slope(np.array(120.0)) ** 2 / 0.02) ** -0.5, rel=0.1
+    )
 
 
 @pytest.mark.slow
