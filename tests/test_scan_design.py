@@ -17,15 +17,12 @@ from pkmodels.design.another_scan import (
     log_sd_with_another,
     value_another_scan,
 )
+from pkmodels.design.criteria import criterion_over_times
+from pkmodels.design.questions import Question
 from pkmodels.design.scans import Calendar, Modality, Scan, allowed_times
 from pkmodels.design.search import choose_scans, judge
 from pkmodels.design.unknowns import unknowns_of
-from pkmodels.design.variances import (
-    Question,
-    criterion_over_times,
-    variances_after,
-    variances_with_one_more,
-)
+from pkmodels.design.variances import variances_after, variances_with_one_more
 from pkmodels.errors import InputError
 from pkmodels.fitting import worked_example as fitted_example
 from pkmodels.fitting.checks import Checks

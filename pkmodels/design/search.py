@@ -14,16 +14,10 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import norm
 
+from pkmodels.design.criteria import criterion, criterion_over_times
+from pkmodels.design.questions import Question, information_of_scans, rows_at
 from pkmodels.design.scans import Calendar, Scan, allowed_times, apart
-from pkmodels.design.variances import (
-    Question,
-    criterion,
-    criterion_over_times,
-    information_of_scans,
-    reduced_variances,
-    rows_at,
-    variances_after,
-)
+from pkmodels.design.variances import reduced_variances, variances_after
 from pkmodels.errors import InputError
 
 # Times of the grid in each interval that is allowed.
@@ -87,7 +81,7 @@ def judge(
     scans, fixed : sequences of Scan
         Those to be made, and those made already.
     wrong_factor : float or None
-        As of `pkmodels.design.variances.criterion`.
+        As of `pkmodels.design.criteria.criterion`.
 
     Returns
     -------

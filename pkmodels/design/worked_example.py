@@ -3,9 +3,9 @@
 from functools import cache
 
 from pkmodels.design.curves import tabulate_curves
+from pkmodels.design.questions import Question
 from pkmodels.design.scans import Modality
 from pkmodels.design.unknowns import quantity_slopes, unknowns_of
-from pkmodels.design.variances import Question
 from pkmodels.fitting import worked_example
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from pkmodels import Administration, Schedule
 from pkmodels.design.curves import tabulate_curves
+from pkmodels.design.questions import Question
 from pkmodels.design.scans import Calendar, Modality, Scan
 from pkmodels.design.unknowns import Unknowns, quantity_slopes, unknowns_of
-from pkmodels.design.variances import Question
 from pkmodels.exact import doses_of
 from pkmodels.fitting.prediction import predict
 from pkmodels.models import pentixather

@@ -20,9 +20,10 @@ import protocols
 from protocols import CHOSEN, CUSTOMARY, FEWER, HYBRID
 from scipy.stats import binomtest
 
+from pkmodels.design.criteria import criterion
+from pkmodels.design.questions import Question
 from pkmodels.design.scans import Scan
 from pkmodels.design.search import Design, choose_scans, judge
-from pkmodels.design.variances import Question, criterion
 
 HERE = Path(__file__).resolve().parent
 DESIGNS, FITS = HERE / "designs.csv", HERE / "fits.csv"
