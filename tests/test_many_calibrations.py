@@ -18,10 +18,10 @@ from pkmodels.cohorts.calibration import (
     Found,
     Truth,
     calibrate,
-    judge,
     rank_of,
     read_calibration,
 )
+from pkmodels.cohorts.verdicts import judge
 from pkmodels.errors import FitRefusedError, InputError
 
 # m ~ Normal(0, 1), one value y ~ Normal(m, NOISE): m | y is normal in closed form.

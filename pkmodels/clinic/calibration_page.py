@@ -23,7 +23,7 @@ from pkmodels.clinic.report_axes import (
     transparent,
 )
 from pkmodels.clinic.result_format import NOT_VALIDATED
-from pkmodels.cohorts.calibration import Calibration, Ranks, judge
+from pkmodels.cohorts.calibration import Calibration, Ranks
 from pkmodels.cohorts.rank_tests import (
     Band,
     counts_below,
@@ -31,6 +31,7 @@ from pkmodels.cohorts.rank_tests import (
     rank_histogram,
     usual_bins,
 )
+from pkmodels.cohorts.verdicts import judge
 
 _HIGH = 200
 # Of both bands.

@@ -4,7 +4,8 @@ import csv
 import io
 from collections import Counter
 
-from pkmodels.cohorts.calibration import Calibration, Verdict
+from pkmodels.cohorts.calibration import Calibration
+from pkmodels.cohorts.verdicts import Verdict
 
 COLUMNS = (
     "patient",
@@ -75,7 +76,7 @@ def verdict_rows(verdicts: tuple[Verdict, ...]) -> list[tuple[str, ...]]:
     Parameters
     ----------
     verdicts : tuple of Verdict
-        From `pkmodels.cohorts.calibration.judge`.
+        From `pkmodels.cohorts.verdicts.judge`.
 
     Returns
     -------
@@ -171,7 +172,7 @@ def verdict_table(verdicts: tuple[Verdict, ...], gap: str | None = None) -> str:
     Parameters
     ----------
     verdicts : tuple of Verdict
-        From `pkmodels.cohorts.calibration.judge`.
+        From `pkmodels.cohorts.verdicts.judge`.
     gap : str, optional
         Between columns of padded text; CSV where it is left out.
 

@@ -24,8 +24,9 @@ from pkmodels.clinic.cohort_rows import (
     cohort_csv,
 )
 from pkmodels.clinic.cohort_text import cohort_text
-from pkmodels.cohorts.calibration import calibrate, judge, read_calibration
+from pkmodels.cohorts.calibration import calibrate, read_calibration
 from pkmodels.cohorts.runs import Progress
+from pkmodels.cohorts.verdicts import judge
 
 EXIT_DONE, EXIT_FAILED, EXIT_REFUSED = 0, 1, 3
 _SECONDS_BETWEEN_LINES = 10.0

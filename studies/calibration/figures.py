@@ -12,13 +12,14 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pkmodels.clinic.calibration_table import verdict_rows
-from pkmodels.cohorts.calibration import Calibration, Ranks, judge
+from pkmodels.cohorts.calibration import Calibration, Ranks
 from pkmodels.cohorts.rank_tests import (
     counts_below,
     ecdf_band,
     rank_histogram,
     usual_bins,
 )
+from pkmodels.cohorts.verdicts import judge
 
 HERE = Path(__file__).resolve().parent
 TABLES = ("default", "pentixather")
