@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from functools import partial
 from pathlib import Path
@@ -145,6 +147,54 @@ def test_processes_give_what_this_one_does(tmp_path: Path):
         assert there["value"] == here["value"]
     assert len(processes) == 2
     assert os.getpid() not in processes
+
+
+@contextmanager
+def dask(*arguments: str) -> Iterator[None]:
+    """A dask process of its own, ended at the end."""
+    process = subprocess.Popen([sys.executable, "-m", "dask", *arguments])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_runs_already_does_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # The workers must find the tasks' module, as they must find pkmodels.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    told = tmp_path / "scheduler.json"
+    local = ("--host", "127.0.0.1", "--no-dashboard")
+    with dask("scheduler", *local, "--port", "0", "--scheduler-file", str(told)):
+        wait_for(told)
+        address = json.loads(told.read_text("utf-8"))["address"]
+        with pytest.raises(InputError, match="has no workers"):
+            run_all(tasks(N), double, tmp_path / "out", scheduler=address)
+        with dask("worker", address, *local, "--nthreads", "1", "--nworkers", "1"):
+            wait_for_worker(address)
+            ended = run_all(tasks(N), double, tmp_path / "out", scheduler=address)
+    assert (ended.done, ended.failed, ended.reused) == (N, 1, 0)
+    for outcome in read_outcomes(tmp_path / "out", tasks(N)):
+        number = int(outcome.name[1:])
+        if number != WRONG:
+            assert outcome.value["twice"] == 2 * number
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 60.0
+    while not path.exists() or not path.read_text("utf-8"):
+        assert time.monotonic() < end, f"{path} was never written"
+        time.sleep(0.1)
+
+
+def wait_for_worker(address: str) -> None:
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=60)
 
 
 @pytest.mark.slow
