@@ -34,6 +34,7 @@ from pkmodels.clinic.result_format import (
     SafeActivity,
 )
 from pkmodels.clinic.result_records import DosePerActivity, Summary, summarize
+from pkmodels.clinic.scan_values import value_one_more
 from pkmodels.decision import PointEstimate as Point
 from pkmodels.dosimetry.biological_dose import biologically_effective_dose
 from pkmodels.fitting import checks as fit_checks
@@ -120,6 +121,7 @@ def _reported(patient: Patient, fit: Fit, assessment: Assessment) -> dict:
         "propagation": propagations_of(patient, fit, assessment),
         "classical": classical_estimates(patient, fit, assessment),
         "comparison": _comparison(patient, assessment),
+        "another_scan": value_one_more(patient, fit, assessment),
         "left_over": left_over(patient, fit, assessment),
         "s_values": _s_values(patient, assessment),
     }
