@@ -19,6 +19,7 @@ from pkmodels.clinic.report_axes import (
 from pkmodels.clinic.report_tables import NOT_COMPUTED, Table
 from pkmodels.clinic.result_dosimetry import AnotherScan
 from pkmodels.clinic.result_format import Result
+from pkmodels.clinic.result_text import summary_text
 from pkmodels.clinic.rounding import rounded_down, with_interval
 from pkmodels.clinic.scan_text import WORTHLESS, named, when
 
@@ -32,6 +33,7 @@ _ASSUMED = (
     "half-lives of the label that is measured."
 )
 _ACTIVITY = (
+    "Then: the 95 % interval expected, about the same median. "
     "Safe activity: now, and its mean over what the scan may show (it may fall in this "
     "patient)."
 )
@@ -55,13 +57,16 @@ def scans(result: Result) -> Table | None:
     of_activity: list[str] = []
     for label, targets in result.another_scan.items():
         for target, offers in targets.items():
+            dosed = f"{target}, {label}"
+            dose = result.organs[target][label].absorbed_dose_per_activity_Gy_per_GBq
+            now = summary_text(dose)
             for each in offers:
                 name = named(each, result)
                 if each.missing is not None:
-                    rows.append((target, label, name, *[NOT_COMPUTED] * 4))
+                    rows.append((dosed, name, now, *[NOT_COMPUTED] * 4))
                     missing.append(f"{name}, not computed: {each.missing}.")
                     continue
-                rows.append((target, label, name, *_cells(result, label, target, each)))
+                rows.append((dosed, name, now, *_cells(result, label, target, each)))
                 if each.activity_missing is not None:
                     of_activity.append(
                         f"Safe activity of {label}, not computed: "
@@ -73,16 +78,16 @@ def scans(result: Result) -> Table | None:
     return Table(
         headers=(
             "Dose of",
-            "Label",
             "One more",
+            "Gy/GBq now",
             "Best at (nearly as good)",
-            "Gy/GBq: 95 % interval then",
+            "Gy/GBq then",
             "Narrower by",
             "Safe activity (GBq)",
         ),
         rows=tuple(rows),
         notes=(*notes, f"{_ASSUMED} {_ACTIVITY}"),
-        words=(1, 2),
+        words=(1,),
     )
 
 

@@ -41,7 +41,8 @@ from pkmodels.fitting import checks as fit_checks
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction, priors_in_words
 
-_PACKAGES = ("pkmodels", "jax", "pymc", "numpyro", "arviz", "numpy")
+# Whose versions a result names.
+PACKAGES = ("pkmodels", "jax", "pymc", "numpyro", "arviz", "numpy")
 
 
 def build_result(patient: Patient, fit: Fit, assessment: Assessment | None) -> Result:
@@ -72,7 +73,7 @@ def build_result(patient: Patient, fit: Fit, assessment: Assessment | None) -> R
         assumptions=assumptions(patient, fit, assessment),
         history=history_texts(patient),
         inputs=dict(patient.files),
-        versions={name: version(name) for name in _PACKAGES},
+        versions={name: version(name) for name in PACKAGES},
         seed=fit.seed,
         data_sha256=patient.data_sha256,
         **reported,

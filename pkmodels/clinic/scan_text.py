@@ -2,7 +2,7 @@
 
 from pkmodels.clinic.result_dosimetry import AnotherScan
 from pkmodels.clinic.result_format import Result
-from pkmodels.clinic.rounding import rounded
+from pkmodels.clinic.rounding import rounded_down
 
 # An interval that is narrower by less is worth no scan.
 WORTHLESS = 1.01
@@ -84,7 +84,7 @@ def best_scan(result: Result) -> tuple[str, ...]:
         gain = (
             ""
             if then is None
-            else f", the safe activity then {rounded(then)} GBq on average"
+            else f", the safe activity then {rounded_down(then)} GBq on average"
         )
         lines.append(
             f"{told} at {when(best)} would make the dose's interval "
