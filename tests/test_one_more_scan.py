@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clinic_patients import PATIENT, replaced, write_patient
+from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
 from made_up_fit import activity_after, made_up_fit
 from made_up_result import passed
 from pydantic import ValidationError
+from rich.console import Console
 from scipy.stats import norm
 
+from pkmodels.clinic.another_scan import value_scans
 from pkmodels.clinic.assessment import Assessment, assess
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
@@ -220,6 +222,45 @@ def test_a_short_lived_label_is_not_scanned_for_a_week(tmp_path: Path):
     [found] = value_one_more(patient, made, assess(patient, made))["Y-90"]["kidneys"]
     assert found.latest_h == pytest.approx(4.0 * 67.71 / 60.0, rel=1e-3)
     assert max(found.times_h) <= found.latest_h
+
+
+@pytest.mark.parametrize(("degrees", "heavier"), [(None, 1.0), (4.0, 2.0)])
+def test_what_the_file_says_of_scatter_is_foreseen(
+    tmp_path: Path, degrees: float | None, heavier: float
+):
+    """Shares 0.3 and 0.4 of the values: their root mean square; t of 4: twice that."""
+    text = replaced(MEASUREMENTS, "70,MBq,,", "70,MBq,21,")
+    text = replaced(text, "30,MBq,,", "30,MBq,12,")
+    tail = "" if degrees is None else f"\n[noise]\nstudent_t_degrees = {degrees}\n"
+    made = made_up_fit(read_patient(write_patient(tmp_path, PATIENT + tail, text)))
+    seen = foresee_scan(made, "SPECT", np.array([120.0]))
+    left, right = (seen.regions.index(f"kidney_{side}") for side in ("left", "right"))
+    estimated = made.draws.variables["relative_noise"].reshape(-1) ** 2
+    estimated = estimated + made.posterior.minimum_noise**2
+    stated = (0.3**2 + 0.4**2) / 2.0
+    floor = made.draws.variables["noise_floor"].reshape(len(estimated), -1)
+    expected = np.exp(seen.log_values[:, 0, left])
+    assert floor.shape[1] == 1  # of the region with stated sds alone
+    wanted = heavier * (estimated + stated + (floor[:, 0] / expected) ** 2)
+    assert seen.variance[:, 0, left] == pytest.approx(wanted)
+    assert seen.variance[:, 0, right] == pytest.approx(heavier * estimated)
+
+
+def test_values_of_0_tell_no_share(tmp_path: Path):
+    text = replaced(MEASUREMENTS, "70,MBq,,", "0,MBq,5,")
+    text = replaced(text, "30,MBq,,", "0,MBq,5,")
+    made = made_up_fit(read_patient(write_patient(tmp_path, PATIENT, text)))
+    with pytest.raises(InputError, match="no value above 0"):
+        foresee_scan(made, "SPECT", np.array([120.0]))
+
+
+@pytest.mark.parametrize("latest_h", [float("inf"), float("nan"), 0.0, -3.0])
+def test_a_latest_time_that_no_scan_keeps_is_refused_before_the_fit(
+    tmp_path: Path, latest_h: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("pkmodels.clinic.another_scan.fit_and_assess", None)
+    with pytest.raises(InputError, match="--latest"):
+        value_scans(write_patient(tmp_path), latest_h, 0, Console())
 
 
 LIVER_TOO = """

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from pkmodels.clinic.answerable import check_answerable
+from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.result_format import NOT_VALIDATED
 from pkmodels.clinic.workflow import UNFINISHED, fit_and_assess
@@ -82,6 +84,7 @@ def value_scans(
     """
     patient = read_patient(folder)
     check_answerable(patient)
+    _check_latest(patient, latest_h)
     unfinished = folder / "out" / UNFINISHED
     fitted, assessment = fit_and_assess(patient, seed, console, {}, unfinished)
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -95,6 +98,21 @@ def value_scans(
         for modality in dict.fromkeys(m.modality for m in each.measurements)
         for label, target, dose in limited_doses(patient, assessment)
     )
+
+
+def _check_latest(patient: Patient, latest_h: float) -> None:
+    """Refuse a latest time that no scan can keep, before minutes are spent fitting."""
+    if not isfinite(latest_h):
+        raise InputError(f"--latest is {latest_h}: give hours, as 168")
+    for occasion in patient.occasions:
+        given = occasion.schedule.administrations
+        first = min(each.time_h for each in given)
+        ended = max(each.time_h + each.duration_h for each in given) - first
+        if latest_h <= ended:
+            raise InputError(
+                f"--latest is {latest_h:g} h, and the last dose of {occasion.name} "
+                f"ends {ended:g} h after its first: give a later one"
+            )
 
 
 def _valued(

@@ -225,7 +225,8 @@ def foresee_scan(
     """Return what one more scan of a modality that was used would show.
 
     It would show the regions that the modality has shown, with the same calibration,
-    outlines and scatter.
+    outlines and scatter. Where sds of values are stated, its own is the same share of
+    its value: the root mean square of those of the region's rows.
 
     Parameters
     ----------
@@ -312,7 +313,31 @@ def _not_plain(fitted: Fit, row: int) -> str | None:
         return "is collected"
     if item.decay_corrected_to_h is not None and fitted.posterior.additive[row]:
         return "is decay-corrected and has additive noise"
+    if np.isnan(_stated_share(fitted, row)):
+        return "has stated sds, but no value above 0 to compare them with"
     return None
+
+
+def _stated_share(fitted: Fit, row: int) -> float:
+    """Return the root mean square of sd / value of a row's region and modality.
+
+    0 where no sd is stated, NaN where there is no value above 0 to tell.
+    """
+    seen = fitted.posterior.observations
+    item = seen.measurements[row]
+    alike = [
+        i
+        for i, each in enumerate(seen.measurements)
+        if (each.region, each.modality, each.label)
+        == (item.region, item.modality, item.label)
+        and np.isfinite(seen.sd[i])
+    ]
+    if not alike:
+        return 0.0
+    told = [i for i in alike if seen.value[i] > 0.0]
+    if not told:
+        return float("nan")
+    return float(np.sqrt(np.mean((seen.sd[told] / seen.value[told]) ** 2)))
 
 
 def _log_factors(fitted: Fit, rows: list[int]) -> np.ndarray:
@@ -342,14 +367,17 @@ def _variance(fitted: Fit, rows: list[int], expected: np.ndarray) -> np.ndarray:
     columns = [posterior.noisy.index(seen.modalities[seen.modality[i]]) for i in rows]
     relative = noise[:, columns] ** 2 + posterior.minimum_noise**2
     relative = relative + seen.noise.own_log_sd[rows] ** 2
-    found = np.broadcast_to(relative[:, None], expected.shape)
+    relative = relative + np.array([_stated_share(fitted, i) for i in rows]) ** 2
+    # Of Student's t, whose scale is told: nu / (nu - 2) as much.
+    degrees = posterior.student_t_degrees
+    heavier = 1.0 if degrees is None else degrees / (degrees - 2.0)
+    found = np.broadcast_to(relative[:, None], expected.shape).copy()
     if not posterior.additive[rows].any():
-        return found
-    found = found.copy()
+        return heavier * found
     floors = variables[FLOOR].reshape(count, -1)
     names = list(posterior.all_priors[FLOOR])
     for place, i in enumerate(rows):
         if posterior.additive[i]:
             floor = floors[:, names.index(seen.floors[seen.floor[i]])]
             found[:, :, place] += (floor[:, None] / expected[:, :, place]) ** 2
-    return found
+    return heavier * found
