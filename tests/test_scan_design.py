@@ -18,6 +18,7 @@ from pkmodels.design.another_scan import (
     value_another_scan,
 )
 from pkmodels.design.criteria import criterion_over_times
+from pkmodels.design.curves import tabulate_curves
 from pkmodels.design.questions import Question
 from pkmodels.design.scans import Calendar, Modality, Scan, allowed_times
 from pkmodels.design.search import choose_scans, judge
@@ -344,3 +345,14 @@ def test_a_patients_folder_is_told_what_one_more_scan_brings(tmp_path, capsys):
     assert "Y-90, dose to kidneys; dosimetry: SPECT of kidney_left" in said
     assert "one more at 96 h" in said
     assert "one more at 144 h" not in said
+
+
+def test_a_first_dose_that_is_not_at_0_is_refused():
+    """A calendar's hours would else count from another zero than the scans'."""
+    example = fitted_example.posterior()
+    unknown = unknowns_of(example.table.priors, example.compiled.parameters)
+    doses = example.observations.readouts[0].given
+    late = doses._replace(start_h=np.asarray(doses.start_h) + 20.0)
+    points = unknown.centre[None]
+    with pytest.raises(InputError, match="first dose starts at 20 h"):
+        tabulate_curves(example.compiled, late, unknown, points, 30.0, 200.0)

@@ -93,7 +93,8 @@ def tabulate_curves(
     compiled : ExactSystem or SaturableSystem
         The model, of the parameters of `unknowns`.
     doses : Doses
-        Doses of one label, each ended by `earliest_h`; of a saturable system, one.
+        Doses of one label, the first at 0 h, from which scans and calendars count, each
+        ended by `earliest_h`; of a saturable system, one.
     unknowns : Unknowns
         The coordinates.
     points : (n_draws, n) array
@@ -180,6 +181,12 @@ def _check(
         raise InputError(
             f"{nodes} nodes from {earliest_h:g} to {latest_h:g} h: give 4 at least, "
             "and 0 < earliest < latest"
+        )
+    first = float(np.min(doses.start_h))
+    if first != 0.0:
+        raise InputError(
+            f"the first dose starts at {first:g} h: give it at 0 h, from which scans "
+            "and calendars count"
         )
     end = float(np.max(np.add(doses.start_h, doses.length_h)))
     if end > earliest_h:

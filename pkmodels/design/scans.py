@@ -73,7 +73,7 @@ class Scan:
     Parameters
     ----------
     time_h : float
-        h after the zero of the administrations.
+        h after the first administration starts.
     modality : str
         Name of its `Modality`.
     """
@@ -93,7 +93,7 @@ class Calendar:
     Parameters
     ----------
     earliest_h, latest_h : float
-        h after the administration, 0 < earliest <= latest.
+        h after the first administration starts, 0 < earliest <= latest.
     least_gap_h : float
         Between two scans of one modality, >= 0. Different ones may share a visit.
     given_at_clock_h : float or None
