@@ -13,11 +13,14 @@ patients where left and right are not: a patient's kidneys are alike.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import arviz as az
 import numpy as np
+import xarray as xr
 
 from pkmodels.errors import InputError
+from pkmodels.fitting.posterior import KINETICS, ODDS, PROPORTION
 from pkmodels.fitting.priors import on_sampling_scale, sampling_scale_sd
 from pkmodels.values import Family, Prior
 
@@ -274,3 +277,43 @@ def standardize(prior: Prior, draws: np.ndarray) -> np.ndarray:
     """
     centre = on_sampling_scale(prior, np.array([prior.parameters["median"]]))
     return (on_sampling_scale(prior, draws) - centre) / sampling_scale_sd(prior)
+
+
+def read_kinetics(path: Path) -> dict[str, np.ndarray] | None:
+    """Read the draws of the kinetics from the file of a fit.
+
+    Parameters
+    ----------
+    path : Path
+        What `pkmodels.fitting.trees.to_tree` wrote as netCDF.
+
+    Returns
+    -------
+    dict of str to (n_chains, n_draws) array, or None
+        By parameter; an uptake fraction as its ratio to the eliminated one. None where
+        the fit failed its checks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> dims = ("chain", "draw", "kinetics_of")
+    >>> draws = {"kinetics": (dims, np.full((4, 9, 1), 2.0))}
+    >>> posterior = xr.Dataset(draws, {"kinetics_of": ["half_life"]})
+    >>> tree = xr.DataTree.from_dict({"posterior": posterior})
+    >>> tree.attrs["checks_passed"] = 1
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "posterior.nc"
+    ...     tree.to_netcdf(path, engine="h5netcdf")
+    ...     read_kinetics(path)["half_life"].shape
+    (4, 9)
+    """
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        if not tree.attrs["checks_passed"]:
+            return None
+        posterior, found = tree["posterior"], {}
+        for variable in (KINETICS, PROPORTION, ODDS):
+            if variable in posterior:
+                values = posterior[variable].values
+                names = posterior[f"{variable}_of"].values
+                found |= {str(n): values[..., i] for i, n in enumerate(names)}
+    return found

@@ -136,8 +136,8 @@ def learn_cohort(
 ) -> CohortPosterior:
     """Draw a population from its patients' draws, as far as they carry it.
 
-    A parameter that fewer than `LEAST_PATIENTS` have, or of which the smoothed draws say
-    something else than the draws do, is left out, and what is left is learnt.
+    A parameter that fewer than `LEAST_PATIENTS` have, or of which the smoothed draws
+    say something else than the draws do, is left out, and what is left is learnt.
 
     Parameters
     ----------

@@ -29,7 +29,8 @@ OUTLIER_LEVEL = 0.05
 _LEVELS = (0.025, 0.5, 0.975)
 _FAR = 0.995
 # Draws of the posterior that quantiles of the mixture are found from.
-_MIXED = 500
+_MIXED = 2000
+_LOOKED_AT = 500
 # A measured precision below this share of the prior's tells too little of a patient.
 _LEAST_TOLD = 0.25
 
@@ -147,7 +148,7 @@ def predict_next(posterior: CohortPosterior, source: str) -> dict[str, LearntPar
 
 
 def _normal_of(mean: np.ndarray, sd: np.ndarray) -> tuple[float, float, float]:
-    """Return mean and sd of the normal that stands for a mixture, and the tails' ratio."""
+    """Return mean and sd of what stands for a mixture, and the ratio of far tails."""
     step = max(1, len(mean) // _MIXED)
     m, t = mean[::step], sd[::step]
     low, _, high = (_quantile(m, t, p) for p in _LEVELS)
@@ -217,7 +218,7 @@ def find_outliers(posterior: CohortPosterior, *, seed: int) -> tuple[Outlier, ..
     """
     cohort = posterior.cohort
     smoothed = smooth_draws(cohort, normals=1, seed=seed)
-    step = max(1, len(posterior.mean) // _MIXED)
+    step = max(1, len(posterior.mean) // _LOOKED_AT)
     mean, sd = posterior.mean[::step], posterior.sd[::step]
     log_l = np.array(
         [

@@ -4,10 +4,12 @@ With the first stage's prior N(0, 1) and a population N(m_k, t_k) of each compon
 
     w_is = prod_k N(y_isk; m_k, t_k) / N(y_isk; 0, 1),   L_i = mean_s w_is,
 
-over the components that patient i has. This holds what `pkmodels.fitting.smoothed_draws`
-says against the draws themselves. With e(h) the difference of the two in sum_i ln L_i,
+over the components that patient i has. What `pkmodels.fitting.smoothed_draws` says is
+held here against the draws themselves. With e(h) their difference in sum_i ln L_i,
 the posterior mean of any quantity q of the population h moves by about cov(q, e), and
-so by no more of its sd than sd(e): that is the gap which is held to a limit.
+so by no more of its sd than sd(e): that is the gap which is held to a limit. A
+population narrower than a fifth of the patients' own uncertainty is looked at as one of
+that width: narrower ones are no different to any patient, and no draws tell of them.
 
 References
 ----------
@@ -27,6 +29,8 @@ from pkmodels.fitting.smoothed_draws import smooth_draws, smoothed_log_likelihoo
 GAP_LIMIT = 0.5
 # Variance of sum ln L above which the draws are too few to tell of all components.
 VARIANCE_LIMIT = 1.0
+# Of a patient's posterior sd, by median: narrower populations are all alike.
+_ALIKE = 0.2
 # Draws of the population at which both are looked at.
 _LOOKED_AT = 100
 
@@ -108,7 +112,8 @@ def look_at_reuse(
     0.1
     """
     step = max(1, len(mean) // _LOOKED_AT)
-    mean, sd = mean[::step], sd[::step]
+    least = _ALIKE * np.median(cohort.y.std(axis=1), axis=0)
+    mean, sd = mean[::step], np.maximum(sd[::step], least)
     shares, variance, differences = _held_against(cohort, mean, sd, seed)
     gaps = []
     for i in range(len(cohort.components)):

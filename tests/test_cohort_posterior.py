@@ -93,7 +93,7 @@ def known():
             draws["rare"] = np.exp(drawn(generator, 0.0, 0.2))
         members.append(Member(f"P{i}", draws))
     cohort = arrange_cohort(members, OWN, pairs=[SIDES])
-    return Known(d, errors, learn_cohort(cohort, seed=2))
+    return Known(d, errors, learn_cohort(cohort, seed=2, draws_per_chain=400))
 
 
 def component(known, name):
