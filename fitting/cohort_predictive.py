@@ -14,6 +14,7 @@ together, their sum, has its own sd where s_u is the larger one.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -161,7 +162,8 @@ def _normal_of(mean: np.ndarray, sd: np.ndarray) -> tuple[float, float, float]:
 def _quantile(mean: np.ndarray, sd: np.ndarray, p: float) -> float:
     each = mean + sd * ndtri(p)
     edges = float(each.min()) - 1e-9, float(each.max()) + 1e-9
-    return float(brentq(lambda y: ndtr((y - mean) / sd).mean() - p, *edges))
+    found: Any = brentq(lambda y: ndtr((y - mean) / sd).mean() - p, *edges)
+    return float(found)
 
 
 def _back(own: Prior, z: float) -> float:

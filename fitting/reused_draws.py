@@ -18,6 +18,7 @@ Hogg, Myers and Bovy, ApJ 2010;725:2166 (L_i of draws). Kish, Survey sampling, 1
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -132,7 +133,7 @@ def _held_against(
     count = cohort.y.shape[1]
     for m, t in zip(mean, sd, strict=True):
         log_w = log_weights(cohort, m, t)
-        total: np.ndarray = logsumexp(log_w, axis=1)
+        total: Any = logsumexp(log_w, axis=1)
         w = np.exp(log_w - total[:, None])
         share = 1.0 / (w**2).sum(axis=1) / count
         of_draws = total - np.log(count)

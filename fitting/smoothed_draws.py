@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
+from pytensor.tensor.linalg import cholesky, solve_triangular
 
 from pkmodels.fitting.cohort_draws import CohortDraws
 from pkmodels.fitting.mixtures import fit_mixture
@@ -128,11 +130,13 @@ def log_likelihood_graph(smoothed: dict[str, Any], mean: Any, sd: Any) -> Any:
     pulled = pt.dot(precision, mean)
     rest = (slope - pulled) * sd
     inner = precision * sd[:, None] * sd[None, :] + pt.eye(mean.shape[0])
-    factor: Any = pt.linalg.cholesky(inner)
-    half = pt.linalg.solve_triangular(factor, rest[..., None], lower=True)[..., 0]
-    volume = pt.log(pt.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
-    each = smoothed["level"] + pt.dot(slope, mean) - 0.5 * pt.dot(pulled, mean)
-    return pt.logsumexp(each - volume + 0.5 * (half**2).sum(axis=-1), axis=1)
+    factor: Any = cholesky(inner)
+    half: Any = solve_triangular(factor, rest[..., None], lower=True)[..., 0]
+    diagonal: Any = pt.diagonal(factor, axis1=-2, axis2=-1)
+    volume: Any = pt.log(diagonal)
+    each: Any = smoothed["level"] + pt.dot(slope, mean) - 0.5 * pt.dot(pulled, mean)
+    each = each - volume.sum(axis=-1) + 0.5 * (half**2).sum(axis=-1)
+    return pm.math.logsumexp(each, axis=1, keepdims=False)
 
 
 def smoothed_log_likelihoods(

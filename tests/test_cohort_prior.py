@@ -1,78 +1,44 @@
 """A cohort as the prior of the next patient: its file, and what the clinic does."""
 
 from dataclasses import replace
+from html import escape
 
+import numpy as np
 import pytest
+import xarray as xr
 from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
+from made_up_cohort_prior import ORGANS, content
 
-from pkmodels.clinic import cohort_prior_file
+from pkmodels.clinic import cohort_learning, cohort_prior_file
+from pkmodels.clinic.cohort import Cohort
+from pkmodels.clinic.cohort_learning import learn_prior, learnt_lines
+from pkmodels.clinic.cohort_page import write_cohort_page
 from pkmodels.clinic.cohort_prior import (
+    BLOOD_HALF_TIME,
     cohort_parameters,
     compared_organs,
+    fraction_of,
+    half_life_of,
     measured_digest,
     parameter_keys,
     region_keys,
     subject_digest,
 )
-from pkmodels.clinic.cohort_prior_file import (
-    CohortPriorFile,
-    cohort_prior_text,
-    parse_cohort_prior,
-)
+from pkmodels.clinic.cohort_prior_file import cohort_prior_text, parse_cohort_prior
+from pkmodels.clinic.cohort_rows import ANSWERED, FAILED, REFUSED, CohortRow
 from pkmodels.clinic.command_line import main
 from pkmodels.clinic.occasions import build_experiments
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_summary import summarize
+from pkmodels.cohorts.runs import Progress
 from pkmodels.errors import InputError
-from pkmodels.fitting.cohort_posterior import LEAST_PATIENTS
+from pkmodels.fitting.cohort_posterior import LEAST_PATIENTS, CohortPosterior
+from pkmodels.fitting.reused_draws import Reuse
+from pkmodels.models import organ_exchange
 
 NAMED = replaced(
     PATIENT, "[decision]", '[cohort_prior]\nfile = "prior.toml"\n\n[decision]'
 )
-ORGANS = ["kidney_left", "kidney_right", "liver"]
-
-
-def table(median, log_sd, patients=12, unit="h"):
-    return {
-        "unit": unit,
-        "median": median,
-        "log_sd": log_sd,
-        "patients": patients,
-        "own_median": 60.0,
-        "own_log_sd": 1.0,
-        "population_median": [0.9 * median, median, 1.1 * median],
-        "population_log_sd": [0.8 * log_sd, log_sd, 1.3 * log_sd],
-        "tail_ratio": 1.02,
-    }
-
-
-def content(**changed):
-    """Return what a file of 12 patients given dotatate says."""
-    others = [f"other {i}" for i in range(12)]
-    values = {
-        "format": cohort_prior_file.FORMAT,
-        "cohort": 'the "department"',
-        "pkmodels": "0.1.0",
-        "seed": 0,
-        "model": "organ_exchange",
-        "ligand": "dotatate",
-        "labels": ["Lu-177"],
-        "ligand_mass_ug": [150.0, 250.0],
-        "patients": 12,
-        "left_out": 1,
-        "organs": ORGANS,
-        "hyperprior": "half-normal",
-        "independent": "all",
-        "subjects": sorted(map(subject_digest, others)),
-        "measured": sorted(map(subject_digest, others)),
-        "parameter": {
-            "blood_half_time": table(1.7, 0.3),
-            "fraction_kidney_left": table(0.03, 0.4, unit=""),
-            "biological_half_life_kidney_left": table(45.0, 0.25),
-            "biological_half_life_kidney_right": table(46.0, 0.25, patients=9),
-        },
-    }
-    return CohortPriorFile.model_validate(values | changed)
 
 
 def write(folder, patient=NAMED, measurements=MEASUREMENTS, **changed):
@@ -218,7 +184,117 @@ def test_another_ligand_mass_is_told(tmp_path):
     assert any("mass of the cohort" in w for w in unknown.warnings)
 
 
+def test_parameters_are_called_as_the_model_calls_them():
+    assert organ_exchange.BLOOD_HALF_TIME == BLOOD_HALF_TIME
+    assert organ_exchange.fraction_name("liver") == fraction_of("liver")
+    assert organ_exchange.half_life_name("liver") == half_life_of("liver")
+
+
 def test_a_missing_file_is_told(tmp_path):
     folder = write_patient(tmp_path / "P", NAMED)
     with pytest.raises(InputError, match=r"\[cohort_prior\] file: 'prior.toml' is no"):
         read_patient(folder)
+
+
+PATIENTS = 10
+
+
+def known_posterior(cohort, *, seed, progress=None):
+    """Return a population that is known exactly, in the place of NUTS."""
+    own = cohort.y.mean(axis=1)
+    mean, sd = (np.tile(f(own, axis=0), (600, 1)) for f in (np.mean, np.std))
+    reuse = Reuse(np.zeros(mean.shape[1]), np.ones(len(own)), 0.0, 0.0)
+    return CohortPosterior(cohort, mean, sd, reuse, 1.0, 1e3, {})
+
+
+@pytest.fixture
+def department(tmp_path, monkeypatch):
+    """A cohort of made-up draws: kidneys' half-lives of 30 h times 1.1 to the i."""
+    monkeypatch.setattr(cohort_learning, "learn_cohort", known_posterior)
+    generator = np.random.default_rng(0)
+    rows = []
+    for i in range(PATIENTS + 3):
+        name, patient, passed = f"P{i}", PATIENT, 1
+        text = MEASUREMENTS.replace("24,,70", f"24,,{70 + i}")
+        if i == PATIENTS:
+            text = MEASUREMENTS.replace("24,,70", "24,,70.0")  # P0's, called otherwise
+        if i == PATIENTS + 1:
+            passed = 0
+        if i == PATIENTS + 2:
+            patient = replaced(
+                patient, "confidence", 'model = "pentixather"\nconfidence'
+            )
+            patient = patient.replace("dotatate", "pentixather")
+            patient = replaced(
+                patient, "duration_h = 0.5", "duration_h = 0.5\nligand_mass_ug = 200"
+            )
+        patient = replaced(patient, 'id = "test"', f'id = "{name}"')
+        write_patient(tmp_path / name, patient, text)
+        names = [BLOOD_HALF_TIME, *map(half_life_of, ORGANS)]
+        values = np.exp(0.05 * generator.standard_normal((4, 300, 4)))
+        values *= np.array([1.0, 30.0 * 1.1**i, 30.0 * 1.1**i, 100.0])
+        odds = 0.02 * np.exp(0.05 * generator.standard_normal((4, 300, 3)))
+        posterior = xr.Dataset(
+            {
+                "kinetics": (("chain", "draw", "kinetics_of"), values),
+                "uptake_odds": (("chain", "draw", "uptake_odds_of"), odds),
+            },
+            {"kinetics_of": names, "uptake_odds_of": list(map(fraction_of, ORGANS))},
+        )
+        tree = xr.DataTree.from_dict({"posterior": posterior})
+        tree.attrs["checks_passed"] = passed
+        (tmp_path / "out" / "patients" / name).mkdir(parents=True)
+        path = tmp_path / "out" / "patients" / name / "posterior.nc"
+        tree.to_netcdf(path, engine="h5netcdf")
+        # What was refused for its last scan is used; its fit passed.
+        rows.append(CohortRow(name, name, REFUSED if i in (3, 11) else ANSWERED, ""))
+    rows.append(CohortRow("broken", "", FAILED, "SolveError"))
+    return tmp_path, Cohort(tuple(rows), (), Progress(1, 0, 0, 1, None))
+
+
+def test_a_cohort_is_learnt_from_every_sound_fit_and_others_are_named(department):
+    folder, cohort = department
+    found = learn_prior(folder, folder / "out", cohort, 0)
+    assert found.content.patients == PATIENTS
+    assert set(found.left_out) == {"P10", "P11", "P12", "broken"}
+    assert found.left_out["P10"] == "the same patient as P0"
+    assert found.left_out["P11"] == "the fit failed its checks"
+    assert found.left_out["P12"].startswith("fitted with pentixather")
+    # The median of 30 x 1.1^i, i = 0 to 9, and the sd of its ln.
+    of = found.learnt["biological_half_life_kidney_left"]
+    assert of.prior.parameters["median"] == pytest.approx(30.0 * 1.1**4.5, rel=0.01)
+    spread = np.log(1.1) * np.arange(10).std()
+    assert of.spread[1] == pytest.approx(spread, rel=0.03)
+    # Both kidneys are the same here: sqrt(2), so that their mean keeps its spread.
+    sd = of.prior.parameters["log_sd"]
+    assert sd == pytest.approx(np.sqrt(2.0) * spread, rel=0.02)
+    text = cohort_prior_text(found.content, "p.toml")
+    assert parse_cohort_prior(text, "p.toml").organs == tuple(ORGANS)
+    assert subject_digest("p3") in parse_cohort_prior(text, "p.toml").subjects
+    told = "\n".join(learnt_lines(found))
+    assert "left out: P11: the fit failed its checks" in told
+
+
+def test_the_page_shows_what_was_learnt_beside_the_models_own(department):
+    folder, cohort = department
+    found = learn_prior(folder, folder / "out", cohort, 0)
+    write_cohort_page(folder / "cohort.html", cohort, "c", found)
+    html = (folder / "cohort.html").read_text("utf-8")
+    assert "The next patient, as 10 of these tell" in html
+    assert "biological_half_life_kidney_left" in html
+    assert "60 h, 1" in html  # the own one of a kidney: 60 h, sd of ln 1
+    assert "P12 is left out: fitted with pentixather" in html
+    assert 'src="http' not in html
+    assert escape(found.content.hyperprior) in html.replace("&#39;", "&#x27;")
+
+
+def test_too_few_and_two_ligands_are_refused(department):
+    folder, cohort = department
+    few = replace(cohort, rows=cohort.rows[:5] + cohort.rows[-1:])
+    with pytest.raises(InputError, match=r"5 patients can be used.*broken: failed"):
+        learn_prior(folder, folder / "out", few, 0)
+    path = folder / "P1" / "patient.toml"
+    text = path.read_text("utf-8").replace("dotatate", "pentixather")
+    path.write_text(text, "utf-8")
+    with pytest.raises(InputError, match="were given dotatate, pentixather"):
+        learn_prior(folder, folder / "out", cohort, 0)

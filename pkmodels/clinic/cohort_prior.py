@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pkmodels.clinic.patient import Patient
 
 MODEL = "organ_exchange"
+# The names of organ_exchange's parameters, whose module would load SymPy for a check; a
+# test compares them.
+BLOOD_HALF_TIME = "blood_half_time"
 _FILE = "patient.toml"
 _OWN_ALONE = ("tumour",)
 _SIDES = ("left", "right")
@@ -58,6 +61,28 @@ class CohortPrior:
     priors: Mapping[str, Prior]
     subjects: frozenset[str]
     measured: frozenset[str]
+
+
+def fraction_of(region: str) -> str:
+    """Return the name of a region's uptake fraction.
+
+    Examples
+    --------
+    >>> fraction_of("liver")
+    'fraction_liver'
+    """
+    return f"fraction_{region}"
+
+
+def half_life_of(region: str) -> str:
+    """Return the name of a region's biological half-life.
+
+    Examples
+    --------
+    >>> half_life_of("liver")
+    'biological_half_life_liver'
+    """
+    return f"biological_half_life_{region}"
 
 
 def region_keys(patient: "Patient") -> dict[str, str | None]:
@@ -131,13 +156,11 @@ def parameter_keys(patient: "Patient") -> dict[str, str]:
     dict of str to str
         By the parameter's name in the patient's model.
     """
-    from pkmodels.models import organ_exchange as model
-
-    found = {model.BLOOD_HALF_TIME: model.BLOOD_HALF_TIME}
+    found = {BLOOD_HALF_TIME: BLOOD_HALF_TIME}
     for name, key in region_keys(patient).items():
         if key is not None:
-            found[model.fraction_name(name)] = model.fraction_name(key)
-            found[model.half_life_name(name)] = model.half_life_name(key)
+            found[fraction_of(name)] = fraction_of(key)
+            found[half_life_of(name)] = half_life_of(key)
     return found
 
 
@@ -176,13 +199,11 @@ def cohort_parameters(patient: "Patient") -> dict[str, Prior]:
     dict of str to Prior
         By the parameter's name in the patient's model; empty without a cohort.
     """
-    from pkmodels.models import organ_exchange as model
-
     cohort = patient.cohort_prior
     if cohort is None:
         return {}
     alike = compared_organs(patient) == cohort.organs
-    fractions = {model.fraction_name(name) for name in region_keys(patient)}
+    fractions = {fraction_of(name) for name in region_keys(patient)}
     return {
         name: cohort.priors[key]
         for name, key in parameter_keys(patient).items()
@@ -286,15 +307,13 @@ def cohort_warnings(patient: "Patient") -> Iterator[str]:
     str
         One sentence or two.
     """
-    from pkmodels.models import organ_exchange as model
-
     cohort = patient.cohort_prior
     if cohort is None:
         return
     used = cohort_parameters(patient)
-    every = [model.BLOOD_HALF_TIME]
+    every = [BLOOD_HALF_TIME]
     for name in region_keys(patient):
-        every += [model.fraction_name(name), model.half_life_name(name)]
+        every += [fraction_of(name), half_life_of(name)]
     bare = [name for name in every if name not in used]
     if bare:
         named = ", ".join(bare)
