@@ -232,8 +232,10 @@ def _of_member(
     z = {n: standardize(priors[n], draws) for n, draws in member.draws.items()}
     shape = next(iter(z.values())).shape
     y = np.zeros((*shape, len(components)))
-    for i in np.flatnonzero(has):
-        parts = components[i].weights.items()
+    for i, component in enumerate(components):
+        if not has[i]:
+            continue
+        parts = component.weights.items()
         y[..., i] = sum(weight * z[name] for name, weight in parts)
     used = y[..., has]
     tree = az.from_dict({"posterior": {"y": used}})
@@ -310,7 +312,7 @@ def read_kinetics(path: Path) -> dict[str, np.ndarray] | None:
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         if not tree.attrs["checks_passed"]:
             return None
-        posterior, found = tree["posterior"], {}
+        posterior, found = tree["posterior"].to_dataset(), {}
         for variable in (KINETICS, PROPORTION, ODDS):
             if variable in posterior:
                 values = posterior[variable].values

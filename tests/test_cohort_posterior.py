@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pymc as pm
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import norm
@@ -15,6 +16,7 @@ from pkmodels.fitting.cohort_posterior import (
     learn_cohort,
 )
 from pkmodels.fitting.cohort_predictive import find_outliers, predict_next
+from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
 from pkmodels.values import Certainty, half_normal, log_normal
 
 OWN = {
@@ -187,3 +189,61 @@ def test_what_cannot_be_standardized_or_carried_is_refused():
     stuck = np.repeat([[60.0], [61.0], [60.0], [61.0]], 200, axis=1)
     with pytest.raises(InputError, match="independent draws"):
         arrange_cohort([Member("P", {"k": stuck})], OWN)
+
+
+TIMES_H = np.array([4.0, 24.0, 96.0])
+LOG_ERROR = 0.15
+
+
+def decay(k, q):
+    """Return ln of an amplitude exp(q) that falls with the half-life 60 exp(k) h."""
+    return q - np.log(2.0) * TIMES_H / 60.0 * np.exp(-k)
+
+
+def alone(generator, values):
+    """Draw a patient's posterior under N(0, 1) priors, exactly: on a fine grid."""
+    k, q = np.meshgrid(np.linspace(-4, 4, 801), np.linspace(-4, 4, 801), indexing="ij")
+    curve = decay(k[..., None], q[..., None])
+    log_p = -0.5 * (k**2 + q**2) - 0.5 * (((values - curve) / LOG_ERROR) ** 2).sum(-1)
+    p = np.exp(log_p - log_p.max()).ravel()
+    places = generator.choice(p.size, 8000, p=p / p.sum())
+    jitter = generator.uniform(-0.005, 0.005, (2, 8000))
+    return np.array([k.ravel()[places], q.ravel()[places]]) + jitter
+
+
+@pytest.mark.slow
+def test_two_stages_give_what_one_model_of_all_patients_gives():
+    """A curve that is not linear in its parameters, and every patient in one model."""
+    generator = np.random.default_rng(4)
+    count = 12
+    truth = np.array([0.4, -0.3])[:, None] + np.array([0.35, 0.5])[:, None] * (
+        generator.standard_normal((2, count))
+    )
+    values = decay(truth[0][:, None], truth[1][:, None])
+    values = values + LOG_ERROR * generator.standard_normal(values.shape)
+    unit = {n: log_normal(1.0, 1.0, "", "wide", Certainty.JUDGEMENT) for n in "kq"}
+    members = []
+    for i in range(count):
+        k, q = np.exp(alone(generator, values[i])).reshape(2, 4, 2000)
+        members.append(Member(f"P{i}", {"k": k, "q": q}))
+    found = learn_cohort(arrange_cohort(members, unit), seed=1)
+    with pm.Model() as model:
+        mean = pm.Normal("mean", 0.0, 1.0, shape=2)
+        sd = pm.HalfNormal("sd", 1.0, shape=2)
+        each = mean[:, None] + sd[:, None] * pm.Normal("unit", shape=(2, count))
+        slope = -np.log(2.0) * TIMES_H / 60.0
+        curve = each[1][:, None] + slope[None, :] * pm.math.exp(-each[0])[:, None]
+        pm.Normal("seen", curve, LOG_ERROR, observed=values)
+    sampler = compile_sampler(model, target_acceptance=0.95)
+    size = 4 + 2 * count
+    whole = draw_posterior(
+        sampler,
+        Problem({}, (), np.zeros(size), np.full(size, 0.5)),
+        seed=1,
+        draws_per_chain=2000,
+    )
+    for name, two_stage in (("mean", found.mean), ("sd", found.sd)):
+        one = whole.variables[name].reshape(-1, 2)
+        # Of its own width; both are drawn, with an error of 0.03 to 0.05 of it.
+        assert np.abs(two_stage.mean(0) - one.mean(0)).max() < 0.2 * one.std(0).min()
+        assert two_stage.std(0) == pytest.approx(one.std(0), rel=0.15)

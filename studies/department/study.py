@@ -13,6 +13,7 @@ import csv
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -32,7 +33,7 @@ MEMBERS = 20
 PRIOR = HERE / "cohort_prior.toml"
 TABLE = HERE / "patients.csv"
 SCANS_H = {"24 h": (24.0,), "24 and 72 h": (24.0, 72.0)}
-FIRST_NEW, NEW, SLOW = 1000, 8, 4
+FIRST_NEW, NEW, SLOW = 1000, 6, 2
 COLUMNS = (
     "patient", "scans", "kidney_half_life", "prior", "true_Gy_per_GBq", "median",
     "lo95", "hi95", "safe_GBq", "true_safe_GBq", "beyond_prior", "checks",
@@ -68,7 +69,8 @@ def patients(work):
                     continue
                 row = one(work, seed, scans, times, 3.0 if slow else 1.0, used, prior)
                 with TABLE.open("a", newline="") as file:
-                    csv.DictWriter(file, COLUMNS).writerow(row)
+                    writer: Any = csv.DictWriter(file, COLUMNS)
+                    writer.writerow(row)
                 print(row, flush=True)
 
 
@@ -99,6 +101,7 @@ def one(work, seed, scans, times, factor, used, prior):
     if found is None:
         return row
     dose = found.exposures["Y-90"]["kidneys"].dose_Gy_per_GBq
+    assert dose is not None, "kidneys have S-values of 90Y"
     low, median, high = np.quantile(dose, (0.025, 0.5, 0.975))
     safe = found.planned["Y-90"].decision
     activity = None if safe is None else safe.activity_GBq
