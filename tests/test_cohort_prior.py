@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from html import escape
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import xarray as xr
 from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
 from made_up_cohort_prior import ORGANS, content
 
-from pkmodels.clinic import cohort_learning, cohort_prior_file
+from pkmodels.clinic import cautions, cohort_learning, cohort_prior_file
 from pkmodels.clinic.cohort import Cohort
 from pkmodels.clinic.cohort_learning import learn_prior, learnt_lines
 from pkmodels.clinic.cohort_page import write_cohort_page
@@ -182,6 +183,17 @@ def test_another_ligand_mass_is_told(tmp_path):
     )
     unknown = read_patient(write(tmp_path / "Q", ligand_mass_ug=None))
     assert any("mass of the cohort" in w for w in unknown.warnings)
+
+
+def test_what_the_cohort_says_alone_is_told(tmp_path, monkeypatch):
+    patient = read_patient(write(tmp_path / "P"))
+    used = cohort_parameters(patient)
+    narrowed = dict.fromkeys(used, 0.9) | {"biological_half_life_kidney_left": 0.02}
+    monkeypatch.setattr(cautions, "contraction", lambda _: narrowed)
+    fit: Any = None
+    [told] = cautions.cohort_cautions(patient, fit)
+    assert told.startswith("of biological_half_life_kidney_left the cohort speaks")
+    assert not [*cautions.cohort_cautions(replace(patient, cohort_prior=None), fit)]
 
 
 def test_parameters_are_called_as_the_model_calls_them():

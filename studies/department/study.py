@@ -21,7 +21,7 @@ from rich.console import Console
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "tests"))
 
-import simulated_department as department  # noqa: E402
+import simulated_department as department  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 from pkmodels.clinic.cohort_prior import check_usable  # noqa: E402
 from pkmodels.clinic.cohort_prior_file import read_cohort_prior  # noqa: E402
