@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from clinic_patients import HEADER, MEASUREMENTS, PATIENT, replaced, write_patient
+from made_up_cohort_prior import content as made_up_cohort
 
 from pkmodels.administrations import Administration
 from pkmodels.clinic.answerable import check_answerable
+from pkmodels.clinic.cohort_prior_file import cohort_prior_text
 from pkmodels.clinic.patient import (
     Calibration,
     Limit,
@@ -330,6 +332,8 @@ def uncommented(folder: Path) -> Path:
         f"{','.join(S_COLUMNS)}\nliver,liver,Lu-177,any,1600,1.3e-5,0.05,stated,own\n"
     )
     (folder / "s_values.csv").write_text(table, encoding="utf-8")
+    name = "cohort_prior.toml"
+    (folder / name).write_text(cohort_prior_text(made_up_cohort(), name), "utf-8")
     return folder
 
 
@@ -358,7 +362,10 @@ def test_every_commented_key_of_the_template_may_be_used(tmp_path: Path) -> None
     assert [row.provenance for row in patient.s_table.rows] == [
         "own table s_values.csv, line 2: own"
     ]
-    assert set(patient.files) == {"patient.toml", "measurements.csv", "s_values.csv"}
+    assert patient.cohort_prior is not None
+    assert patient.cohort_prior.patients == 12
+    own = {"patient.toml", "measurements.csv"}
+    assert set(patient.files) == {*own, "s_values.csv", "cohort_prior.toml"}
 
 
 def test_the_summary_of_a_full_file_tells_all_of_it(tmp_path: Path) -> None:
@@ -374,6 +381,7 @@ def test_the_summary_of_a_full_file_tells_all_of_it(tmp_path: Path) -> None:
         "S-values of the patient's own:",
         "  own table s_values.csv: 1 of 1 rows used",
         "  liver from liver, Lu-177: own table s_values.csv, line 2: own",
+        "Priors of the kinetics:",
         "Treatments:",
         "  one cycle of chemotherapy at 120 h",
         "Received before:",

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pkmodels.clinic.assessment import Assessment
+from pkmodels.clinic.cohort_prior import cohort_parameters
 from pkmodels.clinic.exposure import UPTAKE_OVER_H
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_models import (
@@ -63,6 +64,13 @@ def _model_assumptions(patient: Patient) -> Iterator[str]:
         "body, nothing saturates; every label of the ligand has the same biological "
         "kinetics, at every administration"
     )
+    if patient.cohort_prior is not None:
+        yield (
+            f"the priors of {', '.join(cohort_parameters(patient))} are those of "
+            f"{patient.cohort_prior.patients} patients of the cohort "
+            f"{patient.cohort_prior.cohort!r}, of whom this one is taken to be one "
+            "more; contraction is against them"
+        )
     yield "the priors are listed in result.json and in report.html"
 
 

@@ -3,6 +3,7 @@
 from html import escape
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import plotly.graph_objects as go
@@ -11,10 +12,14 @@ from plotly.offline import get_plotlyjs
 
 from pkmodels.atomic_files import write_text_atomically
 from pkmodels.clinic.cohort import PATIENTS, Cohort
+from pkmodels.clinic.cohort_prior_page import learnt_view
 from pkmodels.clinic.cohort_rows import ANSWERED, CohortRow, Dose, count
 from pkmodels.clinic.cohort_text import activity_lines, dose_lines
 from pkmodels.clinic.report_axes import BLUE, COLOURS, Panel, axes, to_html
 from pkmodels.clinic.result_format import NOT_VALIDATED
+
+if TYPE_CHECKING:
+    from pkmodels.clinic.cohort_learning import LearntCohort
 
 _HIGH = 260
 _REPORT = "report.html"
@@ -22,7 +27,9 @@ _REPORT = "report.html"
 _LEAST = 2
 
 
-def write_cohort_page(path: Path, cohort: Cohort, title: str) -> None:
+def write_cohort_page(
+    path: Path, cohort: Cohort, title: str, learnt: "LearntCohort | None" = None
+) -> None:
     """Write a cohort as one HTML page that needs no network.
 
     Parameters
@@ -33,6 +40,8 @@ def write_cohort_page(path: Path, cohort: Cohort, title: str) -> None:
         What the page shows.
     title : str
         Name of the cohort.
+    learnt : LearntCohort, optional
+        What it tells of the next patient.
 
     Raises
     ------
@@ -56,7 +65,8 @@ def write_cohort_page(path: Path, cohort: Cohort, title: str) -> None:
         doses=dose_lines,
         activities=activity_lines,
         link=_link,
-        plotly_js=get_plotlyjs() if panels else "",
+        plotly_js=get_plotlyjs() if panels or learnt else "",
+        learnt=None if learnt is None else learnt_view(learnt),
         panels=panels,
     )
     write_text_atomically(path, page)

@@ -223,6 +223,14 @@ def cohort(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     retry: _Retry = False,
+    prior_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Learn how the patients' kinetics differ, and write it as the prior "
+            "of the next patient ([cohort_prior] in patient.toml).",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
     ] = DEFAULT_SEED,
@@ -237,6 +245,7 @@ def cohort(
         workers=workers,
         scheduler=scheduler,
         retry_failed=retry,
+        prior_out=prior_out,
     )
     typer.echo(text, nl=False)
     raise typer.Exit(status)

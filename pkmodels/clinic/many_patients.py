@@ -40,6 +40,7 @@ def do_cohort(
     workers: int | None,
     scheduler: str | None,
     retry_failed: bool,
+    prior_out: Path | None = None,
 ) -> tuple[str, int]:
     """Run a cohort, write ``summary.csv``, ``summary.txt`` and ``cohort.html``.
 
@@ -47,6 +48,8 @@ def do_cohort(
     ----------
     folder, out, seed, workers, scheduler, retry_failed
         See `pkmodels.clinic.cohort.run_cohort`.
+    prior_out : Path, optional
+        Where the prior of the next patient is written.
 
     Returns
     -------
@@ -57,7 +60,9 @@ def do_cohort(
     Raises
     ------
     InputError
-        As of `run_cohort`.
+        As of `run_cohort`; when too few patients can be learnt from.
+    FitRefusedError
+        When nothing can be learnt of the next patient.
     """
     found = run_cohort(
         folder,
@@ -69,9 +74,20 @@ def do_cohort(
         progress=_teller("patients"),
     )
     text = cohort_text(found)
+    learnt = None
+    if prior_out is not None:
+        from pkmodels.clinic.cohort_learning import learn_prior, learnt_lines
+        from pkmodels.clinic.cohort_prior_file import cohort_prior_text
+
+        typer.echo("Learning how the patients differ", err=True)
+        learnt = learn_prior(folder, out, found, seed)
+        prior = cohort_prior_text(learnt.content, prior_out.name)
+        write_text_atomically(prior_out, prior)
+        text += "\n" + "".join(f"{line}\n" for line in learnt_lines(learnt))
+        typer.echo(f"Written: {prior_out}", err=True)
     write_text_atomically(out / "summary.csv", cohort_csv(found.rows))
     write_text_atomically(out / "summary.txt", text)
-    write_cohort_page(out / "cohort.html", found, folder.resolve().name)
+    write_cohort_page(out / "cohort.html", found, folder.resolve().name, learnt)
     typer.echo(f"Written to {out}: cohort.html, summary.csv", err=True)
     return text, _status(found.rows)
 

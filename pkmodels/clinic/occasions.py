@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pkmodels.clinic.cohort_prior import check_usable, with_cohort
 from pkmodels.clinic.joint_data import Occasion, StatedSharing
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_models import (
@@ -46,7 +47,12 @@ def build_experiments(
     table : ParameterTable
         What they share: all, but what the file says otherwise.
 
+    Raises
+    ------
+    InputError
+        When the file names a cohort of another model.
     """
+    check_usable(patient)
     if not saturates(patient):
         return _exchanging(patient)
     experiments, priors, parameters = [], {}, {}
@@ -78,7 +84,7 @@ def _exchanging(patient: Patient) -> tuple[tuple[Experiment, ...], ParameterTabl
     model = organ_exchange.model(tuple(organs))
     compiled = compile_exactly(assemble(model, form))
     only = Experiment("dosimetry", compiled, patient.schedule, patient.measurements)
-    priors = organ_exchange.priors(ligand, organs)
+    priors = with_cohort(patient, organ_exchange.priors(ligand, organs))
     return (only,), share_parameters({only.name: compiled.parameters}, priors)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pkmodels.clinic.cohort_prior import CohortPrior
 from pkmodels.clinic.joint_data import (
     MaximumExcess,
     Occasion,
@@ -306,6 +307,8 @@ class Patient:
         Degrees of freedom where values may be outliers; None where noise is normal.
     body_mass_used : bool
         Whether a value was stated as SUV.
+    cohort_prior : CohortPrior or None
+        The cohort whose kinetics are the prior of this patient's.
     """
 
     id: str
@@ -345,6 +348,7 @@ class Patient:
     sample_volume_cv: float | None = None
     student_t_degrees: float | None = None
     body_mass_used: bool = False
+    cohort_prior: CohortPrior | None = None
 
     @property
     def occasions(self) -> tuple[Occasion, ...]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pkmodels.administrations import Administration
 from pkmodels.clinic import measurement_table, patient_toml
+from pkmodels.clinic.cohort_prior import cohort_problems, cohort_warnings
+from pkmodels.clinic.cohort_prior_file import read_cohort_prior
 from pkmodels.clinic.joint_checks import (
     joint_problems,
     joint_warnings,
@@ -101,18 +103,26 @@ def read_patient(folder: Path) -> Patient:
     except InputError as error:
         problems.append(str(error))
     files = {patient_toml.FILE_NAME: toml_bytes, measurement_table.FILE_NAME: csv_bytes}
-    s_table = None
+    s_table = cohort = None
     if tables is not None and tables.s_values is not None:
         name = tables.s_values.table
         try:
-            _check_beside(folder, name)
+            _check_beside(folder, name, "[s_values] table", "table of S-values")
             files[name] = _read_bytes(folder, name)
             s_table = read_s_table(folder / name)
         except InputError as error:
             problems.append(str(error))
+    if tables is not None and tables.cohort_prior is not None:
+        name = tables.cohort_prior.file
+        try:
+            _check_beside(folder, name, "[cohort_prior] file", "cohort's prior")
+            files[name] = _read_bytes(folder, name)
+            cohort = read_cohort_prior(folder / name)
+        except InputError as error:
+            problems.append(str(error))
     if tables is None or rows is None or problems:
         raise _refusal(folder, problems)
-    patient = _patient(tables, s_table, files)
+    patient = replace(_patient(tables, s_table, files), cohort_prior=cohort)
     return _with_measurements(folder, patient, rows)
 
 
@@ -131,6 +141,7 @@ def _with_measurements(
         body_mass_used=any(row.unit in SUVS for row in rows),
     )
     problems += [*measurement_problems(patient), *joint_problems(patient)]
+    problems += cohort_problems(patient)
     if problems:
         raise _refusal(folder, problems)
     warnings = (
@@ -138,6 +149,7 @@ def _with_measurements(
         *measurement_warnings(patient),
         *joint_warnings(patient),
         *own_row_warnings(patient),
+        *cohort_warnings(patient),
     )
     return with_amounts(replace(patient, warnings=warnings))
 
@@ -149,13 +161,13 @@ def _refusal(folder: Path, problems: Iterable[str]) -> InputError:
     return InputError(f"{folder}: {count} to mend\n{listed}")
 
 
-def _check_beside(folder: Path, name: str) -> None:
-    """Refuse a table of S-values that is no third file of the folder."""
+def _check_beside(folder: Path, name: str, key: str, what: str) -> None:
+    """Refuse what is no further file of the folder."""
     own = (patient_toml.FILE_NAME, measurement_table.FILE_NAME)
     if Path(name).name != name or name in own or not (folder / name).is_file():
         raise InputError(
-            f"{patient_toml.FILE_NAME}: [s_values] table: {name!r} is no table of "
-            "S-values in the folder; put the file there, or mend its name"
+            f"{patient_toml.FILE_NAME}: {key}: {name!r} is no {what} in the folder; "
+            "put the file there, or mend its name"
         )
 
 

@@ -285,6 +285,15 @@ class STableTable(Table):
     )
 
 
+class CohortPriorTable(Table):
+    """The optional table [cohort_prior]."""
+
+    file: Text = Field(
+        description='the name of a file in the folder, as "cohort_prior.toml", which '
+        "`pkmodels cohort FOLDER --prior-out FILE` writes"
+    )
+
+
 class TransplantationTable(Table):
     """The optional table [transplantation]."""
 
@@ -372,6 +381,9 @@ class PatientFile(Table):
     )
     s_values: STableTable | None = Field(
         None, description="a table [s_values] with the key table"
+    )
+    cohort_prior: CohortPriorTable | None = Field(
+        None, description="a table [cohort_prior] with the key file"
     )
     transplantation: TransplantationTable | None = Field(
         None, description="a table [transplantation] with the key day"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pkmodels.administrations import Administration
+from pkmodels.clinic.cohort_prior import cohort_parameters
 from pkmodels.clinic.joint_summary import noise_lines, sharing_lines
 from pkmodels.clinic.own_s_values import unused_rows
 from pkmodels.clinic.patient import Calibration, Limit, Patient, Plan, Recovery, Region
@@ -55,6 +56,7 @@ def summarize(patient: Patient) -> str:
             *_section("Recovery", map(_recovery, patient.recoveries)),
             *_section("Noise and what is counted with it", noise_lines(patient)),
             *_section("S-values of the patient's own", _s_rows(patient)),
+            *_section("Priors of the kinetics", _cohort(patient)),
             *_section("Treatments", _treatments(patient)),
             *_section("Received before", map(_history, patient.history)),
             *_section("Planned", _plans(patient)),
@@ -72,6 +74,12 @@ def summarize(patient: Patient) -> str:
 def _section(title: str, lines: Iterable[str]) -> list[str]:
     listed = [f"  {line}" for line in lines]
     return [f"{title}:", *listed] if listed else []
+
+
+def _cohort(patient: Patient) -> Iterator[str]:
+    if patient.cohort_prior is not None:
+        for name, prior in cohort_parameters(patient).items():
+            yield f"{name}: {prior}"
 
 
 def _given(patient: Patient) -> Iterator[str]:

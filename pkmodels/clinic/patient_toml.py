@@ -22,6 +22,7 @@ from pkmodels.clinic.joint_tables import (
 )
 from pkmodels.clinic.patient_format import (
     FORMAT,
+    CohortPriorTable,
     DecisionTable,
     HistoryTable,
     LimitTable,
@@ -64,6 +65,7 @@ SCHEMAS: dict[str, type[Table]] = {
     "tail": TailTable,
     "uncertainty": UncertaintyTable,
     "s_values": STableTable,
+    "cohort_prior": CohortPriorTable,
     "transplantation": TransplantationTable,
     "sharing": SharingTable,
     "overlap": OverlapTable,

@@ -1,0 +1,249 @@
+"""A population from patients' own draws, held against closed forms and full models."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from pkmodels.errors import InputError
+from pkmodels.fitting.cohort_draws import Member, arrange_cohort
+from pkmodels.fitting.cohort_posterior import (
+    LEAST_PATIENTS,
+    CohortPosterior,
+    learn_cohort,
+)
+from pkmodels.fitting.cohort_predictive import find_outliers, predict_next
+from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
+from pkmodels.values import Certainty, half_normal, log_normal
+
+OWN = {
+    name: log_normal(median, log_sd, "h", "wide", Certainty.JUDGEMENT)
+    for name, median, log_sd in (
+        ("k", 60.0, 1.0),
+        ("q", 2.0, 0.7),
+        ("left", 60.0, 1.0),
+        ("right", 60.0, 1.0),
+        ("rare", 1.0, 1.0),
+    )
+}
+PATIENTS = 15
+
+
+def measured(generator, mean, sd, errors):
+    """Draw patients' values and what was measured of them."""
+    y = mean + sd * generator.standard_normal(len(errors))
+    return y + errors * generator.standard_normal(len(errors))
+
+
+def drawn(generator, d, e, n=(4, 1500)):
+    """Draw the posterior of y ~ N(0, 1) with d ~ N(y, e^2) measured: closed form."""
+    variance = 1.0 / (1.0 + 1.0 / e**2)
+    return variance * d / e**2 + np.sqrt(variance) * generator.standard_normal(n)
+
+
+def on_grid(d, e):
+    """Return means and sds of m and of t by quadrature: d ~ N(m, t^2 + e^2)."""
+    m, t = np.linspace(-3.0, 3.0, 601), np.linspace(1e-3, 3.0, 600)
+    of = norm.logpdf(d, m[:, None, None], np.sqrt(t[:, None] ** 2 + e**2)).sum(axis=-1)
+    log_p = of + norm.logpdf(m)[:, None] + norm.logpdf(t)
+    p = np.exp(log_p - logsumexp(log_p))
+    found = []
+    for x, marginal in ((m, p.sum(axis=1)), (t, p.sum(axis=0))):
+        mean = marginal @ x
+        found.append((mean, np.sqrt(marginal @ (x - mean) ** 2)))
+    return found
+
+
+SIDES = ("left", "right")
+SHARED, APART, SIDE_ERROR = 0.3, 0.05, 0.1
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was measured of each component, with which error, and what was learnt."""
+
+    d: dict
+    errors: dict
+    found: CohortPosterior
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Measured well, measured badly, two organs that are alike, and had by three."""
+    generator = np.random.default_rng(7)
+    errors = {"k": generator.uniform(0.05, 0.3, PATIENTS), "q": np.full(PATIENTS, 0.9)}
+    d = {
+        "k": measured(generator, 0.5, 0.3, errors["k"]),
+        "q": measured(generator, -0.4, 0.4, errors["q"]),
+    }
+    both = SHARED * generator.standard_normal(PATIENTS)
+    for side in SIDES:
+        errors[side] = np.full(PATIENTS, SIDE_ERROR)
+        d[side] = measured(generator, both, APART, errors[side])
+    members = []
+    for i in range(PATIENTS):
+        draws = {}
+        for name, prior in OWN.items():
+            given = prior.parameters
+            y = drawn(generator, d[name][i], errors[name][i]) if name in d else 0.0
+            if name in d or i < 3:
+                draws[name] = given["median"] * np.exp(given["log_sd"] * y)
+        if "rare" in draws:
+            draws["rare"] = np.exp(drawn(generator, 0.0, 0.2))
+        members.append(Member(f"P{i}", draws))
+    cohort = arrange_cohort(members, OWN, pairs=[SIDES])
+    return Known(d, errors, learn_cohort(cohort, seed=2, draws_per_chain=400))
+
+
+def component(known, name):
+    """Return what was measured of a component, and its posterior draws."""
+    place = [each.name for each in known.found.cohort.components].index(name)
+    weights = known.found.cohort.components[place].weights
+    d = sum(w * known.d[n] for n, w in weights.items())
+    e = np.sqrt(sum(w**2 * known.errors[n] ** 2 for n, w in weights.items()))
+    return d, e, known.found.mean[:, place], known.found.sd[:, place]
+
+
+@pytest.mark.parametrize("name", ["k", "q", "left and right", "left against right"])
+def test_a_population_is_that_of_the_closed_form(known, name):
+    d, e, m, t = component(known, name)
+    (mean, mean_sd), (sd, sd_sd) = on_grid(d, e)
+    # Of the posterior's own width.
+    assert abs(m.mean() - mean) < 0.15 * mean_sd
+    assert abs(t.mean() - sd) < 0.15 * sd_sd
+    assert m.std() == pytest.approx(mean_sd, rel=0.1)
+    assert t.std() == pytest.approx(sd_sd, rel=0.15)
+
+
+def test_a_parameter_that_few_have_is_left_out(known):
+    assert known.found.left_out == {"rare": "3 patients have it, and 8 are needed"}
+    assert "rare" not in known.found.cohort.parameters
+
+
+@pytest.mark.parametrize("name", ["k", "q"])
+def test_the_next_patients_prior_is_the_mixture_and_not_narrower(known, name):
+    _, _, m, t = component(known, name)
+    y = m + t * np.random.default_rng(0).standard_normal((200, len(m)))
+    found = predict_next(known.found, "c")[name]
+    given, own = found.prior.parameters, OWN[name].parameters
+    x = own["median"] * np.exp(own["log_sd"] * y.ravel())
+    z = np.log(x / given["median"]) / given["log_sd"]
+    # 5 % are beyond 1.96 where the normal is right.
+    assert 0.03 < (np.abs(z) > 1.96).mean() < 0.052
+    assert np.median(z) == pytest.approx(0.0, abs=0.05)
+    far = np.quantile(z, 0.995) - np.quantile(z, 0.005)
+    assert found.tail_ratio == pytest.approx(far / 2 / 2.576, rel=0.03)
+    assert found.patients == PATIENTS
+
+
+def test_two_organs_that_are_alike_keep_the_spread_of_their_mean(known):
+    """Learnt one by one, the mean of both would seem too well known by sqrt(2)."""
+    of_mean = (known.d["left"] + known.d["right"]) / 2.0
+    truth = np.sqrt(of_mean.var(ddof=1) - SIDE_ERROR**2 / 2.0)
+    given = predict_next(known.found, "c")
+    wide = [given[side].prior.parameters["log_sd"] for side in SIDES]
+    assert wide[0] == pytest.approx(wide[1])
+    # The mean of two independent normals of that sd; the own log_sd is 1.
+    assert truth < wide[0] / np.sqrt(2.0) < 1.4 * truth
+    # Each alone is wider than it is known to be, which is the price.
+    alone = given["left"].spread[1]
+    assert 1.2 * alone < wide[0] < 1.6 * alone
+
+
+@pytest.mark.slow
+def test_who_stands_apart_is_named_and_nobody_else():
+    generator = np.random.default_rng(11)
+    members = []
+    for i in range(12):
+        y = 0.2 * generator.standard_normal() if i else 1.6
+        draws = 60.0 * np.exp(drawn(generator, y, 0.1, n=(4, 500)))
+        members.append(Member(f"P{i}", {"k": draws}))
+    cohort = arrange_cohort(members, OWN)
+    found = learn_cohort(cohort, seed=1, draws_per_chain=400)
+    [outlier] = find_outliers(found, seed=1)
+    assert (outlier.member, outlier.component) == ("P0", "k")
+    ordinary = arrange_cohort(members[1:], OWN)
+    rest = learn_cohort(ordinary, seed=1, draws_per_chain=400)
+    assert find_outliers(rest, seed=1) == ()
+
+
+def test_few_patients_are_no_cohort():
+    y = np.random.default_rng(5).standard_normal((LEAST_PATIENTS - 1, 4, 200))
+    members = [Member(f"P{i}", {"k": np.exp(own)}) for i, own in enumerate(y)]
+    with pytest.raises(InputError, match="7 patients are no cohort"):
+        learn_cohort(arrange_cohort(members, OWN), seed=1)
+
+
+def test_what_cannot_be_standardized_or_carried_is_refused():
+    noise = {"noise": half_normal(0.1, "", "wide", Certainty.JUDGEMENT)}
+    with pytest.raises(InputError, match="half-normal"):
+        arrange_cohort([Member("P", {"noise": np.ones((4, 100))})], noise)
+    with pytest.raises(InputError, match="has no prior"):
+        arrange_cohort([Member("P", {"z": np.ones((4, 100))})], OWN)
+    two = [Member("P", {name: np.ones((4, 100)) for name in ("k", "q")})]
+    with pytest.raises(InputError, match="k and q are a pair with two priors"):
+        arrange_cohort(two, OWN, pairs=[("k", "q")])
+    stuck = np.repeat([[60.0], [61.0], [60.0], [61.0]], 200, axis=1)
+    with pytest.raises(InputError, match="independent draws"):
+        arrange_cohort([Member("P", {"k": stuck})], OWN)
+
+
+TIMES_H = np.array([4.0, 24.0, 96.0])
+LOG_ERROR = 0.15
+
+
+def decay(k, q):
+    """Return ln of an amplitude exp(q) that falls with the half-life 60 exp(k) h."""
+    return q - np.log(2.0) * TIMES_H / 60.0 * np.exp(-k)
+
+
+def alone(generator, values):
+    """Draw a patient's posterior under N(0, 1) priors, exactly: on a fine grid."""
+    k, q = np.meshgrid(np.linspace(-4, 4, 801), np.linspace(-4, 4, 801), indexing="ij")
+    curve = decay(k[..., None], q[..., None])
+    log_p = -0.5 * (k**2 + q**2) - 0.5 * (((values - curve) / LOG_ERROR) ** 2).sum(-1)
+    p = np.exp(log_p - log_p.max()).ravel()
+    places = generator.choice(p.size, 8000, p=p / p.sum())
+    jitter = generator.uniform(-0.005, 0.005, (2, 8000))
+    return np.array([k.ravel()[places], q.ravel()[places]]) + jitter
+
+
+@pytest.mark.slow
+def test_two_stages_give_what_one_model_of_all_patients_gives():
+    """A curve that is not linear in its parameters, and every patient in one model."""
+    generator = np.random.default_rng(4)
+    count = 12
+    truth = np.array([0.4, -0.3])[:, None] + np.array([0.35, 0.5])[:, None] * (
+        generator.standard_normal((2, count))
+    )
+    values = decay(truth[0][:, None], truth[1][:, None])
+    values = values + LOG_ERROR * generator.standard_normal(values.shape)
+    unit = {n: log_normal(1.0, 1.0, "", "wide", Certainty.JUDGEMENT) for n in "kq"}
+    members = []
+    for i in range(count):
+        k, q = np.exp(alone(generator, values[i])).reshape(2, 4, 2000)
+        members.append(Member(f"P{i}", {"k": k, "q": q}))
+    found = learn_cohort(arrange_cohort(members, unit), seed=1)
+    with pm.Model() as model:
+        mean = pm.Normal("mean", 0.0, 1.0, shape=2)
+        sd = pm.HalfNormal("sd", 1.0, shape=2)
+        each = mean[:, None] + sd[:, None] * pm.Normal("unit", shape=(2, count))
+        slope = -np.log(2.0) * TIMES_H / 60.0
+        curve = each[1][:, None] + slope[None, :] * pm.math.exp(-each[0])[:, None]
+        pm.Normal("seen", curve, LOG_ERROR, observed=values)
+    sampler = compile_sampler(model, target_acceptance=0.95)
+    size = 4 + 2 * count
+    whole = draw_posterior(
+        sampler,
+        Problem({}, (), np.zeros(size), np.full(size, 0.5)),
+        seed=1,
+        draws_per_chain=2000,
+    )
+    for name, two_stage in (("mean", found.mean), ("sd", found.sd)):
+        one = whole.variables[name].reshape(-1, 2)
+        # Of its own width; both are drawn, with an error of 0.03 to 0.05 of it.
+        assert np.abs(two_stage.mean(0) - one.mean(0)).max() < 0.2 * one.std(0).min()
+        assert two_stage.std(0) == pytest.approx(one.std(0), rel=0.15)
