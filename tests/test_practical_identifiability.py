@@ -80,14 +80,26 @@ def of_profile(lower: End, upper: End) -> Profile:
 @pytest.mark.parametrize(
     ("structural", "lower", "upper", "learned", "words"),
     [
-        ("known", End.CLOSED, End.CLOSED, 0.9, "the measurements tell it"),
-        ("known", End.CLOSED, End.CLOSED, 0.2, "no narrower than the prior"),
-        ("known", End.CLOSED, End.OPEN, 0.2, "do not bound it above: other times"),
+        ("identifiable", End.CLOSED, End.CLOSED, 0.9, "the measurements tell it"),
+        ("identifiable", End.CLOSED, End.CLOSED, 0.2, "no narrower than the prior"),
+        (
+            "identifiable",
+            End.CLOSED,
+            End.OPEN,
+            0.2,
+            "do not bound it above: other times",
+        ),
         ("-", End.OPEN, End.CLOSED, 0.2, "do not bound it below; the prior does"),
         ("undecided", End.OPEN, End.OPEN, 0.0, "do not bound it on either side;"),
-        ("not", End.OPEN, End.OPEN, 0.0, "no such measurements can tell it"),
-        ("not", End.CLOSED, End.CLOSED, 0.9, "contradiction"),
-        ("known", End.UNSOLVED, End.CLOSED, 0.9, "not decided"),
+        (
+            "not identifiable",
+            End.OPEN,
+            End.OPEN,
+            0.0,
+            "no such measurements can tell it",
+        ),
+        ("not identifiable", End.CLOSED, End.CLOSED, 0.9, "contradiction"),
+        ("identifiable", End.UNSOLVED, End.CLOSED, 0.9, "not decided"),
     ],
 )
 def test_the_verdict_joins_both_answers(
@@ -109,7 +121,7 @@ def test_the_table_holds_both_answers_and_what_is_confused() -> None:
     told: list[tuple[int, int]] = []
     found = identify(
         made_up(),
-        structural={"half_life": "known"},
+        structural={"half_life": "identifiable"},
         level=0.95,
         progress=lambda i, n: told.append((i, n)),
     )
@@ -130,7 +142,7 @@ def test_the_table_holds_both_answers_and_what_is_confused() -> None:
 def test_wrong_names_and_refused_fits_are_told() -> None:
     made = made_up()
     with pytest.raises(InputError, match="no parameter of the kinetics"):
-        identify(made, structural={"half_lif": "known"}, level=0.95)
+        identify(made, structural={"half_lif": "identifiable"}, level=0.95)
     failed = replace(made, checks=replace(PASSED, reasons=("R-hat is 1.2",)))
     with pytest.raises(FitRefusedError, match="R-hat"):
         identify(failed, structural=None, level=0.95)
