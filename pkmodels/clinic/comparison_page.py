@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pkmodels.clinic.model_comparison import AveragedChoice, ModelComparison
     from pkmodels.fitting.cross_validation import LeftOut
 
+# How the notes of a comparison begin that are of waived limits.
+WAIVED = "WAIVED LIMIT"
 NOTHING_BOUNDS = "every limit is waived, so that nothing bounds the activity"
 
 
@@ -85,7 +87,11 @@ def comparison_result(found: "ModelComparison") -> ComparisonResult:
         models=_models(found),
         labels={each.label: _label(found, each) for each in found.choices},
         waived={waiver.target: waiver.reason for waiver in patient.waived},
-        cautions=[*worth(found.comparison), *found.notes],
+        # Waived limits have a key of their own.
+        cautions=[
+            *worth(found.comparison),
+            *(n for n in found.notes if not n.startswith(WAIVED)),
+        ],
         inputs=dict(patient.files),
         versions={name: version(name) for name in PACKAGES},
         seed=first.seed,
