@@ -112,7 +112,7 @@ def test_every_number_of_a_comparison_is_in_its_file(
         assert text in page
     # Nothing is fetched and nothing runs.
     assert "<script" not in page
-    assert "http" not in page
+    assert "://" not in page
 
 
 def test_a_label_without_an_activity_says_why(found: ModelComparison):
