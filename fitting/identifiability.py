@@ -36,6 +36,8 @@ KNOWN, NOT = str(Verdict.IDENTIFIABLE), str(Verdict.NOT)
 STRONG = 0.9
 # A posterior this much narrower than the prior, in variance, is the data's.
 _LEARNED = 0.5
+# Intervals without the prior that are so many times as wide rest on it.
+_WIDER = 1.5
 
 Progress = Callable[[int, int], None]
 
@@ -312,11 +314,28 @@ def _verdict(answer: Answer) -> str:
     if answer.likelihood.identifiable:
         if answer.contraction is not None and answer.contraction < _LEARNED:
             return "the measurements bound it, but no narrower than the prior"
+        wider = _wider_alone(answer)
+        if wider > _WIDER:
+            return (
+                "the measurements tell it together with priors of what it is confused "
+                f"with: alone they leave an interval {wider:.1f} times as wide"
+            )
         return "the measurements tell it"
     both = ends == {End.OPEN}
     side = "on either side" if both else _open_side(answer.likelihood)
     more = ": other times, or more of them, may" if answer.structural == KNOWN else ""
     return f"these measurements do not bound it {side}{more}; the prior does"
+
+
+def _wider_alone(answer: Answer) -> float:
+    """Return the width of ln of the profile without the prior over that with it."""
+    widths = []
+    for found in (answer.likelihood, answer.posterior):
+        low, high = found.interval
+        if low is None or high is None or low <= 0.0 or high <= low:
+            return 1.0
+        widths.append(float(np.log(high / low)))
+    return widths[0] / widths[1]
 
 
 def _open_side(found: Profile) -> str:

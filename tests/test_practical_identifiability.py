@@ -109,6 +109,20 @@ def test_the_verdict_joins_both_answers(
     assert words in Answer("k", structural, own, own, learned, None).verdict
 
 
+def test_what_rests_on_other_priors_is_not_told_by_the_measurements_alone() -> None:
+    """ln 4 wide without the prior, a third of it with it."""
+    alone = of_profile(End.CLOSED, End.CLOSED)
+    third = 4.0 ** (1.0 / 6.0)
+    narrow = replace(
+        alone,
+        lower=Side(End.CLOSED, 1.0 / third, 1.0, 2.0),
+        upper=Side(End.CLOSED, third, 1.0, 2.0),
+    )
+    said = Answer("k", "identifiable", alone, narrow, 0.9, None).verdict
+    assert "together with priors" in said
+    assert "3.0 times as wide" in said
+
+
 def made_up() -> Fit:
     at = np.random.default_rng(0).normal([3.9, -3.0], 0.05, (4, 500, 2))
     at[..., 1] += 5.0 * (at[..., 0] - 3.9)

@@ -1,6 +1,7 @@
 """Identifiability of a patient's model: what its scans could tell, and what they do."""
 
 import shutil
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ class Identification:
         if self.omitted is not None:
             lines.append(f"Structural: not asked, since {self.omitted}.")
         elif self.structural is not None:
-            lines.append(_settled(self.structural))
+            lines += textwrap.wrap(_settled(self.structural), 110)
         return "\n".join([*lines, NOT_VALIDATED])
 
 
