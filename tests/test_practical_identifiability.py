@@ -150,7 +150,12 @@ def test_the_table_holds_both_answers_and_what_is_confused() -> None:
     low, high = answer.likelihood.interval
     assert f"{low:.3g} to {high:.3g}" in table
     assert "relative_noise[SPECT] (+0.98)" in table
-    assert "stiff: half_life: the data say sd of ln 0.02" in table
+    assert "stiff: half_life: the data say sd of ln" in table
+    # The slope of a line of known height, at the noise of the draws (and the least).
+    slopes = np.array([24.0, 72.0, 120.0]) * math.log(2.0) / answer.likelihood.estimate
+    noise = math.hypot(math.exp(-3.0), 0.01)
+    expected = noise / math.sqrt((slopes**2).sum())
+    assert found.sloppiness.log_sd[0] == pytest.approx(expected, rel=0.02)
 
 
 def test_wrong_names_and_refused_fits_are_told() -> None:
