@@ -1,11 +1,12 @@
 """Identifiability of a model in one table: what can be known, and what is known.
 
-The structural answer is about exact data of this schedule and its observables; it is
-found elsewhere and taken as text here. The practical one is about these measurements:
+The structural answer is about exact data of this schedule and its observables; it comes
+from `pkmodels.identifiability`. The practical one is about these measurements:
 profiles without and with the prior, contraction, and what each parameter is confused
 with.
 """
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from pkmodels.fitting.objectives import (
     objectives_of,
     parameter_target,
 )
+from pkmodels.fitting.posterior import FLOOR, FRACTION, NOISE, ODDS
 from pkmodels.fitting.profile_search import find_optimum, profile
 from pkmodels.fitting.profiles import End, Profile, Target
 from pkmodels.fitting.sloppiness import (
@@ -27,12 +29,15 @@ from pkmodels.fitting.sloppiness import (
     kinetic_information,
     sloppiness,
 )
+from pkmodels.identifiability.answers import StructuralIdentifiability, Verdict
 
-KNOWN, NOT, UNDECIDED = "known", "not", "undecided"
+KNOWN, NOT = str(Verdict.IDENTIFIABLE), str(Verdict.NOT)
 # A correlation above it says that two parameters are told only together.
 STRONG = 0.9
 # A posterior this much narrower than the prior, in variance, is the data's.
 _LEARNED = 0.5
+# Intervals without the prior that are so many times as wide rest on it.
+_WIDER = 1.5
 
 Progress = Callable[[int, int], None]
 
@@ -46,14 +51,19 @@ class Answer:
     name : str
         Which.
     structural : str
-        "known", "not", "undecided" or a sentence; "-" where it was not asked.
+        "identifiable", "not identifiable" or "undecided"; "-" where it was not asked.
     likelihood, posterior : Profile
-        Without and with the prior of the kinetics; without it the noise is held at the
-        posterior's mode, see `hold_noise`.
+        Without and with the prior of the kinetics; the noise is held at the median of
+        the draws, see `hold_noise`.
     contraction : float or None
         1 - var posterior / var prior; None of a quantity that has no prior.
     confused_with : (str, float) or None
         The parameter with the largest posterior correlation, and that.
+    known_only_in : str
+        Of what is not identifiable: the combinations that exact data would tell.
+    drawn : (float, float) or None
+        Equal-tailed posterior interval of the draws, at the same level; None of a
+        quantity.
     """
 
     name: str
@@ -62,6 +72,8 @@ class Answer:
     posterior: Profile
     contraction: float | None
     confused_with: tuple[str, float] | None
+    known_only_in: str = ""
+    drawn: tuple[float, float] | None = None
 
     @property
     def verdict(self) -> str:
@@ -92,7 +104,7 @@ class PracticalIdentifiability:
 def identify(
     fit: Fit,
     *,
-    structural: Mapping[str, str] | None,
+    structural: StructuralIdentifiability | Mapping[str, str] | None,
     level: float,
     quantities: Sequence[Target] = (),
     parameters: Sequence[str] | None = None,
@@ -104,9 +116,10 @@ def identify(
     ----------
     fit : Fit
         A fit that passed its checks.
-    structural : mapping of str to str or None
-        By parameter: "known", "not", "undecided", or in words what combination can be
-        known. None where it was not asked.
+    structural : StructuralIdentifiability or mapping of str to str or None
+        From `pkmodels.identifiability.assessment.assess_structure` of the same model,
+        schedule and measured regions; or by parameter "identifiable", "not
+        identifiable" or "undecided". None where it was not asked.
     level : float
         Of the profiles' intervals, in (0, 1).
     quantities : sequence of Target
@@ -125,7 +138,8 @@ def identify(
     FitRefusedError
         When the fit failed its checks.
     InputError
-        When a structural answer or a parameter is of no parameter of the kinetics.
+        When a structural answer or a parameter is of no parameter of the kinetics, or
+        an answer is none of the three.
     SolveError
         When no optimum is found.
 
@@ -145,7 +159,7 @@ def identify(
     >>> draws = Draws(variables, at, np.zeros((4, 500), bool), 0.9)
     >>> passed = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
     >>> made = Fit(worked_example.posterior(), draws, passed, seed=0)
-    >>> found = identify(made, structural={"half_life": "known"}, level=0.95)
+    >>> found = identify(made, structural={"half_life": "identifiable"}, level=0.95)
     >>> found.answers[0].verdict
     'the measurements tell it'
     """
@@ -154,33 +168,91 @@ def identify(
     posterior = fit.posterior
     kinetic = [c.key for c in coordinates_of(posterior) if c.kinetic]
     names = kinetic if parameters is None else list(parameters)
-    for name in (*names, *(structural or {})):
+    verdicts, combined = _structural(structural)
+    if isinstance(structural, StructuralIdentifiability):
+        # It may be of scales, too, which are no kinetics; of nothing else.
+        verdicts = {n: v for n, v in verdicts.items() if n in kinetic} or verdicts
+    for name in (*names, *verdicts):
         if name not in kinetic:
             raise InputError(
                 f"{name!r} is no parameter of the kinetics: {suggest(name, kinetic)}"
             )
     targets = [*(parameter_target(posterior, name) for name in names), *quantities]
     learned, confused = contraction(fit), strongest_correlations(fit)
+    drawn = _drawn(fit, level)
     both = objectives_of(posterior, seed=fit.seed)
-    density, mode = both.posterior, find_optimum(both.posterior)
-    likelihood = hold_noise(both.likelihood, posterior, mode)
-    best = find_optimum(likelihood)
+    noise = _with_noise_of_draws(fit, find_optimum(both.posterior))
+    density = hold_noise(both.posterior, posterior, noise)
+    likelihood = hold_noise(both.likelihood, posterior, noise)
+    mode, best = find_optimum(density), find_optimum(likelihood)
     answers = []
     for done, target in enumerate(targets):
         answers.append(
             Answer(
                 name=target.name,
-                structural=(structural or {}).get(target.name, "-"),
+                structural=verdicts.get(target.name, "-"),
                 likelihood=profile(likelihood, target, level=level, optimum=best),
                 posterior=profile(density, target, level=level, optimum=mode),
                 contraction=learned.get(target.name),
                 confused_with=confused.get(target.name),
+                known_only_in=combined.get(target.name, ""),
+                drawn=drawn.get(target.name),
             )
         )
         if progress is not None:
             progress(done + 1, len(targets))
     information = kinetic_information(posterior, likelihood, best)
     return PracticalIdentifiability(tuple(answers), sloppiness(*information))
+
+
+def _with_noise_of_draws(fit: Fit, at: np.ndarray) -> np.ndarray:
+    """Return a point whose noise is the median of the draws.
+
+    At the joint mode the noise is that of residuals after all else was fitted to them:
+    of a dozen values and eight unknowns far too small, and every profile too narrow.
+    """
+    each = coordinates_of(fit.posterior)
+    noisy = np.array([c.variable in (NOISE, FLOOR) for c in each])
+    median = np.median(fit.draws.unconstrained.reshape(-1, len(each)), axis=0)
+    return np.where(noisy, median, at)
+
+
+def _structural(
+    found: StructuralIdentifiability | Mapping[str, str] | None,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the verdict on each parameter, and what combinations it is known in."""
+    if isinstance(found, StructuralIdentifiability):
+        combined = {
+            str(symbol): ", ".join(
+                str(e) for e in family.combinations if symbol in e.free_symbols
+            )
+            or "no simple combination"
+            for family in found.families
+            for symbol in family.parameters
+        }
+        return {name: str(v) for name, v in found.parameters.items()}, combined
+    known = [str(verdict) for verdict in Verdict]
+    for name, answer in (found or {}).items():
+        if answer not in known:
+            raise InputError(
+                f"the structural answer on {name} is {answer!r}: give one of "
+                f"{', '.join(map(repr, known))}, or the whole StructuralIdentifiability"
+            )
+    return dict(found or {}), {}
+
+
+def _drawn(fit: Fit, level: float) -> dict[str, tuple[float, float]]:
+    """Return the equal-tailed interval of the draws of each kinetic parameter."""
+    posterior, ends = fit.posterior, ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
+    count, found = fit.draws.diverging.size, {}
+    for variable, group in posterior.all_priors.items():
+        drawn = fit.draws.variables.get(FRACTION if variable == ODDS else variable)
+        if drawn is None:
+            continue
+        for name, values in zip(group, drawn.reshape(count, -1).T, strict=True):
+            low, high = np.quantile(values, ends)
+            found[name] = (float(low), float(high))
+    return found
 
 
 def strongest_correlations(fit: Fit) -> dict[str, tuple[str, float]]:
@@ -242,6 +314,12 @@ def _verdict(answer: Answer) -> str:
     if answer.likelihood.identifiable:
         if answer.contraction is not None and answer.contraction < _LEARNED:
             return "the measurements bound it, but no narrower than the prior"
+        wider = _wider_alone(answer)
+        if wider > _WIDER:
+            return (
+                "the measurements tell it together with priors of what it is confused "
+                f"with: alone they leave an interval {wider:.1f} times as wide"
+            )
         return "the measurements tell it"
     both = ends == {End.OPEN}
     side = "on either side" if both else _open_side(answer.likelihood)
@@ -249,30 +327,81 @@ def _verdict(answer: Answer) -> str:
     return f"these measurements do not bound it {side}{more}; the prior does"
 
 
+def _wider_alone(answer: Answer) -> float:
+    """Return the width of ln of the profile without the prior over that with it."""
+    widths = []
+    for found in (answer.likelihood, answer.posterior):
+        low, high = found.interval
+        if low is None or high is None or low <= 0.0 or high <= low:
+            return 1.0
+        widths.append(float(np.log(high / low)))
+    return widths[0] / widths[1]
+
+
 def _open_side(found: Profile) -> str:
     return "below" if found.lower.end is End.OPEN else "above"
 
 
 def _describe(found: PracticalIdentifiability) -> str:
-    width = max(12, *(len(a.name) for a in found.answers))
-    text = max(10, *(len(a.structural) for a in found.answers))
     level = f"{100.0 * found.answers[0].likelihood.level:g} %"
-    lines = [
-        f"{'':{width}}  {'structural':{text}}  {f'data alone, {level}':>21}  "
-        f"{f'with prior, {level}':>21}  {'learned':>7}  confused with"
+    asked = any(a.structural != "-" for a in found.answers)
+    heads = [
+        "",
+        "unit",
+        *(["structural"] if asked else []),
+        f"data alone, {level}",
+        f"with prior, {level}",
+        f"draws, {level}",
+        "learned",
+        "confused with",
     ]
-    for a in found.answers:
-        learned = "-" if a.contraction is None else f"{a.contraction:.2f}"
-        strong = a.confused_with is not None and abs(a.confused_with[1]) >= STRONG
-        other = ""
-        if strong and a.confused_with is not None:
-            other = f"{a.confused_with[0]} ({a.confused_with[1]:+.2f})"
-        lines.append(
-            f"{a.name:{width}}  {a.structural:{text}}  {_interval(a.likelihood):>21}  "
-            f"{_interval(a.posterior):>21}  {learned:>7}  {other}".rstrip()
-        )
-    lines += ["", *(f"{a.name}: {a.verdict}." for a in found.answers)]
-    return "\n".join([*lines, "", found.sloppiness.describe()])
+    rows = [heads, *(_row(a, asked) for a in found.answers)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    combined = dict.fromkeys(
+        f"{a.name}: known only in {a.known_only_in}."
+        for a in found.answers
+        if a.known_only_in
+    )
+    lines += ["", *(f"{a.name}: {a.verdict}." for a in found.answers), *combined]
+    lines += ["", *found.sloppiness.describe().splitlines(), "", _MEANING]
+    width = max(_WIDTH, *(len(line) for line in lines[: len(rows)]))
+    return "\n".join(
+        wrapped
+        for line in lines
+        for wrapped in textwrap.wrap(line, width, subsequent_indent="  ") or [""]
+    )
+
+
+_MEANING = (
+    "Data alone: profile without the prior of the kinetics (calibration and mass keep "
+    "theirs); open: followed a thousandfold without rising enough. With prior: profile "
+    "of the posterior. In both the noise is the median of the draws. Draws: the "
+    "posterior's equal-tailed interval, its noise and all else unknown. Learned: 1 - "
+    "posterior / prior variance of ln."
+)
+_WIDTH = 110
+
+
+def _row(answer: Answer, asked: bool) -> list[str]:
+    strong = answer.confused_with is not None and abs(answer.confused_with[1]) >= STRONG
+    other = ""
+    if strong and answer.confused_with is not None:
+        other = f"{answer.confused_with[0]} ({answer.confused_with[1]:+.2f})"
+    unit = answer.likelihood.unit
+    return [
+        answer.name,
+        "" if unit == "1" else unit,
+        *([answer.structural] if asked else []),
+        _interval(answer.likelihood),
+        _interval(answer.posterior),
+        "-" if answer.drawn is None else "{:.3g} to {:.3g}".format(*answer.drawn),
+        "-" if answer.contraction is None else f"{answer.contraction:.2f}",
+        other,
+    ]
 
 
 def _interval(found: Profile) -> str:

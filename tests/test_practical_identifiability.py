@@ -80,14 +80,26 @@ def of_profile(lower: End, upper: End) -> Profile:
 @pytest.mark.parametrize(
     ("structural", "lower", "upper", "learned", "words"),
     [
-        ("known", End.CLOSED, End.CLOSED, 0.9, "the measurements tell it"),
-        ("known", End.CLOSED, End.CLOSED, 0.2, "no narrower than the prior"),
-        ("known", End.CLOSED, End.OPEN, 0.2, "do not bound it above: other times"),
+        ("identifiable", End.CLOSED, End.CLOSED, 0.9, "the measurements tell it"),
+        ("identifiable", End.CLOSED, End.CLOSED, 0.2, "no narrower than the prior"),
+        (
+            "identifiable",
+            End.CLOSED,
+            End.OPEN,
+            0.2,
+            "do not bound it above: other times",
+        ),
         ("-", End.OPEN, End.CLOSED, 0.2, "do not bound it below; the prior does"),
         ("undecided", End.OPEN, End.OPEN, 0.0, "do not bound it on either side;"),
-        ("not", End.OPEN, End.OPEN, 0.0, "no such measurements can tell it"),
-        ("not", End.CLOSED, End.CLOSED, 0.9, "contradiction"),
-        ("known", End.UNSOLVED, End.CLOSED, 0.9, "not decided"),
+        (
+            "not identifiable",
+            End.OPEN,
+            End.OPEN,
+            0.0,
+            "no such measurements can tell it",
+        ),
+        ("not identifiable", End.CLOSED, End.CLOSED, 0.9, "contradiction"),
+        ("identifiable", End.UNSOLVED, End.CLOSED, 0.9, "not decided"),
     ],
 )
 def test_the_verdict_joins_both_answers(
@@ -95,6 +107,20 @@ def test_the_verdict_joins_both_answers(
 ) -> None:
     own = of_profile(lower, upper)
     assert words in Answer("k", structural, own, own, learned, None).verdict
+
+
+def test_what_rests_on_other_priors_is_not_told_by_the_measurements_alone() -> None:
+    """ln 4 wide without the prior, a third of it with it."""
+    alone = of_profile(End.CLOSED, End.CLOSED)
+    third = 4.0 ** (1.0 / 6.0)
+    narrow = replace(
+        alone,
+        lower=Side(End.CLOSED, 1.0 / third, 1.0, 2.0),
+        upper=Side(End.CLOSED, third, 1.0, 2.0),
+    )
+    said = Answer("k", "identifiable", alone, narrow, 0.9, None).verdict
+    assert "together with priors" in said
+    assert "3.0 times as wide" in said
 
 
 def made_up() -> Fit:
@@ -109,7 +135,7 @@ def test_the_table_holds_both_answers_and_what_is_confused() -> None:
     told: list[tuple[int, int]] = []
     found = identify(
         made_up(),
-        structural={"half_life": "known"},
+        structural={"half_life": "identifiable"},
         level=0.95,
         progress=lambda i, n: told.append((i, n)),
     )
@@ -124,13 +150,18 @@ def test_the_table_holds_both_answers_and_what_is_confused() -> None:
     low, high = answer.likelihood.interval
     assert f"{low:.3g} to {high:.3g}" in table
     assert "relative_noise[SPECT] (+0.98)" in table
-    assert "stiff: half_life: the data say sd of ln 0.02" in table
+    assert "stiff: half_life: the data say sd of ln" in table
+    # The slope of a line of known height, at the noise of the draws (and the least).
+    slopes = np.array([24.0, 72.0, 120.0]) * math.log(2.0) / answer.likelihood.estimate
+    noise = math.hypot(math.exp(-3.0), 0.01)
+    expected = noise / math.sqrt((slopes**2).sum())
+    assert found.sloppiness.log_sd[0] == pytest.approx(expected, rel=0.02)
 
 
 def test_wrong_names_and_refused_fits_are_told() -> None:
     made = made_up()
     with pytest.raises(InputError, match="no parameter of the kinetics"):
-        identify(made, structural={"half_lif": "known"}, level=0.95)
+        identify(made, structural={"half_lif": "identifiable"}, level=0.95)
     failed = replace(made, checks=replace(PASSED, reasons=("R-hat is 1.2",)))
     with pytest.raises(FitRefusedError, match="R-hat"):
         identify(failed, structural=None, level=0.95)
