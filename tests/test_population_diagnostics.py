@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import population_cases as cases
 import pytest
-from scipy.stats import kstest
+from scipy.stats import kstest, multivariate_normal
 
 from pkmodels.errors import InputError
 from pkmodels.population.coordinates import estimates_of, start_of
 from pkmodels.population.distribution_errors import distribution_errors
 from pkmodels.population.estimation import PopulationFit
 from pkmodels.population.goodness import goodness, shrinkage
+from pkmodels.population.importance import sampled_likelihood
 from pkmodels.population.marginal import marginal_at
 from pkmodels.population.predictions import predictor_of
 from pkmodels.population.predictive_checks import visual_predictive_check
@@ -115,6 +116,25 @@ def test_simulated_values_have_the_moments_of_the_model(line: PopulationFit):
     error = np.sqrt(np.diag(covariance) / 1500)
     assert (np.abs(own.mean(axis=0) - mean) / error).max() < 4.0
     assert np.abs(np.cov(own.T) - covariance).max() < 0.17 * covariance.max()
+
+
+def test_the_error_of_a_sampled_likelihood_is_its_scatter_over_seeds(
+    line: PopulationFit,
+):
+    # The truth: values of a subject are normal, occasions and all.
+    exact = 0.0
+    for subject in cases.line_subjects(30, seed=7):
+        sizes = [len(occasion.values) for occasion in subject.occasions]
+        mean, covariance, _ = cases.line_moments(sizes)
+        values = np.concatenate([occasion.values for occasion in subject.occasions])
+        exact -= 2.0 * multivariate_normal.logpdf(values, mean, covariance)
+    found = [sampled_likelihood(line, 64, seed=seed) for seed in range(24)]
+    off = np.array([each.value for each in found]) - exact
+    stated = np.array([each.standard_error for each in found])
+    # Mean square of 24 scores: chi-squared / 24, 99.9 % of it within 0.33 and 2.1.
+    assert 0.33 < np.mean((off / stated) ** 2) < 2.1
+    # No draws shared by neighbouring seeds: their errors are as unlike as any.
+    assert abs(np.corrcoef(off[:-1], off[1:])[0, 1]) < 3.3 / np.sqrt(len(off) - 1)
 
 
 def test_shrinkage_is_that_of_a_balanced_design():
