@@ -257,6 +257,17 @@ class PopulationModel:
             self._check_known(effect.parameter, f"the effect of {effect.covariate}")
             if effects.count(effect.name) > 1:
                 raise InputError(f"{self.name!r} has {effect.name} twice: keep one")
+            for other in self.covariates:
+                same = (other.parameter, other.covariate, other.form) == (
+                    effect.parameter,
+                    effect.covariate,
+                    effect.form,
+                )
+                if same and other.reference != effect.reference:
+                    raise InputError(
+                        f"{effect.name} refers to {effect.reference!r}, {other.name} "
+                        f"to {other.reference!r}: give both one reference"
+                    )
 
     def _check_known(self, name: str, what: str) -> None:
         if name not in self.typical:
