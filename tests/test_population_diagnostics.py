@@ -101,7 +101,7 @@ def test_p_values_are_uniform_where_the_model_is_right():
     p_values = []
     for seed in range(40):
         fit = at_the_truth(cases.line_population(), cases.line_subjects(12, seed))
-        p_values.append(distribution_errors(fit, replicates=600, seed=seed).p_mean)
+        p_values.append(distribution_errors(fit, replicates=1000, seed=seed).p_mean)
     assert kstest(p_values, "uniform").pvalue > 0.01
 
 
@@ -223,10 +223,46 @@ def test_prediction_correction_takes_out_the_dose():
     assert np.ptp(plain.observed, axis=0).min() > 10.0
 
 
-def test_bins_without_a_value_are_refused(line: PopulationFit):
-    with pytest.raises(InputError, match="every bin a value"):
-        visual_predictive_check(
-            line, "y", bins=[-1.0, 10.0, 20.0], replicates=2, seed=1
-        )
+def test_bins_that_cannot_be_kept_are_refused_with_a_remedy(line: PopulationFit):
+    def check(**change) -> None:
+        asked = {"bins": 2, "replicates": 40, "seed": 1} | change
+        visual_predictive_check(line, asked.pop("observable", "y"), **asked)
+
+    with pytest.raises(InputError, match="between 10 and 20 h: take out"):
+        check(bins=[-1.0, 10.0, 20.0])
+    with pytest.raises(InputError, match="lie outside .* widen the bins"):
+        check(bins=[1.0, 3.0])
+    with pytest.raises(InputError, match="0 bins: give 1 or more"):
+        check(bins=0)
     with pytest.raises(InputError, match="no values of 'z'"):
-        visual_predictive_check(line, "z", bins=2, replicates=2, seed=1)
+        check(observable="z")
+    with pytest.raises(InputError, match="confidence .* 1.5; give shares"):
+        check(confidence=1.5)
+    with pytest.raises(InputError, match="levels .* give shares"):
+        check(levels=(0.05, 5.0))
+    with pytest.raises(InputError, match="39 replicates: bands of 0.95 need 40"):
+        check(replicates=39)
+    check(replicates=40)
+
+
+@pytest.mark.parametrize("bins", [1, 2, 3, 5, 8, np.int64(3)])
+def test_as_many_bins_as_asked_for_are_cut_between_nominal_times(
+    line: PopulationFit, bins: int
+):
+    # Values at 0, 1, 2, 3 and 4 h: the later the fewer.
+    found = visual_predictive_check(line, "y", bins=bins, replicates=40, seed=1)
+    assert len(found.counts) <= min(bins, 5)
+    assert found.counts.min() > 0
+    assert found.counts.sum() == line.predictor.arrangement.n_values
+    inner = found.edges_h[1:-1]
+    assert (inner % 1.0 == 0.5).all()
+    if bins <= 3:
+        assert len(found.counts) == bins
+
+
+def test_distribution_errors_of_few_replicates_are_refused(line: PopulationFit):
+    with pytest.raises(InputError, match="999 replicates: NPDE need 1000"):
+        distribution_errors(line, replicates=999, seed=1)
+    draws = simulate_values(line, 10, seed=1)
+    with pytest.raises(InputError, match="10 replicates"):
+        distribution_errors(line, replicates=1000, seed=1, simulated=draws)
