@@ -230,17 +230,17 @@ def test_bins_that_cannot_be_kept_are_refused_with_a_remedy(line: PopulationFit)
 
     with pytest.raises(InputError, match="between 10 and 20 h: take out"):
         check(bins=[-1.0, 10.0, 20.0])
-    with pytest.raises(InputError, match="lie outside .* widen the bins"):
+    with pytest.raises(InputError, match=r"lie outside .* widen the bins"):
         check(bins=[1.0, 3.0])
     with pytest.raises(InputError, match="0 bins: give 1 or more"):
         check(bins=0)
     with pytest.raises(InputError, match="no values of 'z'"):
         check(observable="z")
-    with pytest.raises(InputError, match="confidence .* 1.5; give shares"):
+    with pytest.raises(InputError, match=r"confidence .* 1\.5; give shares"):
         check(confidence=1.5)
-    with pytest.raises(InputError, match="levels .* give shares"):
+    with pytest.raises(InputError, match=r"levels .* give shares"):
         check(levels=(0.05, 5.0))
-    with pytest.raises(InputError, match="39 replicates: bands of 0.95 need 40"):
+    with pytest.raises(InputError, match=r"39 replicates: bands of 0\.95 need 40"):
         check(replicates=39)
     check(replicates=40)
 

@@ -425,7 +425,7 @@ def test_each_category_has_an_effect_of_its_own_or_is_refused():
 def test_effects_that_no_covariate_can_tell_are_refused_before_estimation():
     estimated = allometry("cl", 0.75, estimated=True)
     model = replace(worked_example.population(), covariates=(estimated,))
-    with pytest.raises(InputError, match="'weight_kg on cl' cannot be told: .* hold"):
+    with pytest.raises(InputError, match=r"'weight_kg on cl' cannot be told: .* hold"):
         fit_population(model, with_covariates(weight_kg=[80.0] * 6))
     arrange(
         replace(model, covariates=(replace(estimated, estimated=False),)),

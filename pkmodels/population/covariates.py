@@ -128,8 +128,8 @@ class CovariateEffect:
             self.form is EffectForm.POWER and number <= 0.0
         ):
             raise InputError(
-                f"{self.covariate} of subject {subject} is {value}: the {self.form} effect on "
-                f"{self.parameter} needs a finite number"
+                f"{self.covariate} of subject {subject} is {value}: the {self.form} "
+                f"effect on {self.parameter} needs a finite number"
                 f"{' above 0' if self.form is EffectForm.POWER else ''}"
             )
         if self.form is EffectForm.POWER:
@@ -203,7 +203,8 @@ def check_categories(
     >>> fed = CovariateEffect("ka", "fed", EffectForm.CATEGORY, "no", 0.0, True, "yes")
     >>> check_categories([fed], {"fed": "Yes"}, "7")
     Traceback (most recent call last):
-    pkmodels.errors.InputError: fed of subject 7 is 'Yes', which has no effect on ka and is not its reference: did you mean 'yes'? Known: no, yes; or give it an effect
+    pkmodels.errors.InputError: fed of subject 7 is 'Yes', which has no effect on ka \
+and is not its reference: did you mean 'yes'? Known: no, yes; or give it an effect
     """
     named: dict[tuple[str, str], list[str]] = {}
     for effect in effects:
@@ -245,7 +246,8 @@ def check_told_apart(
     --------
     >>> check_told_apart("cl", ["weight_kg on cl"], np.zeros((3, 1)), typical=True)
     Traceback (most recent call last):
-    pkmodels.errors.InputError: the estimated effect 'weight_kg on cl' cannot be told: its covariate is the same in all subjects; hold it (estimated=False) or leave it out
+    pkmodels.errors.InputError: the estimated effect 'weight_kg on cl' cannot be told: \
+its covariate is the same in all subjects; hold it (estimated=False) or leave it out
     """
     remedy = "hold it (estimated=False) or leave it out"
     for name, column in zip(effects, columns.T, strict=True):

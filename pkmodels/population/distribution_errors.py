@@ -11,7 +11,6 @@ from pkmodels.population.conditional import local_at
 from pkmodels.population.estimation import PopulationFit
 from pkmodels.population.simulation import simulate_values
 
-
 # Fewer make the errors coarse and the tests reject what is right: Comets, Brendel and
 # Mentre, Comput Methods Programs Biomed 2008;90:154-166, ask for at least so many.
 LEAST_REPLICATES = 1000

@@ -201,9 +201,10 @@ def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
     ------
     InputError
         When a subject lacks a covariate, or has one that does not suit its effect,
-        covariates cannot tell an effect that is to be estimated, a response has a parameter that the model does
-        not (or the model one that no response has), a value has no residual error or,
-        with a log-normal one, is not above 0, or names repeat.
+        covariates cannot tell an effect that is to be estimated, a response has a
+        parameter that the model does not (or the model one that no response has), a
+        value has no residual error or, with a log-normal one, is not above 0, or names
+        repeat.
 
     Examples
     --------
