@@ -8,13 +8,10 @@ import pytest
 from scipy.stats import kstest, multivariate_normal
 
 from pkmodels.errors import InputError
-from pkmodels.population.coordinates import estimates_of, start_of
 from pkmodels.population.distribution_errors import distribution_errors
 from pkmodels.population.estimation import PopulationFit
 from pkmodels.population.goodness import goodness, shrinkage
 from pkmodels.population.importance import sampled_likelihood
-from pkmodels.population.marginal import marginal_at
-from pkmodels.population.predictions import predictor_of
 from pkmodels.population.predictive_checks import visual_predictive_check
 from pkmodels.population.simulation import simulate_values
 from pkmodels.population.structure import (
@@ -25,31 +22,12 @@ from pkmodels.population.structure import (
     Typical,
     independent,
 )
-from pkmodels.population.subjects import Occasion, Subject, arrange
-
-
-def at_the_truth(model: PopulationModel, subjects: list[Subject]) -> PopulationFit:
-    """A fit whose estimates are where the model starts: no estimation."""
-    predictor = predictor_of(model, arrange(model, subjects))
-    vector = start_of(model)
-    zeros = np.zeros((len(subjects), predictor.arrangement.effects.shape[2]))
-    found = marginal_at(predictor, vector, zeros)
-    return PopulationFit(
-        predictor=predictor,
-        vector=vector,
-        estimates=estimates_of(model, vector),
-        objective=found.objective,
-        laplace_objective=float(found.laplace.sum()),
-        modes=found.modes,
-        gradient=0.0,
-        evaluations=1,
-        failed_evaluations=0,
-    )
+from pkmodels.population.subjects import Occasion, Subject
 
 
 @pytest.fixture(scope="module")
 def line() -> PopulationFit:
-    return at_the_truth(cases.line_population(), cases.line_subjects(30, seed=7))
+    return cases.at_the_truth(cases.line_population(), cases.line_subjects(30, seed=7))
 
 
 def whitened(subjects: list[Subject], root: str) -> np.ndarray:
@@ -89,7 +67,7 @@ def test_distribution_errors_are_those_of_the_marginal_normal(line: PopulationFi
 
 def test_distribution_errors_show_a_wrong_residual_error(line: PopulationFit):
     model = cases.line_population(ResidualError(ErrorForm.ADDITIVE, additive=1.4))
-    wrong = at_the_truth(model, cases.line_subjects(30, seed=7))
+    wrong = cases.at_the_truth(model, cases.line_subjects(30, seed=7))
     found = distribution_errors(wrong, replicates=1000, seed=1)
     assert found.p_variance < 1e-4
     assert found.p_global < 3e-4
@@ -100,7 +78,7 @@ def test_distribution_errors_show_a_wrong_residual_error(line: PopulationFit):
 def test_p_values_are_uniform_where_the_model_is_right():
     p_values = []
     for seed in range(40):
-        fit = at_the_truth(cases.line_population(), cases.line_subjects(12, seed))
+        fit = cases.at_the_truth(cases.line_population(), cases.line_subjects(12, seed))
         p_values.append(distribution_errors(fit, replicates=1000, seed=seed).p_mean)
     assert kstest(p_values, "uniform").pvalue > 0.01
 
@@ -162,7 +140,7 @@ def test_shrinkage_is_that_of_a_balanced_design():
         independent({"level": variance}),
         {"y": ResidualError(ErrorForm.ADDITIVE, additive=sd)},
     )
-    found = shrinkage(at_the_truth(model, subjects))
+    found = shrinkage(cases.at_the_truth(model, subjects))
     drawn = n * variance / (n * variance + sd**2)
     modes = drawn * (values.mean(axis=1) - 3.0)
     expected = 1.0 - modes.std(ddof=1) / np.sqrt(variance)
@@ -193,7 +171,9 @@ def test_bands_of_a_predictive_check_are_those_of_normal_quantiles(
     assert check.fraction_within > 0.8
     wrong = cases.line_population()
     typical = {**wrong.typical, "slope": Typical(1.5, "1", Scale.IDENTITY)}
-    off = at_the_truth(replace(wrong, typical=typical), cases.line_subjects(30, seed=7))
+    off = cases.at_the_truth(
+        replace(wrong, typical=typical), cases.line_subjects(30, seed=7)
+    )
     missed = visual_predictive_check(off, "y", bins=4, replicates=300, seed=3)
     assert missed.fraction_within < 0.7
 
@@ -211,7 +191,9 @@ def test_prediction_correction_takes_out_the_dose():
         for i, dose in enumerate(generator.uniform(1.0, 9.0, size=20))
     ]
     error = ResidualError(ErrorForm.PROPORTIONAL, proportional=0.1)
-    fit = at_the_truth(replace(cases.line_population(error), occasions=()), subjects)
+    fit = cases.at_the_truth(
+        replace(cases.line_population(error), occasions=()), subjects
+    )
     edges = [-0.5, 0.5, 1.5, 2.5, 3.5]
     plain, corrected = (
         visual_predictive_check(

@@ -168,6 +168,8 @@ class ResidualError:
         1); None where the form has none.
     proportional : float or None
         b, likewise.
+    unit : str
+        Of the values, as tables and figures show it; empty where none is stated.
 
     Raises
     ------
@@ -178,6 +180,7 @@ class ResidualError:
     form: ErrorForm
     additive: float | None = None
     proportional: float | None = None
+    unit: str = ""
 
     def __post_init__(self) -> None:
         """Check that the numbers are those of the form."""
