@@ -26,6 +26,7 @@ from pkmodels.design.search import choose_scans, judge
 from pkmodels.design.unknowns import quantity_slopes, unknowns_of
 from pkmodels.design.variances import variances_after, variances_with_one_more
 from pkmodels.errors import InputError
+from pkmodels.exact import Doses
 from pkmodels.fitting import worked_example as fitted_example
 from pkmodels.fitting.checks import Checks
 from pkmodels.fitting.fit import Fit
@@ -189,6 +190,7 @@ def several() -> Question:
     unknowns = unknowns_of(posterior.table.priors, example.compiled.parameters)
     points = unknowns.centre + np.log(HALF_LIVES_H / HALF_LIFE_H)[:, None]
     given = posterior.observations.readouts[0].given
+    assert isinstance(given, Doses)
     curves = tabulate_curves(example.compiled, given, unknowns, points, 1.0, 400.0)
     target = quantity_slopes(unknowns, points, lambda values: values[:, 0])
     spect = Modality(SPECT, ("organ",), 0.1, 0.0, per_region=False, floor=2.0)

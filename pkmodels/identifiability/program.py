@@ -375,10 +375,12 @@ def _refuse_related(equations: Equations) -> None:
 def _factors(argument: sympy.Expr) -> dict[sympy.Expr, Any]:
     """Return factors of the argument of a logarithm, with their powers."""
     found: dict[sympy.Expr, Any] = {}
-    for base, exponent in sympy.factor(argument).as_powers_dict().items():
-        parts = [(base, sympy.S.One)]
+    factored: Any = sympy.factor(argument)
+    for base, exponent in factored.as_powers_dict().items():
+        parts: list[tuple[Any, Any]] = [(base, sympy.S.One)]
         if base.is_Rational and base > 0:
-            parts = [(sympy.Integer(p), n) for p, n in sympy.factorrat(base).items()]
+            primes: Any = sympy.factorrat(base)
+            parts = [(sympy.Integer(p), n) for p, n in primes.items()]
         for part, times in parts:
             found[part] = found.get(part, 0) + times * exponent
     return found
