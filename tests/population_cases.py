@@ -7,6 +7,10 @@ import population_simulators as simulators
 
 from pkmodels.exact import Doses
 from pkmodels.population import worked_example
+from pkmodels.population.coordinates import estimates_of, start_of
+from pkmodels.population.estimation import PopulationFit
+from pkmodels.population.marginal import marginal_at
+from pkmodels.population.predictions import predictor_of
 from pkmodels.population.responses import (
     Response,
     exact_response,
@@ -22,7 +26,7 @@ from pkmodels.population.structure import (
     correlated,
     independent,
 )
-from pkmodels.population.subjects import Occasion, Subject
+from pkmodels.population.subjects import Occasion, Subject, arrange
 
 _ZERO, _NO_DECAY = np.zeros(1), np.float64(0.0)
 
@@ -180,4 +184,23 @@ def full_population() -> PopulationModel:
         worked_example.population().typical,
         correlated({"ka": 0.3, "cl": 0.1, "v": 0.05}),
         worked_example.population().residual,
+    )
+
+
+def at_the_truth(model: PopulationModel, subjects: list[Subject]) -> PopulationFit:
+    """A fit whose estimates are where the model starts: no estimation."""
+    predictor = predictor_of(model, arrange(model, subjects))
+    vector = start_of(model)
+    zeros = np.zeros((len(subjects), predictor.arrangement.effects.shape[2]))
+    found = marginal_at(predictor, vector, zeros)
+    return PopulationFit(
+        predictor=predictor,
+        vector=vector,
+        estimates=estimates_of(model, vector),
+        objective=found.objective,
+        laplace_objective=float(found.laplace.sum()),
+        modes=found.modes,
+        gradient=0.0,
+        evaluations=1,
+        failed_evaluations=0,
     )

@@ -3,6 +3,8 @@
 import math
 import random
 import re
+import time
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,7 @@ from sympy.parsing.sympy_parser import parse_expr
 from pkmodels.administrations import Administration, Delivery, SteadyState
 from pkmodels.definition import Model
 from pkmodels.errors import InputError, ModelError
-from pkmodels.identifiability import field, matrices
+from pkmodels.identifiability import exploration, field, matrices, occasions
 from pkmodels.identifiability.answers import StructuralIdentifiability, Verdict
 from pkmodels.identifiability.assessment import (
     assess_equations,
@@ -28,8 +30,9 @@ from pkmodels.identifiability.description import describe
 from pkmodels.identifiability.equations import Equations, Stretch
 from pkmodels.identifiability.nullspaces import null_space
 from pkmodels.identifiability.occasions import Curve, Occasion, occasion_equations
-from pkmodels.identifiability.program import compile_equations
+from pkmodels.identifiability.program import OutOfTimeError, compile_equations
 from pkmodels.identifiability.series import Points, outputs_series, residues
+from pkmodels.models import organ_exchange
 from pkmodels.reactions import Reaction, flow
 from pkmodels.routes import Route
 from pkmodels.schedule import Schedule
@@ -37,6 +40,7 @@ from pkmodels.symbols import Parameter, amounts, parameters, receptors
 from pkmodels.system import assemble
 from pkmodels.trajectory import simulate
 
+TOLD = Verdict.IDENTIFIABLE
 REFERENCE = Path(__file__).parent / "reference" / "structural_identifiability.txt"
 # Known inputs are polynomials of this degree with arbitrary coefficients.
 INPUT_DEGREE = 20
@@ -320,7 +324,11 @@ def test_an_unknown_hill_exponent_is_told_by_a_curve_from_a_known_dose() -> None
     rate = -highest * x**power / (half**power + x**power)
     hill = Equations("hill", {x: rate}, {x: sympy.Integer(100)}, {"y": scale * x})
     unknown = [highest, half, power, scale]
-    assert assess_equations([hill], unknown, budget_s=30.0, seed=1).proven
+    found = assess_equations([hill], unknown, budget_s=30.0, seed=1)
+    assert found.of(Verdict.IDENTIFIABLE) == ("Vmax", "Km", "n", "scale")
+    # Values of powers of an unknown exponent are taken as independent.
+    assert not found.proven
+    assert "not proven" in describe(found)
 
 
 def test_square_roots_are_exact() -> None:
@@ -438,6 +446,85 @@ def test_curves_that_are_wanted_are_determined_or_not() -> None:
     assert found.predicted == {"one: amount": Verdict.IDENTIFIABLE}
 
 
+def test_a_therapy_to_come_is_predicted_from_scans_of_another_label() -> None:
+    """The kidneys' curve of 90Y, where only 177Lu is scanned and before."""
+    model = organ_exchange.model(("kidney",))
+    tracer, therapy = (
+        Schedule((replace(organ_exchange.schedule().administrations[0], label=label),))
+        for label in ("Lu-177", "Y-90")
+    )
+    spect, planar = (
+        Curve("kidney", "Lu-177", s) for s in (sympy.S.One, Parameter("scale", "1"))
+    )
+    wanted = Curve("kidney", "Y-90")
+    unknown = [*map(str, model.parameters), "scale"]
+    for curves, verdict in (((planar,), Verdict.NOT), ((planar, spect), TOLD)):
+        scans = Occasion("tracer", model, tracer, curves, 0.0)
+        to_come = Occasion("therapy", model, therapy, (), 0.0, (wanted,))
+        found = assess_structure([scans, to_come], unknown, budget_s=30.0, seed=1)
+        assert found.predicted == {"therapy: kidney, Y-90": verdict}
+    # One syringe with both labels, of which one is scanned.
+    both = Schedule((*tracer.administrations, *therapy.administrations))
+    mixed = Occasion("mixed", model, both, (spect,), 0.0, (wanted,))
+    found = assess_structure([mixed], unknown[:-1], budget_s=30.0, seed=1)
+    assert found.predicted == {"mixed, Y-90: kidney, Y-90": TOLD}
+
+
+def test_all_ligand_is_predicted_from_a_scanned_label() -> None:
+    dose = given(label="Lu-177", activity_MBq=200.0)
+    seen, wanted = Curve("amount", "Lu-177"), Curve("concentration", "ligand")
+    scans = occasion(one_compartment(), dose, measured=(seen,), predicted=(wanted,))
+    assert structure([scans], "k10").predicted == {"one, ligand: concentration": TOLD}
+    assert structure([scans], "k10 V").predicted == {
+        "one, ligand: concentration": Verdict.NOT
+    }
+
+
+def test_nothing_measured_at_all_is_refused() -> None:
+    wanted = (Curve("amount", "ligand"),)
+    with pytest.raises(InputError, match="nothing is measured on any occasion"):
+        structure([occasion(oral(), given(), measured=(), predicted=wanted)], "k10")
+    with pytest.raises(InputError, match="'one' has no curve"):
+        structure([occasion(oral(), given(), measured=())], "k10")
+
+
+def test_a_known_lag_moves_a_dose_and_tells_nothing() -> None:
+    """As the same doses given later, with and without decay."""
+    late = one_compartment(late=Route(plasma, lag_h=Parameter("lag", "h")))
+    lag = {"lag": sympy.Rational(3, 2)}
+    first = given(label="Lu-177", activity_MBq=200.0)
+    delayed = replace(first, route="late", time_h=10.0)
+    shifted = replace(first, time_h=11.5)
+    for curve in (Curve("amount", "ligand"), Curve("amount", "Lu-177")):
+        one, other = (
+            occasion_equations(
+                occasion(late, first, dose, measured=(curve,), replaced=lag)
+            )[0]
+            for dose in (delayed, shifted)
+        )
+        assert [s.length for s in one.stretches] == [Fraction(23, 2), None]
+        assert [s.length for s in other.stretches] == [Fraction(23, 2), None]
+    seen = occasion(
+        late, delayed, measured=(Curve("concentration", "Lu-177"),), replaced=lag
+    )
+    assert structure([seen], "k10 V").of(Verdict.NOT) == ()
+    schedule = Schedule((delayed,), resets_h=(11.0,))
+    reset = Occasion("one", late, schedule, (curve,), 0.0, replaced=lag)
+    assert "a reset and a dose with a lag" in structure([reset], "k10").reason
+
+
+def test_powers_of_the_time_between_doses_are_stated() -> None:
+    scaled = Curve("amount", "ligand", Parameter("scale", "1"))
+    model = one_compartment(oral=Route(plasma, bioavailability=fraction))
+    doses = given("oral"), replace(given("oral"), time_h=24.0)
+    found = structure([occasion(model, *doses, measured=(scaled,))], "k10 F scale")
+    assert found.powers >= 6
+    assert f"more than {found.powers} powers of that time" in describe(found)
+    alone = structure([occasion(model, doses[0], measured=(scaled,))], "k10 F scale")
+    assert alone.powers == 1
+    assert "powers" not in describe(alone)
+
+
 # What cannot be decided, and what is refused.
 
 
@@ -463,6 +550,60 @@ def test_a_spent_budget_is_undecided() -> None:
     found = assess_equations([equations], unknown, budget_s=1e-6, seed=1)
     assert set(found.parameters.values()) == {Verdict.UNDECIDED}
     assert "1e-06 s" in found.reason
+
+
+def test_what_was_not_looked_for_in_time_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = occasion(oral(), given("oral"))
+    assert "what can be known: F/V" in describe(structure([seen], "ka k10 F V"))
+
+    def late(*_: Any, **__: Any) -> None:
+        raise OutOfTimeError
+
+    monkeypatch.setattr(exploration, "_further", late)
+    found = structure([seen], "ka k10 F V")
+    assert found.of(Verdict.NOT) == ("F", "V")
+    assert "F, V: 1 direction unseen; combinations not looked for: time ran out" in (
+        describe(found)
+    )
+
+
+def test_a_search_that_ends_with_the_time_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # k20 + k21, k10 + k12 and k12 k21 of two compartments: found by the search alone.
+    seen = occasion(two_compartments(), given())
+    further, calls = exploration._further, []
+
+    def later(*arguments: Any, **more: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 1:
+            raise OutOfTimeError
+        return further(*arguments, **more)
+
+    monkeypatch.setattr(exploration, "_further", later)
+    found = structure([seen], "k10 k12 k21 k20 V")
+    assert "not looked for: time ran out" in describe(found)
+
+
+def test_the_budget_is_the_callers_and_stops_assembling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = [occasion(oral(), given(), name=f"{n}") for n in range(20)]
+    began = time.monotonic()
+    found = assess_structure(seen, ["k10"], budget_s=1e-3, seed=1)
+    one = time.monotonic() - began
+    assert "longer than the 0.001 s allowed" in found.reason
+    assert found.of(Verdict.UNDECIDED) == ("k10",)
+    # Assembled one at most: the next ones would have been refused here.
+    made = []
+    monkeypatch.setattr(
+        occasions, "assemble", lambda *all_: made.append(1) or assemble(*all_)
+    )
+    assess_structure(seen, ["k10"], budget_s=1e-9, seed=1)
+    assert len(made) <= 1
+    assert one < 2.0
 
 
 def test_doses_that_have_no_exact_form_are_undecided() -> None:
@@ -495,6 +636,35 @@ def test_related_exponentials_are_undecided() -> None:
     assert "powers of one another" in found.reason
 
 
+@pytest.mark.parametrize(
+    "relation",
+    [
+        "p * (log(a*b) - log(a) - log(b))",
+        "p * (log(a**2) - 2*log(a)) + b",
+        "p * (log(6*a) - log(2) - log(3*a)) + b",
+        "p * (log(a/b) + log(b) - log(a))",
+    ],
+)
+def test_related_logarithms_are_undecided(relation: str) -> None:
+    # y = x + p times what is 0 whatever a and b: p cannot be known.
+    x, k, a, b, p = sympy.symbols("x k a b p")
+    known_names = {"a": a, "b": b, "p": p}
+    output = x + parse_expr(relation, local_dict=known_names)
+    model = Equations("logs", {x: -k * x}, {x: sympy.S.One}, {"y": output})
+    found = assess_equations([model], [k, p], budget_s=30.0, seed=1)
+    assert found.of(Verdict.UNDECIDED) == ("k", "p")
+    assert "logarithms of" in found.reason
+    assert not found.proven
+
+
+def test_related_powers_are_undecided() -> None:
+    x, k, a, b, p, n = sympy.symbols("x k a b p n")
+    output = x + p * ((a * b) ** n - a**n * b**n)
+    model = Equations("powers", {x: -k * x}, {x: sympy.S.One}, {"y": output})
+    found = assess_equations([model], [k, p], budget_s=30.0, seed=1)
+    assert "powers of one another" in found.reason
+
+
 def test_what_is_not_there_is_refused() -> None:
     seen = occasion(one_compartment(), given())
     with pytest.raises(ModelError, match="unknown 'k99' is in no occasion"):
@@ -518,6 +688,16 @@ def test_a_parameter_that_acts_on_nothing_measured_cannot_be_known() -> None:
     assert found.of(Verdict.NOT) == ("V",)
     assert not found.proven
     assert "V: 1 direction unseen; nothing of them can be known" in describe(found)
+
+
+def test_where_no_unknown_acts_on_what_is_measured_none_can_be_known() -> None:
+    seen = occasion(one_compartment(), given(), measured=(Curve("amount", "ligand"),))
+    found = structure([seen], "V")
+    assert found.parameters == {"V": Verdict.NOT}
+    assert (found.rank, found.proven, found.reason) == (0, False, "")
+    assert "V: 1 direction unseen; nothing of them can be known" in describe(found)
+    wanted = replace(seen, predicted=(Curve("amount", "ligand"),))
+    assert structure([wanted], "V").predicted == {"one: amount": TOLD}
 
 
 def test_the_answer_does_not_hang_on_the_points() -> None:

@@ -231,7 +231,7 @@ def every_kind() -> tuple[PopulationModel, list[Subject]]:
         },
         (
             allometry("level", 0.75),
-            CovariateEffect("rate", "fed", EffectForm.CATEGORY, "no", 0.1, True),
+            CovariateEffect("rate", "fed", EffectForm.CATEGORY, "no", 0.1, True, "yes"),
             CovariateEffect(
                 "share", "weight_kg", EffectForm.EXPONENTIAL, 70.0, 0.01, True
             ),
@@ -368,6 +368,77 @@ def test_a_subject_without_a_covariate_is_named():
     model = replace(worked_example.population(), covariates=(allometry("cl", 0.75),))
     with pytest.raises(InputError, match="subject 1 has no 'weight_kg'"):
         arrange(model, worked_example.subjects())
+
+
+def with_covariates(**each: list) -> list[Subject]:
+    return [
+        replace(one, covariates={name: values[n] for name, values in each.items()})
+        for n, one in enumerate(worked_example.subjects())
+    ]
+
+
+def race_on_cl(*levels: str) -> PopulationModel:
+    effects = tuple(
+        CovariateEffect("cl", "race", EffectForm.CATEGORY, "white", 0.1, True, level)
+        for level in levels
+    )
+    return replace(worked_example.population(), covariates=effects)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("70 kg", "weight_kg of subject 3 is '70 kg' .* give a number, without its"),
+        (None, "weight_kg of subject 3 is None .* give a number"),
+        (-3.0, "weight_kg of subject 3 is -3.0: .* above 0"),
+        (np.nan, "weight_kg of subject 3 is nan"),
+    ],
+)
+def test_a_covariate_that_is_no_number_names_the_subject(value, message: str):
+    model = replace(worked_example.population(), covariates=(allometry("cl", 0.75),))
+    with pytest.raises(InputError, match=message):
+        arrange(model, with_covariates(weight_kg=[60, 70.5, value, 80, 90, 75]))
+
+
+def test_each_category_has_an_effect_of_its_own_or_is_refused():
+    subjects = with_covariates(
+        race=["white", "black", "asian", "asian", "white", "black"]
+    )
+    made = arrange(race_on_cl("black", "asian"), subjects)
+    # Columns of the design after ka, cl and v, of cl.
+    assert made.design[:, 0, 1, 3:].tolist() == [
+        [0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 0.0], [1.0, 0.0]
+    ]  # fmt: skip
+    assert names_of(race_on_cl("black", "asian"))[3:5] == (
+        "race black on cl",
+        "race asian on cl",
+    )
+    with pytest.raises(InputError, match="race of subject 3 is 'asian', which has no"):
+        arrange(race_on_cl("black"), subjects)
+    with pytest.raises(InputError, match="has the level None"):
+        CovariateEffect("cl", "race", EffectForm.CATEGORY, "white", 0.1, True)
+    other = replace(race_on_cl("asian").covariates[0], reference="black")
+    with pytest.raises(InputError, match="give both one reference"):
+        replace(race_on_cl("grey"), covariates=(*race_on_cl("grey").covariates, other))
+
+
+def test_effects_that_no_covariate_can_tell_are_refused_before_estimation():
+    estimated = allometry("cl", 0.75, estimated=True)
+    model = replace(worked_example.population(), covariates=(estimated,))
+    with pytest.raises(InputError, match=r"'weight_kg on cl' cannot be told: .* hold"):
+        fit_population(model, with_covariates(weight_kg=[80.0] * 6))
+    arrange(
+        replace(model, covariates=(replace(estimated, estimated=False),)),
+        with_covariates(weight_kg=[80.0] * 6),
+    )
+    # The logs of both differ by a constant.
+    both = (estimated, allometry("cl", 0.5, covariate="lean_kg", estimated=True))
+    weights = [60.0, 70.0, 80.0, 90.0, 50.0, 75.0]
+    with pytest.raises(InputError, match="cannot be told apart"):
+        arrange(
+            replace(model, covariates=both),
+            with_covariates(weight_kg=weights, lean_kg=[0.8 * w for w in weights]),
+        )
 
 
 def test_a_log_normal_error_of_a_value_of_zero_is_refused():

@@ -44,11 +44,16 @@ def test_the_page_states_what_its_tables_hold(repository: Path):
         (theo, "-2 ln L, Laplace", 2),
         (theo, "-2 ln L, sampled", 2),
         ("warfarin", "objective", 2),
+        ("warfarin", "-2 ln L, sampled", 1),
         ("warfarin, plain", "objective", 2),
         ("michaelis_menten", "-2 ln L, FOCEI", 1),
         ("michaelis_menten", "-2 ln L, sampled", 1),
     ):
         assert f"{number(drug, quantity):.{digits}f}" in page, (drug, quantity)
+    error = number(theo, "-2 ln L, sampled, standard error")
+    assert f"standard error {error:.3f} |" in page
+    off = number(theo, "-2 ln L, sampled") - number(theo, "-2 ln L, FOCEI")
+    assert f"FOCEI's -2 ln L is {off:.2f} too\nlow" in page
     estimates = table(repository, "estimates.csv")
     for (drug, name), (value, error, _) in estimates.items():
         row = f"| {name} | {float(value):.3g} | {float(error):.2g} |"

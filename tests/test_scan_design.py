@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from math import erfc
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,10 @@ from pkmodels.design.curves import tabulate_curves
 from pkmodels.design.questions import Question
 from pkmodels.design.scans import Calendar, Modality, Scan, allowed_times
 from pkmodels.design.search import choose_scans, judge
-from pkmodels.design.unknowns import unknowns_of
+from pkmodels.design.unknowns import quantity_slopes, unknowns_of
 from pkmodels.design.variances import variances_after, variances_with_one_more
 from pkmodels.errors import InputError
+from pkmodels.exact import Doses
 from pkmodels.fitting import worked_example as fitted_example
 from pkmodels.fitting.checks import Checks
 from pkmodels.fitting.fit import Fit
@@ -175,6 +177,62 @@ def test_no_pair_of_slots_is_better_than_what_is_chosen(question):
         if b - a >= 10.0
     ]
     assert found.value == pytest.approx(min(every), rel=1e-12)
+
+
+HALF_LIVES_H = 60.0 * np.exp([-1.2, -0.4, 0.1, 0.5, 1.3])
+
+
+@pytest.fixture(scope="module")
+def several() -> Question:
+    """The same question of five half-lives at once, with a floor of the scatter."""
+    example = fitted_example.experiment()
+    posterior = fitted_example.posterior()
+    unknowns = unknowns_of(posterior.table.priors, example.compiled.parameters)
+    points = unknowns.centre + np.log(HALF_LIVES_H / HALF_LIFE_H)[:, None]
+    given = posterior.observations.readouts[0].given
+    assert isinstance(given, Doses)
+    curves = tabulate_curves(example.compiled, given, unknowns, points, 1.0, 400.0)
+    target = quantity_slopes(unknowns, points, lambda values: values[:, 0])
+    spect = Modality(SPECT, ("organ",), 0.1, 0.0, per_region=False, floor=2.0)
+    return Question(curves, unknowns, target, (spect,))
+
+
+def variances_anew(times_h: np.ndarray) -> np.ndarray:
+    """V of each half-life T: 1 / V = 1 + sum (t ln 2 / T)^2 / (0.1^2 + (2 / e)^2).
+
+    e = 100 MBq exp(-(ln 2 / T + lambda) t), and the prior sd of ln T is 1.
+    """
+    rate = np.log(2.0) / HALF_LIVES_H
+    slopes = np.multiply.outer(rate, times_h)
+    seen = 100.0 * np.exp(-np.multiply.outer(rate + DECAY_PER_H, times_h))
+    return 1.0 / (1.0 + (slopes**2 / (0.1**2 + (2.0 / seen) ** 2)).sum(axis=1))
+
+
+@pytest.mark.parametrize("wrong_factor", [None, 1.2])
+def test_a_design_is_judged_by_its_mean_over_the_draws(several, wrong_factor):
+    times = np.array([20.0, 90.0])
+    expected = variances_anew(times)
+    scans = [Scan(t, SPECT) for t in times]
+    found = judge(several, scans, wrong_factor=wrong_factor)
+    assert found.log_sd_of_draws == pytest.approx(np.sqrt(expected), rel=1e-4)
+    assert found.log_sd == pytest.approx(np.sqrt(expected.mean()), rel=1e-4)
+    value = expected.mean()
+    if wrong_factor is not None:
+        value = np.mean([erfc(np.log(1.2) / np.sqrt(2.0 * v)) for v in expected])
+    assert found.value == pytest.approx(value, rel=1e-4)
+
+
+def test_the_scan_chosen_is_best_of_the_mean_and_of_no_draw_alone(several):
+    grid = np.arange(1.0, 390.0, 0.25)
+    every = np.array([variances_anew(np.array([t])) for t in grid])
+    best = grid[np.argmin(every.mean(axis=1))]
+    found = choose_scans(several, Calendar(1.0, 390.0, 0.0), 1, seed=0)
+    assert found.scans[0].time_h == pytest.approx(best, abs=0.3)
+    assert np.abs(grid[np.argmin(every, axis=0)] - best).min() > 3.0
+    # With its gradient, which is the mean of the draws' gradients.
+    value = criterion_over_times(several, [SPECT], [], None)
+    slope_of_mean = np.gradient(every.mean(axis=1), grid)[400]
+    assert value(grid[[400]])[1][0] == pytest.approx(slope_of_mean, rel=1e-3)
 
 
 def test_times_keep_working_hours_gaps_and_scans_made_already(question):

@@ -34,15 +34,22 @@ class StructuralIdentifiability:
     settled : int
         Of them, after how many the rank was what it is.
     error_bound : float
-        Bound of the probability that a random point or prime misled, at most 1. It
-        does not cover what only terms after `terms` tell, nor what passes unseen
-        between doses and acts by high powers of that time alone (above 6).
+        Bound of the probability that the random points misled, at most 1, after
+        Schwartz and Zippel. It does not cover a prime, however large, that happens to
+        divide what is not 0, nor what only terms after `terms` tell, nor what passes
+        unseen between doses and acts by high powers of that time alone (`powers`).
     proven : bool
-        Whether no chance is left in "identifiable" (the rank is full).
+        Whether no chance and no assumption is left in "identifiable": the rank is
+        full, and equations are rational.
     reason : str
         Why it is undecided; empty where it is not.
     seconds : float
         How long it took.
+    powers : int
+        Powers of the time between doses that were followed; 1 where there is none.
+    takes_as_independent : bool
+        Whether there are roots, exponentials or logarithms of parameters or states,
+        whose values at a point are taken as independent of one another.
     """
 
     parameters: Mapping[str, Verdict]
@@ -55,6 +62,8 @@ class StructuralIdentifiability:
     proven: bool
     reason: str
     seconds: float = field(compare=False)
+    powers: int = 1
+    takes_as_independent: bool = False
 
     def of(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the unknowns with a verdict."""

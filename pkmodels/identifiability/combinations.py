@@ -38,6 +38,8 @@ class Family:
     reparametrized : bool
         Whether that was done by random amounts, with no change in any term of the
         outputs' series; else the combinations were checked to first order.
+    not_looked_for : str
+        Why combinations were not looked for to the end; empty where they were.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Family:
     directions: tuple[Mapping[sympy.Symbol, Fraction], ...] = ()
     scales: bool = False
     reparametrized: bool = False
+    not_looked_for: str = ""
 
     @property
     def complete(self) -> bool:

@@ -88,7 +88,11 @@ def residues(number: Fraction, primes: np.ndarray) -> np.ndarray:
 
 
 def stand_in(kind: str, plain: np.ndarray, points: Points) -> np.ndarray:
-    """Return residues that stand for a transcendental function, equal for equals."""
+    """Return residues that stand for a transcendental function, equal for equals.
+
+    Those of unequal arguments are independent, whatever relates the true ones:
+    exp(a + b) is not exp(a) exp(b). What rests on it is not proven.
+    """
     flat = plain.reshape(-1)
     primes = np.broadcast_to(points.primes, plain.shape).reshape(-1)
     out = np.empty(flat.shape, dtype=np.int64)

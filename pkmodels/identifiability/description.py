@@ -102,13 +102,20 @@ def _family_line(family: Family) -> str:
     line = f"{names}: {family.freedom} {ways} unseen"
     if family.freedom == len(family.parameters):
         return f"{line}; nothing of them can be known"
+    stopped = family.not_looked_for
     if not family.combinations:
-        return f"{line}; no simple combination found"
+        return line + (
+            f"; combinations not looked for: {stopped}"
+            if stopped
+            else "; no simple combination found"
+        )
     shown = ", ".join(map(str, family.combinations))
     how = "checked at further points"
     if family.reparametrized:
         how = "reparametrized, exactly the same"
     more = "" if family.complete else "; there is more that no simple combination tells"
+    if stopped and not family.complete:
+        more = f"; there is more, not looked for: {stopped}"
     return f"{line}; what can be known: {shown} ({how}){more}"
 
 
@@ -121,6 +128,16 @@ def _notes(found: StructuralIdentifiability) -> list[str]:
         f"Rank {found.rank} of {len(found.parameters)}, reached by {found.settled} of "
         f"{found.terms} terms; known values are arbitrary.",
     ]
+    if found.powers > 1 and found.rank < len(found.parameters):
+        lines.append(
+            "Of what passes unseen between doses, what acts by more than "
+            f"{found.powers} powers of that time alone is not told."
+        )
+    if found.takes_as_independent:
+        lines.append(
+            "Values of roots, exponentials and logarithms are taken as independent of "
+            "one another: not proven."
+        )
     if found.proven:
         return [*lines, "The rank is full: no chance is left in that."]
     # Rounded up, and never claimed smaller than one in 1e19.

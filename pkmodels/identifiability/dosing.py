@@ -58,8 +58,10 @@ def _route(system: System, given: Administration, ligand: str) -> Route:
         for who, name, route in system.routes
         if who == wanted and name == given.route
     )
+    lag = sympy.sympify(route.lag_h)
     reasons = {
-        "a lag": route.lag_h != 0,
+        f"a lag of {lag} h, which is no number: give the occasion one, "
+        f"replaced={{'{lag}': 1.5}} for one": not lag.is_number,
         "a duration or rate from the model": given.modelled,
         "a steady state before it": given.steady_state is not None,
         "a rate that is kept whatever arrives": given.holds_rate,
@@ -68,6 +70,13 @@ def _route(system: System, given: Administration, ligand: str) -> Route:
         if applies:
             raise UndecidableError(f"{given.described()} has {reason}")
     return route
+
+
+def _times(route: Route, given: Administration) -> tuple[Fraction, Fraction]:
+    """Return when a dose arrives, and how long that takes, h."""
+    lag = sympy.sympify(route.lag_h)
+    exact = Fraction(str(lag)) if lag.is_Rational else _fraction(float(lag))
+    return _fraction(given.time_h) + exact, _fraction(given.duration_h)
 
 
 def ligand_doses(system: System, given: Administration) -> list[Dose]:
@@ -105,8 +114,7 @@ def ligand_doses(system: System, given: Administration) -> list[Dose]:
     if given.ligand_nmol is None:
         raise InputError(f"{given.described()}: state ligand_nmol, or measure a label")
     amount = _rational(given.ligand_nmol) * route.bioavailability
-    times = _fraction(given.time_h), _fraction(given.duration_h)
-    return [Dose(route.amount, amount, *times)]
+    return [Dose(route.amount, amount, *_times(route, given))]
 
 
 def _parts(given: Administration) -> list[tuple[str, float]]:
@@ -167,7 +175,7 @@ def activity_doses(system: System, given: Administration, label: str) -> list[Do
     for ligand, activity in _parts(given):
         route = _route(system, given, ligand)
         amount = _rational(activity) * grown * route.bioavailability
-        times = _fraction(given.time_h), _fraction(given.duration_h)
+        times = _times(route, given)
         found.append(Dose(route.amount, amount, *times, change=change))
     return found
 
@@ -218,8 +226,10 @@ def tracer_doses(
             continue
         route = _route(system, given, name)
         state = _head(system, slot, label, route.amount)
+        times = _times(route, given)
         amount = _rational(activity) * route.bioavailability
-        times = _fraction(given.time_h), _fraction(given.duration_h)
+        if times[0] > _fraction(given.time_h):  # decays before it arrives
+            amount *= sympy.Symbol(f"undecayed_{label}_after_lag_of_{given.route}")
         found.append(Dose(state.symbol, amount, *times, change=change))
     return found
 
@@ -264,7 +274,7 @@ def stretches(
     Raises
     ------
     UndecidableError
-        When a reset falls into an infusion.
+        When a reset falls into an infusion, or a schedule has resets and lags.
 
     Examples
     --------
@@ -279,6 +289,9 @@ def stretches(
     [(Fraction(2, 1), {r: 5}, False), (None, {r: 0}, True)]
     """
     resets = {_fraction(t) for t in schedule.resets_h}
+    given_h = [_fraction(a.time_h) for a in schedule.administrations]
+    if resets and any(dose.start_h not in given_h for dose in doses):
+        raise UndecidableError("a reset and a dose with a lag are in one schedule")
     for dose in doses:
         if any(dose.start_h < t < dose.end_h for t in resets):
             raise UndecidableError("a reset falls into an infusion")

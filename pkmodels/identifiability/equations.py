@@ -50,7 +50,7 @@ class Equations:
     start : mapping of symbol to sympy expression
         Of parameters; 0 where not stated.
     outputs : mapping of str to sympy expression
-        h of what is measured, by name.
+        h of what is measured, by name; none where something is only wanted.
     predicted : mapping of str to sympy expression
         h of what is not measured but wanted, by name.
     stretches : tuple of Stretch
@@ -59,7 +59,8 @@ class Equations:
     Raises
     ------
     ModelError
-        When nothing is measured, or doses, start or stretches contradict the states.
+        When nothing is measured or wanted, or doses, start or stretches contradict the
+        states.
     """
 
     name: str
@@ -71,8 +72,11 @@ class Equations:
 
     def __post_init__(self) -> None:
         """Check states and stretches."""
-        if not self.outputs:
-            raise ModelError(f"occasion {self.name!r} measures nothing: give outputs")
+        if not self.outputs and not self.predicted:
+            raise ModelError(
+                f"occasion {self.name!r} measures nothing: give outputs, or what is "
+                "to be predicted"
+            )
         states = {str(state) for state in self.derivatives}
         used = [
             *self.start,

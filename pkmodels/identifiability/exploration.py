@@ -25,8 +25,12 @@ from pkmodels.identifiability.equations import Equations
 from pkmodels.identifiability.field import draw_primes, power
 from pkmodels.identifiability.matrices import Matrix, Task, draw_points, sensitivities
 from pkmodels.identifiability.nullspaces import NullSpace, null_space
-from pkmodels.identifiability.program import UndecidableError, compile_equations
-from pkmodels.identifiability.series import OutOfTimeError, outputs_series
+from pkmodels.identifiability.program import (
+    OutOfTimeError,
+    UndecidableError,
+    compile_equations,
+)
+from pkmodels.identifiability.series import outputs_series
 from pkmodels.identifiability.sums import (
     WIDEST,
     candidates,
@@ -100,7 +104,8 @@ def find_families(
     Returns
     -------
     tuple of Family
-        Without combinations where none was found, none held, or time ran out.
+        Without combinations where none was found or none held; `not_looked_for` says
+        why where time ran out.
 
     Examples
     --------
@@ -116,19 +121,23 @@ def find_families(
         freedom = sum(free in members for free in points[0].space.free)
         plain.append((members, Family(own, freedom, ())))
     if any(point.space.free != points[0].space.free for point in points):
-        return tuple(family for _, family in plain)
+        reason = "the points differ in what is free; try another seed"
+        return tuple(replace(f, not_looked_for=reason) for _, f in plain)
     try:
         further = _further(task, rng, CHECKS, terms, powers)
-    except (OutOfTimeError, UndecidableError):
-        return tuple(family for _, family in plain)
+    except (OutOfTimeError, UndecidableError) as problem:
+        reason = _reason(problem)
+        return tuple(replace(f, not_looked_for=reason) for _, f in plain)
     found = []
     for members, family in plain:
         if family.freedom < len(members):
-            family = _explored(task, points, further, members, rng, terms, powers) or (
-                family
-            )
+            family = _explored(task, points, further, members, rng, terms, powers)
         found.append(family)
     return tuple(found)
+
+
+def _reason(problem: Exception) -> str:
+    return "time ran out" if isinstance(problem, OutOfTimeError) else str(problem)
 
 
 def _example(
@@ -170,7 +179,7 @@ def _explored(
     rng: np.random.Generator,
     terms: int,
     powers: int,
-) -> Family | None:
+) -> Family:
     for read in (scaling_family, linear_family):
         family = read(points, task.unknown, members)
         if family is None or not _holds(family, task.unknown, further):
@@ -249,20 +258,20 @@ def _searched(
     rng: np.random.Generator,
     terms: int,
     powers: int,
-) -> Family | None:
+) -> Family:
     """Look for combinations at as many points as those take, if time allows."""
     freedom = sum(free in members for free in points[0].space.free)
     count = needed_points(len(members), freedom)
+    found = Family(tuple(task.unknown[n] for n in members), freedom, ())
     try:
         prime = int(draw_primes(1, rng)[0])
         some = _further(task, rng, count, terms, powers, prime)
-    except (OutOfTimeError, UndecidableError):
-        return None
-    found = None
+    except (OutOfTimeError, UndecidableError) as problem:
+        return replace(found, not_looked_for=_reason(problem))
     if _are_alike(some, points, count):
         family = common_family(some, task.unknown, members)
-        found = family if _holds(family, task.unknown, further) else None
-    if (found and found.complete) or len(members) > WIDEST or task.has_doses_apart:
+        found = family if _holds(family, task.unknown, further) else found
+    if found.complete or len(members) > WIDEST or task.has_doses_apart:
         return found
     fixed = np.all([point.space.fixed for point in points], axis=0)
     beside = tuple(int(n) for n in np.flatnonzero(fixed))
@@ -273,8 +282,8 @@ def _searched(
     count = needed_points(max(map(len, kinds)), 1)
     try:
         many = _further(task, rng, count, terms, 1, prime)
-    except (OutOfTimeError, UndecidableError):
-        return found
+    except (OutOfTimeError, UndecidableError) as problem:
+        return replace(found, not_looked_for=_reason(problem))
     if not _are_alike(many, points, count):
         return found
     family = searched_family(many, task.unknown, members, beside)

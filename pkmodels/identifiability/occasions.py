@@ -6,8 +6,9 @@ later times count as they would be without decay. Labels with states of their ow
 it; a syringe that decays during an infusion is a state more.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -22,8 +23,9 @@ from pkmodels.identifiability.dosing import (
     tracer_doses,
 )
 from pkmodels.identifiability.equations import Equations, Stretch
-from pkmodels.identifiability.program import UndecidableError
+from pkmodels.identifiability.program import UndecidableError, check_time
 from pkmodels.readability import is_of_ligand, needs_label, unreadable
+from pkmodels.routes import Route
 from pkmodels.schedule import Schedule
 from pkmodels.symbols import ADMINISTERED, LIGAND, UNDECAYED, Amount
 from pkmodels.system import System, assemble
@@ -69,14 +71,15 @@ class Occasion:
         What is given. Doses count by their amounts, times by their order and, between
         doses, by their ratios.
     measured : tuple of Curve
-        What is measured, without noise and at every time from `from_h` on.
+        What is measured, without noise and at every time from `from_h` on. None of
+        an occasion, as of a therapy to come, on which curves are only predicted.
     from_h : float
         When measurements begin, h: what happens between doses before is not seen.
     predicted : tuple of Curve
         What is wanted and not measured, as the organ behind a dose.
     replaced : mapping of str to sympy expression
-        By name of a parameter, what it is on this occasion: another parameter, or one
-        times a ratio.
+        By name of a parameter, what it is on this occasion: another parameter, one
+        times a ratio, or a number, without which the lag of a dose is not followed.
     """
 
     name: str
@@ -88,18 +91,22 @@ class Occasion:
     replaced: Mapping[str, sympy.Expr] = field(default_factory=dict)
 
 
-def occasion_equations(occasion: Occasion) -> tuple[Equations, ...]:
+def occasion_equations(
+    occasion: Occasion, deadline: float = math.inf
+) -> tuple[Equations, ...]:
     """Return the equations of an occasion.
 
     Parameters
     ----------
     occasion : Occasion
         The occasion.
+    deadline : float
+        By `time.monotonic`. Assembling one model is not interrupted.
 
     Returns
     -------
     tuple of Equations
-        One; of a linear model, one for each label that is read.
+        One; of a linear model, one for each label that is read or wanted.
 
     Raises
     ------
@@ -107,7 +114,9 @@ def occasion_equations(occasion: Occasion) -> tuple[Equations, ...]:
         When the model lacks an observable, a parameter or what is given, or a label
         was not given.
     UndecidableError
-        When a dose has an unknown lag or duration, or repeats for ever.
+        When a dose has a lag or duration of parameters, or repeats for ever.
+    OutOfTimeError
+        When the deadline has passed.
 
     Examples
     --------
@@ -118,18 +127,25 @@ def occasion_equations(occasion: Occasion) -> tuple[Equations, ...]:
     ({'kidney, Lu-177': kidney}, {blood: 200})
     """
     _check(occasion)
+    check_time(deadline)
     system = assemble(occasion.model, occasion.schedule.form)
+    check_time(deadline)
+    system = replace(system, routes=_routes(system, _table(occasion, system)))
     if system.matrix is None:
         found = [_saturable(occasion, system)]
     else:
         curves = (*occasion.measured, *occasion.predicted)
         labels = tuple(dict.fromkeys(curve.label for curve in curves))
         found = [_linear(occasion, system, label, len(labels) > 1) for label in labels]
-        found = [each for each in found if each.outputs]
+    check_time(deadline)
     return tuple(_replaced(each, occasion, system) for each in found)
 
 
 def _check(occasion: Occasion) -> None:
+    if not occasion.measured and not occasion.predicted:
+        raise InputError(
+            f"occasion {occasion.name!r} has no curve: measure one, or predict one"
+        )
     known = {p.name for p in occasion.model.parameters}
     for name in occasion.replaced:
         if name not in known:
@@ -263,10 +279,24 @@ def _reading(
     return curve.scale * reading
 
 
+def _table(occasion: Occasion, system: System) -> dict[sympy.Symbol, sympy.Expr]:
+    by_name = {p.name: p for p in system.parameters}
+    return {by_name[n]: sympy.sympify(e) for n, e in occasion.replaced.items()}
+
+
+def _routes(
+    system: System, table: Mapping[sympy.Symbol, sympy.Expr]
+) -> tuple[tuple[str, str, Route], ...]:
+    """Return routes with lags that are known put in, since they move doses."""
+    return tuple(
+        (who, name, replace(route, lag_h=sympy.sympify(route.lag_h).xreplace(table)))
+        for who, name, route in system.routes
+    )
+
+
 def _replaced(each: Equations, occasion: Occasion, system: System) -> Equations:
     """Put in what parameters are on this occasion."""
-    by_name = {p.name: p for p in system.parameters}
-    table = {by_name[n]: sympy.sympify(e) for n, e in occasion.replaced.items()}
+    table = _table(occasion, system)
     if not table:
         return each
 

@@ -1,5 +1,7 @@
 """Expressions as straight-line programs on constants and on power series in time."""
 
+import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +15,31 @@ from pkmodels.identifiability.equations import Equations
 
 class UndecidableError(Exception):
     """Why an exact answer cannot be had: the reason of an undecided result."""
+
+
+class OutOfTimeError(Exception):
+    """The time allowed is over."""
+
+
+def check_time(deadline: float) -> None:
+    """Stop where the time allowed is over.
+
+    Parameters
+    ----------
+    deadline : float
+        By `time.monotonic`.
+
+    Raises
+    ------
+    OutOfTimeError
+        When it has passed.
+
+    Examples
+    --------
+    >>> check_time(math.inf)
+    """
+    if time.monotonic() > deadline:
+        raise OutOfTimeError
 
 
 @dataclass(frozen=True)
@@ -58,7 +85,8 @@ class Program:
 class _Builder:
     """Steps found so far; equal expressions become one step."""
 
-    def __init__(self, states: Sequence[sympy.Symbol]) -> None:
+    def __init__(self, states: Sequence[sympy.Symbol], deadline: float) -> None:
+        self.deadline = deadline
         self.states = frozenset(states)
         self.constants: list[tuple[Any, ...]] = []
         self.series: list[tuple[Any, ...]] = []
@@ -91,6 +119,7 @@ class _Builder:
     def constant(self, expression: Any) -> int:
         expression = sympy.sympify(expression)
         if expression not in self._constant_of:
+            check_time(self.deadline)
             self._constant_of[expression] = self._make_constant(expression)
         return self._constant_of[expression]
 
@@ -128,6 +157,7 @@ class _Builder:
     def series_step(self, expression: Any) -> int:
         expression = sympy.sympify(expression)
         if expression not in self._series_of:
+            check_time(self.deadline)
             self._series_of[expression] = self._make_series(expression)
         return self._series_of[expression]
 
@@ -231,7 +261,7 @@ def _refused(expression: sympy.Basic) -> UndecidableError:
     )
 
 
-def compile_equations(equations: Equations) -> Program:
+def compile_equations(equations: Equations, deadline: float = math.inf) -> Program:
     """Turn equations into a program.
 
     Powers with exponents that are no integers are exponentials of logarithms, whose
@@ -241,6 +271,8 @@ def compile_equations(equations: Equations) -> Program:
     ----------
     equations : Equations
         The equations.
+    deadline : float
+        By `time.monotonic`.
 
     Returns
     -------
@@ -249,7 +281,10 @@ def compile_equations(equations: Equations) -> Program:
     Raises
     ------
     UndecidableError
-        When an expression holds a function that has no such series.
+        When an expression holds a function that has no such series, or exponentials
+        or logarithms are related.
+    OutOfTimeError
+        When the deadline has passed.
 
     Examples
     --------
@@ -259,7 +294,7 @@ def compile_equations(equations: Equations) -> Program:
     (('state', 0), ('affine', ((2, 0),), None))
     """
     states = tuple(equations.derivatives)
-    builder = _Builder(states)
+    builder = _Builder(states, deadline)
     found = {
         "derivatives": tuple(map(builder.series_step, equations.derivatives.values())),
         "outputs": tuple(map(builder.series_step, equations.outputs.values())),
@@ -298,29 +333,63 @@ def compile_equations(equations: Equations) -> Program:
 
 
 def _refuse_related(equations: Equations) -> None:
-    """Refuse exponentials whose arguments are rational multiples of one another."""
+    """Refuse exponentials or logarithms that are related in an obvious way.
+
+    Their values at a point are taken as independent. Arguments of exponentials that
+    are rational multiples of one another, and of logarithms whose products of powers
+    are 1, show that they are not; relations that lie deeper are not looked for.
+    """
     expressions = [
         *equations.derivatives.values(),
         *equations.start.values(),
         *equations.outputs.values(),
         *equations.predicted.values(),
+        *(e for s in equations.stretches for e in s.added.values()),
+        *(e for s in equations.stretches for e in s.given.values()),
     ]
-    arguments: dict[sympy.Expr, None] = {}
+    exponents: dict[sympy.Expr, None] = {}
+    logs: dict[sympy.Expr, None] = {}
     for expression in map(sympy.sympify, expressions):
         for e in expression.atoms(sympy.exp):
-            arguments.setdefault(sympy.expand(e.args[0]))
+            exponents.setdefault(sympy.expand(e.args[0]))
         for e in expression.atoms(sympy.Pow):
             base, exponent = e.args
             if not exponent.is_Rational:
-                arguments.setdefault(sympy.expand(exponent * sympy.log(base)))
-    if len(arguments) < 2:
-        return
-    rows = [argument.as_coefficients_dict() for argument in arguments]
+                argument = exponent * sympy.expand_log(sympy.log(base), force=True)
+                exponents.setdefault(sympy.expand(argument))
+        for e in expression.atoms(sympy.log):
+            logs.setdefault(e.args[0])
+    rows = [argument.as_coefficients_dict() for argument in exponents]
+    if _are_related(rows):
+        raise UndecidableError(
+            f"the exponentials of {', '.join(map(str, exponents))} are powers of one "
+            "another, which the exact values do not know"
+        )
+    if _are_related([_factors(argument) for argument in logs]):
+        raise UndecidableError(
+            f"the logarithms of {', '.join(map(str, logs))} are sums of one another, "
+            "which the exact values do not know"
+        )
+
+
+def _factors(argument: sympy.Expr) -> dict[sympy.Expr, Any]:
+    """Return factors of the argument of a logarithm, with their powers."""
+    found: dict[sympy.Expr, Any] = {}
+    factored: Any = sympy.factor(argument)
+    for base, exponent in factored.as_powers_dict().items():
+        parts: list[tuple[Any, Any]] = [(base, sympy.S.One)]
+        if base.is_Rational and base > 0:
+            primes: Any = sympy.factorrat(base)
+            parts = [(sympy.Integer(p), n) for p, n in primes.items()]
+        for part, times in parts:
+            found[part] = found.get(part, 0) + times * exponent
+    return found
+
+
+def _are_related(rows: Sequence[Mapping[sympy.Expr, Any]]) -> bool:
+    """Say whether rows of coefficients are linearly dependent."""
+    if len(rows) < 2:
+        return False
     terms = list(dict.fromkeys(term for row in rows for term in row))
     table = sympy.Matrix([[row.get(term, 0) for term in terms] for row in rows])
-    if table.rank() < len(rows):
-        raise UndecidableError(
-            "the exponentials of "
-            + ", ".join(map(str, arguments))
-            + " are powers of one another, which the exact values do not know"
-        )
+    return table.rank() < len(rows)

@@ -1,6 +1,5 @@
 """Power series of outputs and of their derivatives by the unknowns, modulo primes."""
 
-import time
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -25,11 +24,7 @@ from pkmodels.identifiability.field import (
     reciprocal,
     root,
 )
-from pkmodels.identifiability.program import Program, UndecidableError
-
-
-class OutOfTimeError(Exception):
-    """The time allowed is over."""
+from pkmodels.identifiability.program import Program, UndecidableError, check_time
 
 
 @dataclass(frozen=True)
@@ -101,8 +96,7 @@ class _Course:
         primes = self.points.primes
         sources = np.array(self.program.derivatives, dtype=int)
         for k in range(self.reached, until):
-            if time.monotonic() > deadline:
-                raise OutOfTimeError
+            check_time(deadline)
             for group in self.groups:
                 self._compute(group, k)
             if k + 1 < self.terms.shape[-1]:

@@ -70,7 +70,7 @@ def _effect_in_words(effect: CovariateEffect, scale: Scale) -> str:
     regressor = {
         EffectForm.POWER: f"ln({ratio})",
         EffectForm.EXPONENTIAL: f"({effect.covariate} - {effect.reference})",
-        EffectForm.CATEGORY: f"[{effect.covariate} is not {effect.reference}]",
+        EffectForm.CATEGORY: f"[{effect.covariate} is {effect.level}]",
     }[effect.form]
     return f"+ {effect.coefficient:g} {regressor} on the {scale} scale"
 

@@ -11,6 +11,10 @@ from pkmodels.population.conditional import local_at
 from pkmodels.population.estimation import PopulationFit
 from pkmodels.population.simulation import simulate_values
 
+# Fewer make the errors coarse and the tests reject what is right: Comets, Brendel and
+# Mentre, Comput Methods Programs Biomed 2008;90:154-166, ask for at least so many.
+LEAST_REPLICATES = 1000
+
 
 @dataclass(frozen=True, eq=False)
 class DistributionErrors:
@@ -78,7 +82,7 @@ def distribution_errors(
     Raises
     ------
     InputError
-        When there are too few replicates for a subject's values.
+        When there are fewer than 1000 replicates, or too few for a subject's values.
 
     References
     ----------
@@ -93,6 +97,12 @@ def distribution_errors(
     (36, True)
     """
     made = fit.predictor.arrangement
+    count = replicates if simulated is None else len(simulated)
+    if count < LEAST_REPLICATES:
+        raise InputError(
+            f"{count} replicates: NPDE need {LEAST_REPLICATES} or more, since the "
+            "tests of fewer reject models that are right"
+        )
     if simulated is None:
         simulated = simulate_values(fit, replicates, seed=seed, progress=progress)
     start = np.zeros_like(fit.modes.local.effects)

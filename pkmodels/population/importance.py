@@ -54,7 +54,9 @@ def sampled_likelihood(
     """Return -2 ln p(y) without Laplace's approximation.
 
     p(y_i) is the mean of p(y_i, u) / q_i(u) over draws from q_i, a Student t about the
-    mode with FOCEI's covariance; draws are of scrambled Sobol' sequences.
+    mode with FOCEI's covariance. Draws are of Sobol' sequences, scrambled for each
+    subject by itself, so that errors of subjects are independent and their
+    variances add up.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def sampled_likelihood(
     draws : int
         Of each subject: 8 times a power of 2, >= 64.
     seed : int
-        Of the draws.
+        Of the draws, >= 0. Different seeds share none.
     progress : callable or None
         Called with the number of draws done, and of all.
 
@@ -75,6 +77,10 @@ def sampled_likelihood(
     ------
     InputError
         When the number of draws is another.
+
+    References
+    ----------
+    Matousek, J Complexity 1998;14:527-556 (the scrambles, as SciPy has them).
 
     Examples
     --------
@@ -104,11 +110,14 @@ def sampled_likelihood(
     )
     logs = np.empty((_SCRAMBLES, each, len(mode)))
     done = 0
-    for scramble in range(_SCRAMBLES):
-        for n, z in enumerate(_student_draws(each, size, seed + scramble)):
-            at = mode + spread @ z
+    for scramble, seeds in enumerate(np.random.SeedSequence(seed).spawn(_SCRAMBLES)):
+        own = seeds.spawn(len(mode))
+        nets = np.stack([_student_draws(each, size, one) for one in own], axis=1)
+        for n, z in enumerate(nets):
+            at = mode + np.einsum("ief,if->ie", spread, z)
             half = local_at(predictor, fit.estimates, at, 0).half
-            tail = 0.5 * (_DEGREES + size) * math.log1p(float(z @ z) / _DEGREES)
+            squares = (z * z).sum(axis=1)
+            tail = 0.5 * (_DEGREES + size) * np.log1p(squares / _DEGREES)
             logs[scramble, n] = -half - (constant + determinant - tail)
             done += 1
             if progress is not None:
@@ -116,7 +125,7 @@ def sampled_likelihood(
     return _summed(fit, logs - 0.5 * size * math.log(2.0 * math.pi))
 
 
-def _student_draws(count: int, size: int, seed: int) -> np.ndarray:
+def _student_draws(count: int, size: int, seed: np.random.SeedSequence) -> np.ndarray:
     """Return a scrambled net of standard Student t vectors, (count, size)."""
     sequence = qmc.Sobol(size + 1, scramble=True, rng=np.random.default_rng(seed))
     uniform = np.clip(sequence.random(count), 1e-15, 1.0 - 1e-15)

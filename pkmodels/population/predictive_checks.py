@@ -1,5 +1,6 @@
 """Visual predictive checks: quantiles of values beside those of simulated ones."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -85,13 +86,15 @@ def visual_predictive_check(
     observable : str
         Of what.
     bins : int or sequence of float
-        So many bins of about as many values each, or their edges, h.
+        At most so many bins of about as many values each, cut between distinct times,
+        or their edges, h.
     replicates, seed, progress
-        As of `simulate_values`.
+        As of `simulate_values`; 2 / (1 - confidence) replicates or more, for one
+        beyond each end of a band.
     levels : sequence of float
-        Levels of the quantiles, between 0 and 1.
+        Levels of the quantiles, between 0 and 1, both excluded.
     confidence : float
-        Of the bands, between 0 and 1.
+        Of the bands, between 0 and 1, both excluded.
     prediction_corrected : bool
         Whether to correct.
     simulated : array or None
@@ -105,8 +108,9 @@ def visual_predictive_check(
     Raises
     ------
     InputError
-        When the observable is unknown, a bin is empty, or what is predicted is 0 where
-        it is to be corrected.
+        When the observable is unknown, a level or the confidence is none, replicates
+        are too few for the bands, a bin is empty or a value in none, or what is
+        predicted is 0 where it is to be corrected.
 
     Examples
     --------
@@ -119,6 +123,15 @@ def visual_predictive_check(
     made, names = fit.predictor.arrangement, list(fit.model.residual)
     if observable not in names:
         raise InputError(f"no values of {observable!r}: {suggest(observable, names)}")
+    _check_bands(levels, confidence)
+    count = replicates if simulated is None else len(simulated)
+    # Rounded, since 2 / (1 - 0.95) is 39.99... or 40.00... by chance.
+    needed = math.ceil(round(2.0 / (1.0 - confidence), 6))
+    if count < needed:
+        raise InputError(
+            f"{count} replicates: bands of {confidence:.10g} need {needed} or more, "
+            "and are smooth from some 1000"
+        )
     if simulated is None:
         simulated = simulate_values(fit, replicates, seed=seed, progress=progress)
     kept = made.is_value & (made.error == names.index(observable))
@@ -127,15 +140,8 @@ def visual_predictive_check(
     if is_log:
         values, draws = np.exp(values), np.exp(draws)
     edges = _edges(times, bins)
-    place = np.searchsorted(edges, times, side="right") - 1
-    place = np.where(times == edges[-1], len(edges) - 2, place)
+    place = _places(times, edges, observable)
     counts = np.bincount(place, minlength=len(edges) - 1)
-    if (place < 0).any() or len(counts) > len(edges) - 1 or (counts == 0).any():
-        raise InputError(
-            f"bins of {observable} with edges {edges.tolist()} hold "
-            f"{counts.tolist()} values, of {len(times)} from {times.min():g} to "
-            f"{times.max():g} h: every value needs a bin, and every bin a value"
-        )
     if prediction_corrected:
         factor = _correction(fit, kept, place, is_log)
         values, draws = values * factor, draws * factor
@@ -163,17 +169,55 @@ def visual_predictive_check(
     )
 
 
+def _check_bands(levels: Sequence[float], confidence: float) -> None:
+    for what, values in (("levels", levels), ("confidence", [confidence])):
+        if not len(values) or not all(0.0 < value < 1.0 for value in values):
+            raise InputError(
+                f"{what} of a predictive check: {', '.join(map(str, values)) or 'none'}"
+                "; give shares between 0 and 1, both excluded, as 0.95"
+            )
+
+
+def _places(times: np.ndarray, edges: np.ndarray, observable: str) -> np.ndarray:
+    """Return the bin of each value; one at the last edge is of the last bin."""
+    outside = (times < edges[0]) | (times > edges[-1])
+    if outside.any():
+        raise InputError(
+            f"{int(outside.sum())} values of {observable} lie outside of the bins, "
+            f"which go from {edges[0]:g} to {edges[-1]:g} h: the values go from "
+            f"{times.min():g} to {times.max():g} h; widen the bins"
+        )
+    place = np.searchsorted(edges, times, side="right") - 1
+    place = np.where(times == edges[-1], len(edges) - 2, place)
+    empty = np.flatnonzero(np.bincount(place, minlength=len(edges) - 1) == 0)
+    if len(empty):
+        first = int(empty[0])
+        raise InputError(
+            f"no value of {observable} lies between {edges[first]:g} and "
+            f"{edges[first + 1]:g} h: take out one of these two edges"
+        )
+    return place
+
+
 def _edges(times: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
-    """Return edges given, or quantiles of the times; equal ones are one."""
-    if not isinstance(bins, int):
+    """Return edges given, or those between distinct times that share values evenly."""
+    if not isinstance(bins, int | np.integer):
         edges = np.array(bins, np.float64)
-        if len(edges) < 2 or not (np.diff(edges) > 0.0).all():
-            raise InputError(f"edges of bins {list(bins)}: give two or more, ascending")
+        if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0.0).all():
+            raise InputError(
+                f"edges of bins {bins}: give two or more times (h), ascending"
+            )
         return edges
-    edges = np.unique(np.quantile(times, np.linspace(0.0, 1.0, bins + 1)))
-    if len(edges) < 2:
+    if bins < 1:
+        raise InputError(f"{bins} bins: give 1 or more, or their edges, h")
+    distinct, counts = np.unique(times, return_counts=True)
+    if len(distinct) < 2:
         raise InputError(f"all times are {times[0]:g} h: give edges of bins")
-    return edges
+    below = np.cumsum(counts)[:-1]
+    wanted = len(times) * np.arange(1, bins) / bins
+    cuts = np.unique([np.argmin(np.abs(below - share)) for share in wanted]).astype(int)
+    between = (distinct[cuts] + distinct[cuts + 1]) / 2.0
+    return np.concatenate([distinct[:1], between, distinct[-1:]])
 
 
 def _correction(

@@ -168,6 +168,8 @@ class ResidualError:
         1); None where the form has none.
     proportional : float or None
         b, likewise.
+    unit : str
+        Of the values, as tables and figures show it; empty where none is stated.
 
     Raises
     ------
@@ -178,6 +180,7 @@ class ResidualError:
     form: ErrorForm
     additive: float | None = None
     proportional: float | None = None
+    unit: str = ""
 
     def __post_init__(self) -> None:
         """Check that the numbers are those of the form."""
@@ -257,6 +260,17 @@ class PopulationModel:
             self._check_known(effect.parameter, f"the effect of {effect.covariate}")
             if effects.count(effect.name) > 1:
                 raise InputError(f"{self.name!r} has {effect.name} twice: keep one")
+            for other in self.covariates:
+                same = (other.parameter, other.covariate, other.form) == (
+                    effect.parameter,
+                    effect.covariate,
+                    effect.form,
+                )
+                if same and other.reference != effect.reference:
+                    raise InputError(
+                        f"{effect.name} refers to {effect.reference!r}, {other.name} "
+                        f"to {other.reference!r}: give both one reference"
+                    )
 
     def _check_known(self, name: str, what: str) -> None:
         if name not in self.typical:

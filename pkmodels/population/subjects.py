@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from pkmodels.errors import InputError, suggest
+from pkmodels.population.covariates import check_categories, check_told_apart
 from pkmodels.population.responses import Response
 from pkmodels.population.structure import (
     ErrorForm,
@@ -199,9 +200,11 @@ def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
     Raises
     ------
     InputError
-        When a subject lacks a covariate, a response has a parameter that the model does
-        not (or the model one that no response has), a value has no residual error or,
-        with a log-normal one, is not above 0, or names repeat.
+        When a subject lacks a covariate, or has one that does not suit its effect,
+        covariates cannot tell an effect that is to be estimated, a response has a
+        parameter that the model does not (or the model one that no response has), a
+        value has no residual error or, with a log-normal one, is not above 0, or names
+        repeat.
 
     Examples
     --------
@@ -328,11 +331,22 @@ def _design(
                         f"acts on {effect.parameter}: "
                         f"{suggest(effect.covariate, known)}"
                     )
+                check_categories(model.covariates, known, subject.name)
                 by = effect.regressor(known[effect.covariate], subject.name)
                 if effect.estimated:
                     design[i, k, at, len(estimated) + free.index(effect)] = by
                 else:
                     fixed[i, k, at] += effect.coefficient * by
+    for at, name in enumerate(names):
+        own = [n for n, effect in enumerate(free) if effect.parameter == name]
+        if own:
+            columns = design[:, :, at, len(estimated) :][..., own]
+            check_told_apart(
+                name,
+                [free[n].name for n in own],
+                columns.reshape(-1, len(own)),
+                typical=model.typical[name].estimated,
+            )
     return fixed, design
 
 

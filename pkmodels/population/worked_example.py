@@ -129,7 +129,7 @@ def population() -> PopulationModel:
             "v": Typical(32.0, "L"),
         },
         independent({"ka": 0.3, "cl": 0.1}),
-        {"plasma": ResidualError(ErrorForm.ADDITIVE, additive=0.5)},
+        {"plasma": ResidualError(ErrorForm.ADDITIVE, additive=0.5, unit="mg/L")},
     )
 
 

@@ -27,7 +27,6 @@ OUT = Path(__file__).parent / "figures"
 BLUE, LIGHT, GREEN, RED = "#0072b2", "#56b4e9", "#009e73", "#d55e00"
 GREY = "#555555"
 DOTS_PER_INCH = 90
-UNITS = {"theophylline": "mg/L", "warfarin": "mg/L", "michaelis_menten": "nmol/L"}
 plt.rcParams |= {
     "font.size": 9,
     "axes.spines.top": False,
@@ -39,7 +38,7 @@ plt.rcParams |= {
 def draw_diagnostics(found: Answer) -> Figure:
     """Draw goodness of fit, predictive check and distribution errors of a fit."""
     figure, panels = plt.subplots(2, 3, figsize=(10.0, 5.8))
-    table, unit = goodness(found.fit), UNITS[found.name]
+    table, unit = goodness(found.fit), found.fit.model.residual["plasma"].unit
     log = found.name == "michaelis_menten"
     _agreement(panels[0, 0], table.typical, table.value, "population (PRED)", unit, log)
     _agreement(

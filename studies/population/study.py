@@ -3,7 +3,8 @@
     python studies/population/study.py --data FOLDER
 
 FOLDER holds theo_sd.csv and warfarin.csv of nlmixr2data, which is not part of this
-project. Writes estimates.csv and likelihoods.csv; `figures.py` draws.
+project. Writes estimates.csv and likelihoods.csv, with --pages PAGES each fit's page
+and tables; `figures.py` draws.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pkmodels.clinic.population_page import write_population_page
 from pkmodels.exact import Doses
 from pkmodels.population import worked_example
 from pkmodels.population.covariates import allometry
@@ -48,14 +50,15 @@ from pkmodels.population.uncertainty import CovarianceKind, Uncertainty, uncerta
 
 HERE = Path(__file__).parent
 SEED, REPLICATES, DRAWS = 1, 1000, 4096
-ADDITIVE = ResidualError(ErrorForm.ADDITIVE, additive=1.0)
-COMBINED = ResidualError(ErrorForm.COMBINED, 0.5, 0.1)
+ADDITIVE = ResidualError(ErrorForm.ADDITIVE, additive=1.0, unit="mg/L")
+COMBINED = ResidualError(ErrorForm.COMBINED, 0.5, 0.1, unit="mg/L")
 # The truth of the simulated drug: ours, near nothing that exists.
 TRUE = {"vmax": 2.0, "km": 1.0, "v": 3.0}
 TRUE_VARIANCES = {"vmax": 0.09, "v": 0.04}
 TRUE_CV = 0.1
 DOSES_NMOL = (30.0, 60.0, 90.0)
 SUBJECTS = 90
+SATURABLE = "michaelis_menten"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,8 @@ class Answer:
 
     name: str
     fit: PopulationFit
+    subjects: list[Subject]
+    bins: int | list[float]
     errors: Uncertainty
     sandwich: Uncertainty
     check: PredictiveCheck
@@ -145,7 +150,11 @@ def warfarin_as_published() -> PopulationModel:
         name="warfarin, plain",
         typical={k: v for k, v in warfarin().typical.items() if k != "lag"},
         between=independent({"ka": 0.4, "cl": 0.1, "v": 0.1}),
-        residual={"plasma": ResidualError(ErrorForm.PROPORTIONAL, proportional=0.2)},
+        residual={
+            "plasma": ResidualError(
+                ErrorForm.PROPORTIONAL, proportional=0.2, unit="mg/L"
+            )
+        },
         covariates=(),
     )
 
@@ -153,14 +162,18 @@ def warfarin_as_published() -> PopulationModel:
 def saturable() -> PopulationModel:
     """Michaelis-Menten elimination, started half away from the truth."""
     return PopulationModel(
-        "michaelis_menten",
+        SATURABLE,
         {
             "vmax": Typical(3.0, "nmol/h"),
             "km": Typical(1.5, "nmol/L"),
             "v": Typical(2.0, "L"),
         },
         independent({"vmax": 0.2, "v": 0.2}),
-        {"plasma": ResidualError(ErrorForm.PROPORTIONAL, proportional=0.2)},
+        {
+            "plasma": ResidualError(
+                ErrorForm.PROPORTIONAL, proportional=0.2, unit="nmol/L"
+            )
+        },
     )
 
 
@@ -199,18 +212,21 @@ def answer(
     fit = fit_population(model, subjects)
     seconds = time.perf_counter() - begun
     draws = simulate_values(fit, REPLICATES, seed=SEED)
+    edges = bins if isinstance(bins, int) else list(bins)
     return Answer(
         name=model.name,
         fit=fit,
+        subjects=subjects,
+        bins=edges,
         errors=uncertainty(fit, CovarianceKind.CURVATURE),
         sandwich=uncertainty(fit, CovarianceKind.SANDWICH),
         check=visual_predictive_check(
             fit,
             "plasma",
-            bins=bins if isinstance(bins, int) else list(bins),
+            bins=edges,
             replicates=REPLICATES,
             seed=SEED,
-            prediction_corrected=model.name == "michaelis_menten",
+            prediction_corrected=model.name == SATURABLE,
             simulated=draws,
         ),
         npde=distribution_errors(
@@ -285,11 +301,31 @@ def write_likelihoods(path: Path, found: list[Answer], plain: PopulationFit) -> 
             writer.writerow(["warfarin, plain", name, f"{value:.5g}"])
 
 
+def write_pages(folder: Path, found: list[Answer]) -> None:
+    """Write each fit as the page that `pkmodels.clinic` makes of any."""
+    for each in found:
+        write_population_page(
+            folder / each.name,
+            each.fit,
+            each.subjects,
+            kind=CovarianceKind.CURVATURE,
+            bins=each.bins,
+            replicates=REPLICATES,
+            seed=SEED,
+            logarithmic=each.name == SATURABLE,
+            prediction_corrected=each.name == SATURABLE,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="nlmixr2data as CSV")
-    data = parser.parse_args().data
+    parser.add_argument("--pages", type=Path, help="folder for each fit's page")
+    asked = parser.parse_args()
+    data, pages = asked.data, asked.pages
     found = answers(data)
+    if pages is not None:
+        write_pages(pages, found)
     plain = fit_population(
         warfarin_as_published(), read_subjects(data / "warfarin.csv")
     )

@@ -48,6 +48,9 @@ EARLIEST_H, LATEST_H = 1.0, 120.0
 GIVEN_AT, OPEN, GAP_H = 10.0, (8.0, 17.0), 2.0
 ANY_TIME = Calendar(EARLIEST_H, LATEST_H, GAP_H)
 WORKING = Calendar(EARLIEST_H, LATEST_H, GAP_H, GIVEN_AT, OPEN)
+# No two on one day, whose errors might be shared (outlining, motion: ours).
+APART_H = 12.0
+APART = Calendar(EARLIEST_H, LATEST_H, APART_H, GIVEN_AT, OPEN)
 # 90Y is measured for 3 to 4 days, since little happens after: the same for its tracer.
 FOUR_DAYS = Calendar(EARLIEST_H, 96.0, GAP_H, GIVEN_AT, OPEN)
 
@@ -67,6 +70,8 @@ CUSTOMARY = {
     "24, 48, 96 h": spects(24.0, 48.0, 96.0),
     "24, 72, 120 h": spects(24.0, 72.0, 120.0),
 }
+# What a gap of 12 h leads to, at round times: no protocol that we know of.
+ROUND = {"24, 48, 120 h": spects(24.0, 48.0, 120.0)}
 FEWER = {
     "no scan": (),
     "4 h": spects(4.0),
@@ -85,6 +90,7 @@ HYBRID = {
 CHOSEN = {
     "chosen, any time": (ANY_TIME, 3, (SPECT,)),
     "chosen, working hours": (WORKING, 3, (SPECT,)),
+    "chosen, 12 h apart": (APART, 3, (SPECT,)),
     "chosen, 4 days": (FOUR_DAYS, 3, (SPECT,)),
     "chosen, two": (WORKING, 2, (SPECT,)),
     "chosen, one": (WORKING, 1, (SPECT,)),

@@ -17,7 +17,7 @@ from pathlib import Path
 import fits
 import numpy as np
 import protocols
-from protocols import CHOSEN, CUSTOMARY, FEWER, HYBRID
+from protocols import CHOSEN, CUSTOMARY, FEWER, HYBRID, ROUND
 from scipy.stats import binomtest
 
 from pkmodels.design.criteria import criterion
@@ -73,7 +73,7 @@ def question(count: int, seed: int, floor_MBq: float) -> Question:
 def design_rows() -> Iterator[dict[str, object]]:
     for floor in FLOORS_MBQ:
         first = question(CHOSEN_ON, SEED_CHOSEN, floor)
-        given = {**FEWER, **CUSTOMARY, **HYBRID}
+        given = {**FEWER, **CUSTOMARY, **ROUND, **HYBRID}
         for name, scans in given.items():
             yield _row(floor, name, scans, 0)
         for name, (calendar, count, kinds) in CHOSEN.items():
@@ -125,7 +125,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def scans_of(name: str) -> tuple[Scan, ...]:
     """Return the scans of a protocol, those chosen as designs.csv has them."""
-    fixed = {**FEWER, **CUSTOMARY, **HYBRID}
+    fixed = {**FEWER, **CUSTOMARY, **ROUND, **HYBRID}
     if name in fixed:
         return fixed[name]
     for row in read_table(DESIGNS):
@@ -190,6 +190,32 @@ def design_summary(floor_MBq: float) -> str:
     return "\n".join(lines)
 
 
+def rivals_summary() -> str:
+    """Return how many times narrower what was chosen is than each protocol, by floor.
+
+    Of the ln of the intervals: the ratio of the sd of ln.
+    """
+    chosen = ("chosen, working hours", "chosen, 12 h apart")
+    sd = {
+        (float(row["floor_MBq"]), row["protocol"]): float(row["log_sd"])
+        for row in read_table(DESIGNS)
+    }
+    lines = [
+        "| three scans | against those chosen | chosen 12 h apart | with a floor | "
+        "floor, 12 h apart |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in (*CUSTOMARY, *ROUND):
+        cells = [
+            f"{sd[floor, name] / sd[floor, c]:.3f}"
+            for floor in FLOORS_MBQ
+            for c in chosen
+        ]
+        shown = name if name in CUSTOMARY else f"{name} (not customary)"
+        lines.append(f"| {shown} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def fit_summary() -> str:
     lines = [
         "| scans | fits, refused | predicted sd of ln | sd of ln of the fits | fit / "
@@ -227,6 +253,7 @@ def main() -> None:
         write_designs()
     if asked.patients:
         add_fits(asked.patients)
+    print(f"\n{rivals_summary()}")
     for floor in FLOORS_MBQ:
         print(f"\nfloor {floor:g} MBq\n{design_summary(floor)}")
     print(f"\n{fit_summary()}")
