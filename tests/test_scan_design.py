@@ -410,6 +410,7 @@ def test_a_first_dose_that_is_not_at_0_is_refused():
     example = fitted_example.posterior()
     unknown = unknowns_of(example.table.priors, example.compiled.parameters)
     doses = example.observations.readouts[0].given
+    assert isinstance(doses, Doses)
     late = doses._replace(start_h=np.asarray(doses.start_h) + 20.0)
     points = unknown.centre[None]
     with pytest.raises(InputError, match="first dose starts at 20 h"):
