@@ -193,9 +193,7 @@ def scores_spread(
     return 1.0 / np.sqrt(1.0 + _gains(predictor, vector, modes))
 
 
-def _gains(
-    predictor: Predictor, vector: np.ndarray, modes: np.ndarray
-) -> np.ndarray:
+def _gains(predictor: Predictor, vector: np.ndarray, modes: np.ndarray) -> np.ndarray:
     estimates = estimates_of(predictor.model, vector)
     local = local_at(predictor, estimates, modes, 1)
     occasions = predictor.arrangement.values.shape[1]

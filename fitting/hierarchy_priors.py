@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 
 from pkmodels.errors import InputError, suggest
 from pkmodels.population.coordinates import coefficient_names
@@ -324,6 +326,11 @@ def describe_priors(
 def add_prior(name: str, prior: HyperPrior, size: int = 1) -> Any:
     """Add a variable with a prior to the current PyMC model.
 
+    Correlations R of LKJ's distribution are made of partial correlations, which are
+    independent: of column j < i, given the columns before it, 2 x - 1 with x ~
+    Beta(b, b), b = concentration + (size - 2 - j) / 2. They are the variable "sampled
+    ..."; R itself bears the name.
+
     Parameters
     ----------
     name : str
@@ -335,8 +342,13 @@ def add_prior(name: str, prior: HyperPrior, size: int = 1) -> Any:
 
     Returns
     -------
-    PyMC variable
-        A number; of correlations the (size, size) Cholesky factor.
+    PyMC variable, or list of lists of them
+        A number; of correlations the rows of the Cholesky factor, up to the diagonal.
+
+    References
+    ----------
+    Lewandowski, Kurowicka and Joe, J Multivariate Analysis 2009;100:1989-2001, section
+    2.4.
 
     Examples
     --------
@@ -353,7 +365,27 @@ def add_prior(name: str, prior: HyperPrior, size: int = 1) -> Any:
         return pm.HalfStudentT(name, nu=numbers["degrees"], sigma=numbers["scale"])
     if prior.family is HyperFamily.LOG_NORMAL:
         return pm.LogNormal(name, math.log(numbers["median"]), numbers["log_sd"])
-    return pm.LKJCorr(name, n=size, eta=numbers["concentration"])
+    return _add_correlations(name, numbers["concentration"], size)
+
+
+def _add_correlations(name: str, concentration: float, size: int) -> list[list[Any]]:
+    rows, columns = np.tril_indices(size, -1)
+    shape = concentration + (size - 2 - columns) / 2.0
+    partial: Any = 2.0 * pm.Beta(f"sampled {name}", shape, shape) - 1.0
+    factor: list[list[Any]] = [[pt.constant(1.0)]]
+    for i in range(1, size):
+        left, row = pt.constant(1.0), []
+        for p in (partial[n] for n in np.flatnonzero(rows == i)):
+            row.append(p * pt.sqrt(left))
+            left = left * (1.0 - p**2)
+        factor.append([*row, pt.sqrt(left)])
+    whole = [
+        sum(a * b for a, b in zip(one, other, strict=False))
+        for one in factor
+        for other in factor
+    ]
+    pm.Deterministic(name, pt.stack(whole).reshape((size, size)))
+    return factor
 
 
 def _wanted(model: PopulationModel) -> dict[str, tuple[HyperFamily, ...]]:

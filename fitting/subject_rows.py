@@ -36,7 +36,7 @@ def subject_rows(predictor: Predictor) -> Callable[[Any], Any]:
     >>> rows = subject_rows(fit.predictor)
     >>> at = fit.modes.local.parameters[..., fit.predictor.arrangement.active].ravel()
     >>> print(rows(at)[:3].round(2), jax.grad(lambda x: rows(x)[0])(at)[:3].round(2))
-    [5.54 8.03 8.83] [ 3.44 -0.06 -5.48]
+    [5.79 7.9  8.6 ] [ 3.54 -0.13 -5.66]
     """
     made = predictor.arrangement
     n_values = made.values.shape[2]
