@@ -8,19 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from pkmodels.errors import FitRefusedError, SolveError
-from pkmodels.fitting.centring import scores_spread
+from pkmodels.errors import FitRefusedError
 from pkmodels.fitting.checks import Checks, check
-from pkmodels.fitting.hierarchy import (
-    Hierarchy,
-    build_hierarchy,
-    real_occasions,
-    shifts_of,
-)
-from pkmodels.fitting.hierarchy_priors import (
-    correlation_name,
-    describe_priors,
-)
+from pkmodels.fitting.hierarchy import Hierarchy, build_hierarchy
+from pkmodels.fitting.hierarchy_draws import effect_draws, vector_draws
+from pkmodels.fitting.hierarchy_priors import describe_priors
+from pkmodels.fitting.hierarchy_starts import problem_of
 from pkmodels.fitting.sampling import (
     CHAINS,
     WARMUP,
@@ -32,19 +25,12 @@ from pkmodels.fitting.sampling import (
     draw_posterior,
 )
 from pkmodels.fitting.saved_draws import digest, open_saved
-from pkmodels.population.coordinates import (
-    coefficient_names,
-    estimates_of,
-    names_of,
-    readings_of,
-)
+from pkmodels.population.coordinates import coefficient_names, names_of, readings_of
 
 _FIRST_TARGET_ACCEPTANCE, _SECOND_TARGET_ACCEPTANCE = 0.9, 0.99
 # Above so many unknowns the metric is diagonal: a dense one costs n^2 and needs more
 # draws to be learnt than the warm-up has.
 _DENSE_UP_TO = 100
-# Spread of the chains' starts, in approximate posterior standard deviations.
-_DISPERSION = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +85,7 @@ class HierarchyFit:
             When the fit failed its checks.
         """
         refuse_failed(self)
-        return _vectors(self.hierarchy, self.draws)
+        return vector_draws(self.hierarchy, self.draws)
 
     def readings(self) -> np.ndarray:
         """Return draws of what `names` names: variances, as FOCEI reports them.
@@ -131,7 +117,7 @@ class HierarchyFit:
             When the fit failed its checks.
         """
         refuse_failed(self)
-        return _effects(self.hierarchy, self.draws)
+        return effect_draws(self.hierarchy, self.draws)
 
     def parameters(self) -> np.ndarray:
         """Return draws of every subject's own parameters, on their scales.
@@ -310,139 +296,6 @@ def _scaled(position: Any, arrays: Any) -> tuple[Any, Any]:
     return centre + scale * position, 0.0
 
 
-def problem_of(hierarchy: Hierarchy, sampler: Sampler) -> Problem:
-    """Return where the chains of a hierarchy begin.
-
-    Parameters
-    ----------
-    hierarchy : Hierarchy
-        What to fit.
-    sampler : Sampler
-        From `compile_hierarchy`.
-
-    Returns
-    -------
-    Problem
-
-    Raises
-    ------
-    SolveError
-        When the posterior is not finite there.
-
-    Examples
-    --------
-    >>> from pkmodels.fitting import hierarchy_example
-    >>> example = hierarchy_example.hierarchy()
-    >>> sampler = compile_hierarchy(example, target_acceptance=0.9)
-    >>> problem_of(example, sampler).coordinates[0][:3].round(2)  # FOCEI's ln ka, cl, v
-    array([0.24, 0.99, 3.47])
-    """
-    model = sampler.model
-    values, spreads = _begin(hierarchy)
-    centre, scale = [], []
-    for variable in model.free_RVs:
-        value = np.ravel(values[str(variable.name)])
-        centre.append(value)
-        scale.append(
-            np.broadcast_to(np.ravel(spreads[str(variable.name)]), value.shape)
-        )
-    whole = (np.concatenate(centre), np.concatenate(scale))
-    density, gradient = sampler.slope(whole[0], ())
-    if not (np.isfinite(density) and np.isfinite(gradient).all()):
-        raise SolveError(
-            f"the posterior of {hierarchy.model.name!r} is not finite at the start: "
-            "start nearer, look at doses and times, or give the error an additive part "
-            "where 0 is predicted"
-        )
-    size = len(whole[0])
-    return Problem({}, whole, np.zeros(size), np.full(size, _DISPERSION))
-
-
-def _begin(hierarchy: Hierarchy) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return each variable at the start, unconstrained, and about how wide it is."""
-    predictor, model, priors = hierarchy.predictor, hierarchy.model, hierarchy.priors
-    estimates = estimates_of(model, hierarchy.start)
-    n_subjects = len(predictor.arrangement.names)
-    values: dict[str, Any] = {}
-    spreads: dict[str, Any] = {}
-    # A standard deviation of n things is known to 1 / sqrt(2 n) of itself.
-    of_subjects = 1.0 / np.sqrt(2.0 * n_subjects)
-    of_values = 1.0 / np.sqrt(2.0 * predictor.arrangement.n_values)
-    shared = float(np.sqrt(np.diag(estimates.between).mean() / n_subjects))
-    for n, name in enumerate(coefficient_names(model)):
-        values[name] = estimates.coefficients[n]
-        spreads[name] = min(shared, priors[name].numbers["sd"])
-    pairs = (
-        (model.between, estimates.between, ""),
-        (model.occasions, estimates.within, " by occasion"),
-    )
-    for blocks, covariance, ending in pairs:
-        first = 0
-        for block in blocks:
-            here = slice(first, first + len(block.parameters))
-            part = covariance[here, here]
-            sds = np.sqrt(np.diag(part))
-            for name, sd in zip(block.parameters, sds, strict=True):
-                values[f"sd of {name}{ending}"] = np.log(sd)
-                spreads[f"sd of {name}{ending}"] = of_subjects
-            name = f"sampled {correlation_name(block, ending)}"
-            # Shrunk, so that the start is away from the edge.
-            shrunk = 0.9 * part / np.outer(sds, sds) + 0.1 * np.eye(len(sds))
-            values[name] = 2.0 * np.arctanh(_partial_correlations(shrunk))
-            spreads[name] = 2.0 * of_subjects
-            first += len(block.parameters)
-    for n, name in enumerate(model.residual):
-        for kind in ("additive", "proportional"):
-            value = getattr(estimates, kind)[n]
-            values[f"{kind} sd of {name}"] = np.log(value) if value else 0.0
-            spreads[f"{kind} sd of {name}"] = of_values
-    _begin_effects(hierarchy, values, spreads)
-    return values, spreads
-
-
-def _begin_effects(
-    hierarchy: Hierarchy, values: dict[str, Any], spreads: dict[str, Any]
-) -> None:
-    """Add the sampled effects, each centred or not, at the modes."""
-    predictor, centring = hierarchy.predictor, hierarchy.centring
-    estimates = estimates_of(hierarchy.model, hierarchy.start)
-    left = scores_spread(predictor, hierarchy.start, hierarchy.modes)
-    real = real_occasions(predictor)
-    between, within = shifts_of(predictor)
-    k, m = len(centring.effects), len(centring.occasion_effects)
-    root = np.linalg.cholesky(estimates.between)
-    eta = hierarchy.modes[:, :k]
-    scores = np.linalg.solve(root, eta.T).T
-    for e, name in enumerate(centring.effects):
-        which, own = centring.between[:, e], between[:, e] @ estimates.coefficients
-        key = f"sampled effect of {name}"
-        values[key] = np.where(which, own + eta[:, e], scores[:, e])
-        spreads[key] = np.where(which, root[e, e], 1.0) * left[:, e]
-    if not m:
-        return
-    rows, occasions = real[:, 0], real[:, 1]
-    kappa = hierarchy.modes[:, k:].reshape(len(eta), -1, m)[rows, occasions]
-    left = left[:, k:].reshape(len(eta), -1, m)[rows, occasions]
-    root = np.linalg.cholesky(estimates.within)
-    scores = np.linalg.solve(root, kappa.T).T
-    for e, name in enumerate(centring.occasion_effects):
-        which = centring.within[rows, occasions, e]
-        own = within[:, e] @ estimates.coefficients + kappa[:, e]
-        if name in centring.effects:
-            own = own + eta[rows, centring.effects.index(name)]
-        key = f"sampled effect of {name} by occasion"
-        values[key] = np.where(which, own, scores[:, e])
-        spreads[key] = np.where(which, root[e, e], 1.0) * left[:, e]
-
-
-def _partial_correlations(correlations: np.ndarray) -> np.ndarray:
-    """Return the correlation of each pair given all before both, row by row."""
-    factor = np.linalg.cholesky(correlations)
-    rows, columns = np.tril_indices(len(factor), -1)
-    before = [(factor[i, :j] ** 2).sum() for i, j in zip(rows, columns, strict=True)]
-    return factor[rows, columns] / np.sqrt(1.0 - np.array(before))
-
-
 def _stated(
     hierarchy: Hierarchy, sampler: Sampler, problem: Problem, seed: int
 ) -> dict[str, str]:
@@ -464,52 +317,3 @@ def _stated(
 
 def _leaves(tree: Any) -> list[Any]:
     return jax.tree.leaves(tree)
-
-
-def _flat(draws: Draws, name: str) -> np.ndarray:
-    found = np.asarray(draws.variables[name])
-    return found.reshape(-1, *found.shape[2:])
-
-
-def _vectors(hierarchy: Hierarchy, draws: Draws) -> np.ndarray:
-    """Return draws in `pkmodels.population.coordinates`."""
-    model = hierarchy.model
-    found = [_flat(draws, name)[:, None] for name in coefficient_names(model)]
-    for blocks, ending in ((model.between, ""), (model.occasions, " by occasion")):
-        for block in blocks:
-            sds = [_flat(draws, f"sd of {name}{ending}") for name in block.parameters]
-            factor = np.stack(sds, axis=1)[:, :, None] * (
-                np.linalg.cholesky(_flat(draws, correlation_name(block, ending)))
-                if len(sds) > 1
-                else np.ones((len(sds[0]), 1, 1))
-            )
-            rows, columns = np.tril_indices(len(sds))
-            entries = factor[:, rows, columns]
-            diagonal = rows == columns
-            entries[:, diagonal] = np.log(entries[:, diagonal])
-            found.append(entries)
-    for name, error in model.residual.items():
-        for kind, value in (
-            ("additive", error.additive),
-            ("proportional", error.proportional),
-        ):
-            if value:
-                found.append(np.log(_flat(draws, f"{kind} sd of {name}"))[:, None])
-    return np.concatenate(found, axis=1)
-
-
-def _effects(hierarchy: Hierarchy, draws: Draws) -> np.ndarray:
-    """Return draws of the random effects in the order of `pkmodels.population`."""
-    centring, made = hierarchy.centring, hierarchy.predictor.arrangement
-    eta = [_flat(draws, f"effect of {name}") for name in centring.effects]
-    found = np.stack(eta, axis=-1)
-    if not centring.occasion_effects:
-        return found
-    real = real_occasions(hierarchy.predictor)
-    shape = (len(found), *made.values.shape[:2], len(centring.occasion_effects))
-    kappa = np.zeros(shape)
-    for e, name in enumerate(centring.occasion_effects):
-        own = _flat(draws, f"effect of {name} by occasion")
-        kappa[:, real[:, 0], real[:, 1], e] = own
-    flat = kappa.reshape(*found.shape[:2], -1)
-    return np.concatenate([found, flat], axis=-1)

@@ -11,29 +11,32 @@ of one h estimates p(y | h) without bias.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
-from scipy.special import gammaln, logsumexp
+from scipy.special import logsumexp
 
 from pkmodels.errors import FitRefusedError, InputError, SolveError, suggest
 from pkmodels.fitting.checks import ESS_LIMIT
 from pkmodels.fitting.hierarchy_fit import HierarchyFit
 from pkmodels.fitting.importance import WeightedSample, weigh
+from pkmodels.fitting.subject_copies import (
+    Populations,
+    copy_subject,
+    find_own_modes,
+    propose_effects,
+)
 from pkmodels.population.coordinates import coefficient_names, estimates_of
-from pkmodels.population.predictions import Predictor, on_own_scale, predictor_of
-from pkmodels.population.residuals import Residuals, residuals_of, variance_of
+from pkmodels.population.predictions import on_own_scale
+from pkmodels.population.residuals import variance_of
 from pkmodels.population.responses import Response
 from pkmodels.population.structure import ErrorForm, PopulationModel
-from pkmodels.population.subjects import Subject, arrange, design_of
+from pkmodels.population.subjects import Subject, design_of
 
 # Draws of the population that are weighted at most, and of the effects for each.
 _POPULATIONS, _EACH = 2000, 32
-# Of the Student t about each mode: heavier tails than the target's.
-_DEGREES = 5.0
-_MOST_STEPS, _SHORT = 60, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,14 +158,14 @@ def learn_subject(
         )
     every = fit.vectors()
     chosen = np.unique(np.linspace(0, len(every) - 1, _POPULATIONS).astype(int))
-    many = _populations(fit.hierarchy.model, every[chosen], subject)
-    half, mode, curvature = _modes(many)
+    many = copy_subject(fit.hierarchy.model, every[chosen], subject)
+    half, mode, curvature = find_own_modes(many)
     if not np.isfinite(half).any():
         raise SolveError(
             f"subject {subject.name} cannot be solved at the cohort's typical values, "
             "or has a value whose variance is 0 there: look at its doses and times"
         )
-    logs, effects = _proposed(many, mode, curvature, seed, progress)
+    logs, effects = propose_effects(many, mode, curvature, seed, _EACH, progress)
     by_population = np.asarray(logsumexp(logs, axis=0)) - np.log(len(logs))
     sample = weigh(many.vectors, by_population, np.zeros(len(many.vectors)))
     pairs = weigh(np.zeros((logs.size, 1)), logs.ravel(), np.zeros(logs.size))
@@ -335,156 +338,8 @@ def _measured(
     return np.where(logs, found * np.exp(additive * scatter), found + sd * scatter)
 
 
-@dataclass(frozen=True, eq=False)
-class _Populations:
-    """One subject as many, each of another draw of the population."""
-
-    predictor: Predictor
-    vectors: np.ndarray
-    typical: np.ndarray
-    precision: np.ndarray
-    log_determinant: np.ndarray
-    additive: np.ndarray
-    proportional: np.ndarray
-
-    def local(
-        self, effects: np.ndarray, derivatives: int
-    ) -> tuple[np.ndarray, Residuals, np.ndarray]:
-        """Return half of -2 ln p(y, u | h), the residuals and the slopes."""
-        made = self.predictor.arrangement
-        own = self.typical + np.einsum("kpe,ie->ikp", made.effects, effects)
-        with np.errstate(all="ignore"):
-            found = self.predictor.predict(own, derivatives)
-            residuals = residuals_of(
-                made.values,
-                found.values,
-                self.additive,
-                self.proportional,
-                made.is_value,
-            )
-            prior = np.einsum("ie,ief,if->i", effects, self.precision, effects)
-            half = residuals.value.sum(axis=(1, 2))
-            half = half + 0.5 * (prior + self.log_determinant)
-            if derivatives:
-                half = half + 0.0 * found.slopes.reshape(len(half), -1).sum(axis=1)
-        return np.where(np.isfinite(half), half, np.inf), residuals, found.slopes
-
-
-def _populations(
-    model: PopulationModel, vectors: np.ndarray, subject: Subject
-) -> _Populations:
-    copies = [replace(subject, name=f"{n}") for n in range(len(vectors))]
-    predictor = predictor_of(model, arrange(model, copies, whole=False))
-    made = predictor.arrangement
-    occasions = made.values.shape[1]
-    count = len(coefficient_names(model))
-    estimates = [estimates_of(model, vector) for vector in vectors]
-    whole = np.zeros((len(vectors), made.effects.shape[2], made.effects.shape[2]))
-    first = 0
-    between = np.array([e.between for e in estimates])
-    within = np.array([e.within for e in estimates])
-    for part in (between, *[within] * (occasions if within.shape[1] else 0)):
-        here = slice(first, first + part.shape[1])
-        whole[:, here, here] = part
-        first += part.shape[1]
-    errors = [
-        np.array([getattr(e, kind) for e in estimates])
-        for kind in ("additive", "proportional")
-    ]
-    rows = np.arange(len(vectors))[:, None, None]
-    typical = made.fixed + np.einsum("ikpc,ic->ikp", made.design, vectors[:, :count])
-    return _Populations(
-        predictor=predictor,
-        vectors=vectors,
-        typical=typical,
-        precision=np.linalg.inv(whole),
-        log_determinant=np.linalg.slogdet(whole)[1],
-        additive=errors[0][rows, made.error],
-        proportional=errors[1][rows, made.error],
-    )
-
-
-def _modes(many: _Populations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return about the most probable effects, by damped steps of Gauss and Newton."""
-    made = many.predictor.arrangement
-    active = made.active_effects
-    effects = np.zeros((len(many.vectors), active.shape[2]))
-    half, residuals, slopes = many.local(effects, 1)
-    damping = np.full(len(effects), 1e-3)
-    curvature = many.precision
-    for _ in range(_MOST_STEPS):
-        by = slopes @ active
-        gradient = np.einsum("ikj,ikje->ie", residuals.slope, by)
-        gradient += np.einsum("ief,if->ie", many.precision, effects)
-        weighted = residuals.weight[..., None] * by
-        curvature = np.einsum("ikje,ikjf->ief", weighted, by) + many.precision
-        good = np.isfinite(half)[:, None]
-        gradient = np.where(good & np.isfinite(gradient), gradient, 0.0)
-        sound = np.isfinite(curvature).all(axis=(1, 2))[:, None, None]
-        curvature = np.where(sound & good[:, :, None], curvature, many.precision)
-        diagonal = np.einsum("iee->ie", curvature)
-        extra = damping[:, None, None] * np.eye(effects.shape[1])
-        step = -np.linalg.solve(
-            curvature + extra * diagonal[:, None, :], gradient[..., None]
-        )[..., 0]
-        if (-(gradient * step).sum(axis=1) < _SHORT).all():
-            break
-        trial = effects + step
-        now, moved, bent = many.local(trial, 1)
-        better = now <= half
-        effects = np.where(better[:, None], trial, effects)
-        half = np.where(better, now, half)
-        residuals = Residuals(
-            *(
-                np.where(
-                    better[:, None, None], getattr(moved, n), getattr(residuals, n)
-                )
-                for n in Residuals.__dataclass_fields__
-            )
-        )
-        slopes = np.where(better[:, None, None, None], bent, slopes)
-        damping = np.where(better, damping * 0.2, np.maximum(damping * 8.0, 1e-2))
-    return half, effects, curvature
-
-
-def _proposed(
-    many: _Populations,
-    mode: np.ndarray,
-    curvature: np.ndarray,
-    seed: int,
-    progress: Callable[[int, int], object] | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return ln weights, (n_each, n_populations), and the effects they are of."""
-    generator = np.random.default_rng([seed, 0])
-    made = many.predictor.arrangement
-    size = mode.shape[1]
-    spread = np.swapaxes(np.linalg.inv(np.linalg.cholesky(curvature)), -1, -2)
-    constant = (
-        gammaln((_DEGREES + size) / 2.0)
-        - gammaln(_DEGREES / 2.0)
-        - 0.5 * size * np.log(_DEGREES * np.pi)
-        + 0.5 * np.linalg.slogdet(curvature)[1]
-    )
-    # All copies have the same values.
-    n_values = int(made.is_value[0].sum())
-    logs_of_values = float(made.values[0][made.is_log[0] & made.is_value[0]].sum())
-    rest = 0.5 * (n_values + size) * np.log(2.0 * np.pi) + logs_of_values
-    logs = np.empty((_EACH, len(mode)))
-    effects = np.empty((_EACH, *mode.shape))
-    for n in range(_EACH):
-        normal = generator.standard_normal(mode.shape)
-        scale = generator.chisquare(_DEGREES, len(mode)) / _DEGREES
-        z = normal / np.sqrt(scale)[:, None]
-        effects[n] = mode + np.einsum("ief,if->ie", spread, z)
-        tail = 0.5 * (_DEGREES + size) * np.log1p((z**2).sum(axis=1) / _DEGREES)
-        logs[n] = -many.local(effects[n], 0)[0] - rest - (constant - tail)
-        if progress is not None:
-            progress(n + 1, _EACH)
-    return logs, effects
-
-
 def _drawn(
-    many: _Populations,
+    many: Populations,
     logs: np.ndarray,
     effects: np.ndarray,
     by_population: np.ndarray,

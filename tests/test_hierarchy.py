@@ -149,7 +149,7 @@ def test_the_log_density_is_that_of_the_model_written_anew(chosen: str):
     x[0] = 1.4
     drawn = dict(zip(density.names, map(np.asarray, density.constrain(x)), strict=True))
     found = float(density.log_density(x))
-    # PyMC has the constant of a half-Student-t prior in single precision.
+    # PyMC has the constant of a beta prior in single precision.
     assert found == pytest.approx(
         written_anew(drawn, hierarchy.centring, density, x), abs=1e-7
     )
