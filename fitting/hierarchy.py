@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pytensor.tensor.shape import specify_shape
 
 from pkmodels.errors import InputError
 from pkmodels.fitting.centring import Centring, centre_by_information
@@ -171,7 +172,7 @@ def build_hierarchy(hierarchy: Hierarchy) -> pm.Model:
         )
         own = _parameters(hierarchy, drawn, coefficients, real)
         size = made.values.shape[0] * made.values.shape[1] * len(made.active)
-        flat = pt.specify_shape(own.flatten(), (size,))
+        flat = specify_shape(own.flatten(), (size,))
         predicted = solved_rows(subject_rows, (predictor,))(flat)
         _add_values(hierarchy, drawn, predicted)
     return built
@@ -335,7 +336,7 @@ def _add_values(hierarchy: Hierarchy, drawn: Mapping[str, Any], predicted: Any) 
     """Add the likelihood, normal or log-normal about what is predicted."""
     made, model = hierarchy.predictor.arrangement, hierarchy.model
     zero = pt.constant(0.0)
-    sds = [
+    sds: list[Any] = [
         pt.stack([drawn.get(f"{kind} sd of {name}", zero) for name in model.residual])
         for kind in ("additive", "proportional")
     ]

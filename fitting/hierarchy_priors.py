@@ -379,18 +379,20 @@ def _add_correlations(name: str, concentration: float, size: int) -> list[list[A
             row.append(p * pt.sqrt(left))
             left = left * (1.0 - p**2)
         factor.append([*row, pt.sqrt(left)])
-    whole = [
+    whole: list[Any] = [
         sum(a * b for a, b in zip(one, other, strict=False))
         for one in factor
         for other in factor
     ]
-    pm.Deterministic(name, pt.stack(whole).reshape((size, size)))
+    correlations: Any = pt.stack(whole)
+    pm.Deterministic(name, correlations.reshape((size, size)))
     return factor
 
 
 def _wanted(model: PopulationModel) -> dict[str, tuple[HyperFamily, ...]]:
     """Return the families that each name may have."""
-    found = dict.fromkeys(coefficient_names(model), _LOCATION)
+    found: dict[str, tuple[HyperFamily, ...]] = {}
+    found |= dict.fromkeys(coefficient_names(model), _LOCATION)
     for blocks, ending in ((model.between, ""), (model.occasions, " by occasion")):
         for block in blocks:
             found |= {f"sd of {one}{ending}": _SPREAD for one in block.parameters}

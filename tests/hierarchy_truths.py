@@ -1,6 +1,7 @@
 """Hierarchical posteriors by other means; imports nothing of ours."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +30,12 @@ def sampled(model, *arguments, seed=0, draws=1500):
 def oral_model(doses, times, values, is_value):
     """Theophylline: log-normal effects, additive error, every effect non-centred."""
     n = len(doses)
-    typical = numpyro.sample("typical", dist.Normal(jnp.array([0.5, 1.0, 3.5]), 1.0))
-    spread = numpyro.sample("spread", dist.HalfNormal(jnp.ones(3)))
-    sd = numpyro.sample("sd", dist.HalfNormal(2.0))
-    score = numpyro.sample("score", dist.Normal(jnp.zeros((n, 3)), 1.0))
+    typical: Any = numpyro.sample(
+        "typical", dist.Normal(jnp.array([0.5, 1.0, 3.5]), 1.0)
+    )
+    spread: Any = numpyro.sample("spread", dist.HalfNormal(jnp.ones(3)))
+    sd: Any = numpyro.sample("sd", dist.HalfNormal(2.0))
+    score: Any = numpyro.sample("score", dist.Normal(jnp.zeros((n, 3)), 1.0))
     own = jnp.exp(typical[None, :] + spread[None, :] * score)
     ka, cl, v = own[:, :1], own[:, 1:2], own[:, 2:]
     k = cl / v
@@ -44,11 +47,12 @@ def oral_model(doses, times, values, is_value):
 
 def line_model(designs, same, values):
     """A straight line with occasions, its random effects integrated out."""
-    mean = numpyro.sample("mean", dist.Normal(jnp.array([5.0, 0.5]), 2.0))
-    spread = numpyro.sample("spread", dist.HalfNormal(2.0 * jnp.ones(2)))
-    r = numpyro.sample("half", dist.Beta(2.0, 2.0)) * 2.0 - 1.0
-    within = numpyro.sample("within", dist.HalfNormal(2.0))
-    sd = numpyro.sample("sd", dist.HalfNormal(2.0))
+    mean: Any = numpyro.sample("mean", dist.Normal(jnp.array([5.0, 0.5]), 2.0))
+    spread: Any = numpyro.sample("spread", dist.HalfNormal(2.0 * jnp.ones(2)))
+    half: Any = numpyro.sample("half", dist.Beta(2.0, 2.0))
+    r = half * 2.0 - 1.0
+    within: Any = numpyro.sample("within", dist.HalfNormal(2.0))
+    sd: Any = numpyro.sample("sd", dist.HalfNormal(2.0))
     cross = r * spread[0] * spread[1]
     between = jnp.array([[spread[0] ** 2, cross], [cross, spread[1] ** 2]])
     for i, (design, alike, y) in enumerate(zip(designs, same, values, strict=True)):

@@ -1,6 +1,7 @@
 """Hierarchies: log-densities and posteriors against closed forms and other samplers."""
 
 from dataclasses import replace
+from typing import Any
 
 import hierarchy_truths as truths
 import jax
@@ -172,7 +173,7 @@ def written_anew(drawn, centring: Centring, density, x) -> float:
     diagonal = np.array([*np.diag(factor), drawn["sd of share"]])
     names = ("level", "slope", "share")
     eta = np.stack([drawn[f"effect of {n}"] for n in names], axis=1)
-    total = multivariate_normal.logpdf(eta, np.zeros(3), between).sum()
+    total = multivariate_normal(np.zeros(3), between).logpdf(eta).sum()
     # From random effects to standard scores, where those are sampled.
     total += (np.log(diagonal) * ~centring.between).sum()
     kappa, pi = drawn["effect of level by occasion"], drawn["sd of level by occasion"]
@@ -209,7 +210,8 @@ def written_anew(drawn, centring: Centring, density, x) -> float:
 
 
 def of_values(drawn, subject: Subject, k: int, eta, occasional: float) -> float:
-    known, occasion = subject.covariates, subject.occasions[k]
+    known: Any = subject.covariates
+    occasion = subject.occasions[k]
     level = drawn["ln level"] + eta[0] + occasional
     level += drawn["weight on level"] * np.log(known["weight"] / 70.0)
     level = np.exp(level + 0.01 * (known["age"] - 40.0))
@@ -414,7 +416,7 @@ def test_a_normal_hierarchy_has_the_posterior_of_quadrature_however_it_is_centre
         "additive sd of y": half_normal(1.0, WHY),
     }
     rule = CENTRINGS[chosen]
-    start = start_of(level_model())
+    start = start_of(level_model(0.3, 0.6))
     hierarchy = state_hierarchy(made, priors, start=start, centring=rule and rule(made))
     if chosen == "information":
         assert 0 < hierarchy.centring.between.sum() < 8

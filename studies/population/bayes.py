@@ -128,9 +128,9 @@ def _centring(panel: Axes, hierarchy: Hierarchy) -> None:
         for kept, colour, what in ((which, BLUE, "centred"), (~which, RED, "not")):
             panel.plot(gain[kept], np.full(kept.sum(), n), "o", ms=4, color=colour,
                        alpha=0.5, mew=0, label=what if n == 0 else None)  # fmt: skip
-        panel.text(0.11, n, name, va="center")
     panel.axvline(1.0, color=GREY, lw=1)
-    panel.set(xscale="log", xlim=(0.1, None), ylim=(-0.7, 2.7), yticks=[])
+    panel.set(xscale="log", xlim=(0.1, None), ylim=(-0.7, 2.7))
+    panel.set_yticks(range(len(found.effects)), found.effects)
     panel.set_xlabel("information x variance, by subject")
     panel.legend(fontsize=7, loc="upper left")
 
