@@ -442,14 +442,19 @@ def test_blocks_and_occasions_have_the_posterior_of_the_marginal_model():
     }
     start = start_of(cases.line_population())
     found = sample(state_hierarchy(made, priors, start=start)).draws.variables
-    designs, alike, values = [], [], []
-    for subject in subjects:
-        sizes = [len(o.values) for o in subject.occasions]
-        designs.append(cases.line_moments(sizes)[2])
-        occasion = np.repeat(np.arange(len(sizes)), sizes)
-        alike.append((occasion[:, None] == occasion[None, :]).astype(float))
-        values.append(np.concatenate([o.values for o in subject.occasions]))
-    other = truths.sampled(truths.line_model, designs, alike, values)
+    sizes = [[len(o.values) for o in s.occasions] for s in subjects]
+    width = max(map(sum, sizes))
+    designs = np.zeros((len(subjects), width, 2))
+    alike = np.zeros((len(subjects), width, width))
+    values, is_value = np.zeros((2, len(subjects), width))
+    for i, (subject, own) in enumerate(zip(subjects, sizes, strict=True)):
+        n = sum(own)
+        occasion = np.repeat(np.arange(len(own)), own)
+        designs[i, :n] = cases.line_moments(own)[2]
+        alike[i, :n, :n] = occasion[:, None] == occasion[None, :]
+        values[i, :n] = np.concatenate([o.values for o in subject.occasions])
+        is_value[i, :n] = 1.0
+    other = truths.sampled(truths.line_model, designs, alike, values, is_value > 0.0)
     pairs = {
         "level": other["mean"][:, 0],
         "slope": other["mean"][:, 1],

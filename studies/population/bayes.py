@@ -123,7 +123,7 @@ def _prior_density(name: str, at: np.ndarray) -> np.ndarray:
 
 def _centring(panel: Axes, hierarchy: Hierarchy) -> None:
     found = hierarchy.centring
-    for n, name in enumerate(found.effects):
+    for n in range(len(found.effects)):
         gain, which = found.gain_between[:, n], found.between[:, n]
         for kept, colour, what in ((which, BLUE, "centred"), (~which, RED, "not")):
             panel.plot(gain[kept], np.full(kept.sum(), n), "o", ms=4, color=colour,
