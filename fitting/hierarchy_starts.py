@@ -37,6 +37,7 @@ def problem_of(hierarchy: Hierarchy, sampler: Sampler) -> Problem:
     Examples
     --------
     >>> from pkmodels.fitting import hierarchy_example
+    >>> from pkmodels.fitting.hierarchy_fit import compile_hierarchy
     >>> example = hierarchy_example.hierarchy()
     >>> sampler = compile_hierarchy(example, target_acceptance=0.9)
     >>> problem_of(example, sampler).coordinates[0][:3].round(2)  # FOCEI's ln ka, cl, v

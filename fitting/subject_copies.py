@@ -166,8 +166,9 @@ def find_own_modes(many: Populations) -> tuple[np.ndarray, np.ndarray, np.ndarra
     >>> fit = worked_example.fitted()
     >>> first = worked_example.subjects()[0]
     >>> found = find_own_modes(copy_subject(fit.model, fit.vector[None], first))
-    >>> print((found[1][0] - fit.modes.local.effects[0]).round(3))  # FOCEI's modes
-    [-0.  0.]
+    >>> off = found[1][0] - fit.modes.local.effects[0]  # from FOCEI's modes
+    >>> bool(np.abs(off).max() < 1e-3)
+    True
     """
     made = many.predictor.arrangement
     active = made.active_effects

@@ -132,7 +132,11 @@ def full_subjects() -> list[Subject]:
     return found
 
 
-@pytest.mark.parametrize("chosen", CENTRINGS)
+@pytest.mark.parametrize(
+    "chosen",
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("all", "none")]
+    + ["information"],
+)
 def test_the_log_density_is_that_of_the_model_written_anew(chosen: str):
     made = predictor(full_model(), full_subjects())
     rule = CENTRINGS[chosen]
