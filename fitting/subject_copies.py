@@ -14,6 +14,8 @@ from pkmodels.population.subjects import Subject, arrange
 
 # Of the Student t about each mode: heavier tails than the target's.
 _DEGREES = 5.0
+# Share of the draws that are of the effects' own distribution.
+_DEFENSIVE = 0.125
 _MOST_STEPS, _SHORT = 60, 1e-6
 
 
@@ -221,7 +223,9 @@ def propose_effects(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw effects about the modes, with the logs of their importance weights.
 
-    Of a multivariate Student t with 5 degrees of freedom and the modes' curvature.
+    Of a multivariate Student t with 5 degrees of freedom and the modes' curvature and,
+    an eighth of them, of the effects' own distribution: a mixture, whose weights are
+    bounded by the likelihood however wrong the modes are.
 
     Parameters
     ----------
@@ -243,6 +247,10 @@ def propose_effects(
     effects : (each, n, n_effects) array
         The draws.
 
+    References
+    ----------
+    Hesterberg, Technometrics 1995;37:185-194 (defensive mixtures).
+
     Examples
     --------
     >>> from pkmodels.population import worked_example
@@ -260,25 +268,39 @@ def propose_effects(
     made = many.predictor.arrangement
     size = mode.shape[1]
     spread = np.swapaxes(np.linalg.inv(np.linalg.cholesky(curvature)), -1, -2)
+    wide = np.swapaxes(np.linalg.inv(np.linalg.cholesky(many.precision)), -1, -2)
     constant = (
         gammaln((_DEGREES + size) / 2.0)
         - gammaln(_DEGREES / 2.0)
         - 0.5 * size * np.log(_DEGREES * np.pi)
         + 0.5 * np.linalg.slogdet(curvature)[1]
     )
+    of_normal = -0.5 * (size * np.log(2.0 * np.pi) + many.log_determinant)
     # All copies have the same values.
     n_values = int(made.is_value[0].sum())
     logs_of_values = float(made.values[0][made.is_log[0] & made.is_value[0]].sum())
     rest = 0.5 * (n_values + size) * np.log(2.0 * np.pi) + logs_of_values
+    of_prior = max(1, round(_DEFENSIVE * each))
+    share = of_prior / each
     logs = np.empty((each, len(mode)))
     effects = np.empty((each, *mode.shape))
     for n in range(each):
-        normal = generator.standard_normal(mode.shape)
-        scale = generator.chisquare(_DEGREES, len(mode)) / _DEGREES
-        z = normal / np.sqrt(scale)[:, None]
-        effects[n] = mode + np.einsum("ief,if->ie", spread, z)
-        tail = 0.5 * (_DEGREES + size) * np.log1p((z**2).sum(axis=1) / _DEGREES)
-        logs[n] = -many.local(effects[n], 0)[0] - rest - (constant - tail)
+        z = generator.standard_normal(mode.shape)
+        if n < of_prior:
+            effects[n] = np.einsum("ief,if->ie", wide, z)
+        else:
+            scale = generator.chisquare(_DEGREES, len(mode)) / _DEGREES
+            z = z / np.sqrt(scale)[:, None]
+            effects[n] = mode + np.einsum("ief,if->ie", spread, z)
+        off = effects[n] - mode
+        distance = np.einsum("ie,ief,if->i", off, curvature, off)
+        student = constant - 0.5 * (_DEGREES + size) * np.log1p(distance / _DEGREES)
+        own = np.einsum("ie,ief,if->i", effects[n], many.precision, effects[n])
+        normal = of_normal - 0.5 * own
+        about = np.log(share) + normal
+        if share < 1.0:
+            about = np.logaddexp(np.log1p(-share) + student, about)
+        logs[n] = -many.local(effects[n], 0)[0] - rest - about
         if progress is not None:
             progress(n + 1, each)
     return logs, effects

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from numpyro.infer import MCMC, NUTS, init_to_median
+from numpyro.infer import MCMC, NUTS, init_to_value
 from scipy.special import logsumexp
 
 
 def sampled(model, *arguments, seed=0, draws=1500):
     """Draws of a NumPyro model, all chains in one, by name."""
-    # From the priors' medians: from elsewhere an oral model's chain may stay at its
+    # From the prior's medians: from elsewhere an oral model's chain may stay at its
     # mirror image, ka and CL/V exchanged, a mode of next to no probability.
-    start = init_to_median(num_samples=50)
+    start = init_to_value(values={"typical": jnp.array([0.5, 1.0, 3.5])})
     kernel = NUTS(model, target_accept_prob=0.95, init_strategy=start)
     run = MCMC(
         kernel,

@@ -227,9 +227,12 @@ def test_new_subjects_with_two_values_are_covered_and_narrower_than_by_wide_prio
     wide = np.log([1.5, 2.8, 32.0]) + generator.standard_normal((100_000, 3))
     ka, cl, v = (np.exp(wide[:, [n]]) for n in range(3))
     curves = simulators.oral(320.0, ka, cl, v, few)
-    inside, ratios = [], []
+    inside, ratios, refused = [], [], 0
     for n, (truth, values) in enumerate(simulated(60, 2, few)):
         new = learn_subject(fit, subject_of(f"new {n}", few, values), seed=n)
+        if new.reasons:
+            refused += 1
+            continue
         low, high = np.quantile(new.parameters()["cl"], [0.025, 0.975])
         inside.append(low < truth < high)
         sd = 0.1 * curves
@@ -239,10 +242,12 @@ def test_new_subjects_with_two_values_are_covered_and_narrower_than_by_wide_prio
         cdf = np.cumsum(weights[order])
         ends = np.interp([0.025, 0.975], cdf, wide[order, 1])
         ratios.append((np.log(high) - np.log(low)) / (ends[1] - ends[0]))
-    # 95 % of 60; fewer than 51 has a probability of 0.2 %, as 60 of 60 has of 5 %.
-    assert sum(inside) >= 51
+    assert refused <= 2
+    # 95 % of 58 to 60: seven or more outside have a probability of 2 %.
+    assert len(inside) - sum(inside) < 7
     assert np.median(ratios) < 0.6
-    print(f"covered {sum(inside)} of 60, interval {np.median(ratios):.2f} of the wide")
+    share = np.median(ratios)
+    print(f"{sum(inside)} of {len(inside)} covered, {refused} refused, {share:.2f}")
 
 
 @pytest.mark.slow
