@@ -177,7 +177,8 @@ def written_anew(drawn, centring: Centring, density, x) -> float:
     diagonal = np.array([*np.diag(factor), drawn["sd of share"]])
     names = ("level", "slope", "share")
     eta = np.stack([drawn[f"effect of {n}"] for n in names], axis=1)
-    total = multivariate_normal(np.zeros(3), between).logpdf(eta).sum()
+    normal_effects: Any = multivariate_normal
+    total = normal_effects.logpdf(eta, np.zeros(3), between).sum()
     # From random effects to standard scores, where those are sampled.
     total += (np.log(diagonal) * ~centring.between).sum()
     kappa, pi = drawn["effect of level by occasion"], drawn["sd of level by occasion"]

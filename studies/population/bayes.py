@@ -18,6 +18,7 @@ mpl.use("agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy.stats import gaussian_kde, halfnorm, norm
 from study import HERE, read_subjects, theophylline
 
@@ -79,7 +80,7 @@ def write(path: Path, header: list[str], rows: list[list[str]]) -> None:
         writer.writerows(rows)
 
 
-def draw(fit: HierarchyFit, focei: PopulationFit) -> plt.Figure:
+def draw(fit: HierarchyFit, focei: PopulationFit) -> Figure:
     """Posteriors against FOCEI's estimates, and what the centring was chosen by."""
     figure, panels = plt.subplots(2, 4, figsize=(11.0, 5.0))
     errors = uncertainty(focei, CovarianceKind.CURVATURE).standard_errors
@@ -106,7 +107,7 @@ def _posterior(
     panel.plot(at, _prior_density(name, at), color=GREY, ls="--", lw=1, label="prior")
     panel.axvline(value, color=RED, lw=0.8)
     panel.set(xlabel=name, yticks=[])
-    panel.set_ylim(0.0, 1.45 * norm.pdf(0.0, 0.0, error))
+    panel.set_ylim(0.0, 1.45 * float(norm.pdf(0.0, 0.0, error)))
     panel.spines["left"].set_visible(False)
 
 
