@@ -160,6 +160,7 @@ def compile_sampler(
     warmup: int = WARMUP,
     in_threads: bool = False,
     adapt_metric: bool = True,
+    dense_metric: bool = True,
 ) -> Sampler:
     """Compile a PyMC model for sampling.
 
@@ -181,6 +182,9 @@ def compile_sampler(
         faster where a density costs less than the bookkeeping.
     adapt_metric : bool
         Whether the warm-up learns the metric; else it is that of the coordinates.
+    dense_metric : bool
+        Whether the metric has every covariance; else variances alone, which is for
+        more unknowns than the warm-up could learn covariances of.
 
     Returns
     -------
@@ -213,6 +217,7 @@ def compile_sampler(
         warmup=warmup,
         in_threads=in_threads,
         adapt_metric=adapt_metric,
+        dense_metric=dense_metric,
     )
 
     @jax.jit

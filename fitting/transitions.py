@@ -1,6 +1,6 @@
 """Transitions of NUTS: all chains as one program, or each chain in a thread of its own.
 
-The kernel is NumPyro's, with a dense metric. A chunk of transitions is one call, after
+The kernel is NumPyro's. A chunk of transitions is one call, after
 which the state of the chains is a tree of plain arrays that can be kept and taken up
 again.
 """
@@ -73,6 +73,7 @@ def compile_transitions(
     warmup: int,
     in_threads: bool,
     adapt_metric: bool,
+    dense_metric: bool = True,
 ) -> Transitions:
     """Compile NUTS for a potential.
 
@@ -89,6 +90,8 @@ def compile_transitions(
     adapt_metric : bool
         Whether the warm-up learns the metric, too; else it stays the identity, which
         is for coordinates that are standard normal already.
+    dense_metric : bool
+        Whether the metric has every covariance, or variances alone.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def compile_transitions(
             num_warmup=warmup,
             step_size=_FIRST_STEP_SIZE,
             max_tree_depth=tree_depths,
-            dense_mass=True,
+            dense_mass=dense_metric,
             adapt_mass_matrix=adapt_metric,
             target_accept_prob=target_acceptance,
             model_args=arguments,

@@ -58,10 +58,37 @@ def test_the_page_states_what_its_tables_hold(repository: Path):
     for (drug, name), (value, error, _) in estimates.items():
         row = f"| {name} | {float(value):.3g} | {float(error):.2g} |"
         assert row in page, (drug, row)
-    for figure in ("theophylline", "warfarin", "warfarin_curves", "michaelis_menten"):
+    figures = ("theophylline", "warfarin", "warfarin_curves", "michaelis_menten")
+    for figure in (*figures, "bayes"):
         assert f"figures/{figure}.png" in page
         path = repository / "studies" / "population" / "figures" / f"{figure}.png"
         assert path.stat().st_size < 200_000
+
+
+def test_the_page_states_the_posterior_of_theophylline(repository: Path):
+    folder = repository / "studies" / "population"
+    page = (folder / "README.md").read_text("utf-8")
+    estimates = table(repository, "estimates.csv")
+    with (folder / "bayes.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["estimate"] for r in rows] == [
+        n for d, n in estimates if d == "theophylline"
+    ]
+    for row in rows:
+        number = {k: float(v) for k, v in row.items() if k != "estimate"}
+        said = (
+            f"| {row['estimate']} | {number['mean']:.3g} | {number['sd']:.2g} "
+            f"| {number['median']:.3g} | {number['low']:.3g} to {number['high']:.3g} "
+            f"| {number['focei']:.3g} | {number['focei_se']:.2g} |"
+        )
+        assert said in page
+        stated = [float(x) for x in estimates["theophylline", row["estimate"]][:2]]
+        assert [number["focei"], number["focei_se"]] == pytest.approx(stated, rel=1e-3)
+        assert number["low"] < number["focei"] < number["high"]
+    with (folder / "centring.csv").open(encoding="utf-8") as file:
+        gains = [float(x) for row in list(csv.reader(file))[1:] for x in row[1:]]
+    assert (len(gains), min(gains), max(gains)) == (36, 1.37, 18.2)
+    assert "variance 1.4 to 18" in page
 
 
 def test_the_simulated_drug_is_what_the_closed_form_says(study: ModuleType):

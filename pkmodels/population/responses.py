@@ -1,6 +1,6 @@
 """Responses: what a compiled system predicts of a subject, for batches of subjects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -188,3 +188,68 @@ def in_unit(response: Response, factors: dict[str, float]) -> Response:
         return response.predict(parameters, given, times) * by
 
     return replace(response, predict=predict)
+
+
+def with_ratios(response: Response, ratios: Mapping[str, str]) -> Response:
+    """Return a response in which parameters are multiplied by ratios.
+
+    Used on the occasions of another tracer of the same target: the tracer's occasions
+    have the response, the therapy's have this one, and the ratio, on the log scale with
+    a random effect between subjects, says how much the therapy's parameter is of the
+    tracer's. Make it once and share it, since what is compiled belongs to a response.
+
+    Parameters
+    ----------
+    response : Response
+        The response.
+    ratios : mapping of str to str
+        For each parameter that is multiplied, the name of the ratio; parameters may
+        share one.
+
+    Returns
+    -------
+    Response
+        With the ratios as further parameters.
+
+    Raises
+    ------
+    InputError
+        When a parameter is unknown, a ratio is named as one of them, or there is none.
+
+    Examples
+    --------
+    >>> from pkmodels.population import worked_example
+    >>> therapy = with_ratios(worked_example.oral_response(), {"cl": "cl ratio"})
+    >>> therapy.parameters
+    ('ka', 'cl', 'v', 'cl ratio')
+    >>> at, times = np.array([1.5, 2.0, 32.0, 1.4]), np.array([2.0, 24.0])
+    >>> print(therapy.predict(at, 320.0, times).round(3)[:, 0])  # of cl = 2.8
+    [8.386 1.3  ]
+    """
+    known = response.parameters
+    for name, ratio in ratios.items():
+        if name not in known:
+            raise InputError(f"a ratio of {name!r}: {suggest(name, known)}")
+        if ratio in known:
+            raise InputError(
+                f"the ratio of {name!r} is named {ratio!r}, which is a parameter of "
+                "the response: rename it"
+            )
+    if not ratios:
+        raise InputError("no ratio is named: use the response itself")
+    names = tuple(dict.fromkeys(ratios.values()))
+    count = len(known)
+    # Of each parameter, the place of what it is multiplied by; of most, a 1.
+    places = np.array(
+        [
+            count + names.index(ratios[n]) if n in ratios else count + len(names)
+            for n in known
+        ]
+    )
+
+    def predict(parameters: Any, given: Any, times: Any) -> Any:
+        one = jnp.ones(1, dtype=jnp.asarray(parameters).dtype)
+        factors = jnp.concatenate([jnp.asarray(parameters), one])[places]
+        return response.predict(parameters[:count] * factors, given, times)
+
+    return replace(response, parameters=(*known, *names), predict=predict)

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from pkmodels.errors import InputError, suggest
+from pkmodels.population.coordinates import coefficient_names
 from pkmodels.population.covariates import check_categories, check_told_apart
 from pkmodels.population.responses import Response
 from pkmodels.population.structure import (
@@ -183,7 +184,9 @@ class Arrangement:
         return float(self.values[self.is_log & self.is_value].sum())
 
 
-def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
+def arrange(
+    model: PopulationModel, subjects: Sequence[Subject], *, whole: bool = True
+) -> Arrangement:
     """Return subjects as arrays for a population model.
 
     Parameters
@@ -192,6 +195,9 @@ def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
         What is estimated.
     subjects : sequence of Subject
         Two or more, of different names.
+    whole : bool
+        False where they are some of a population only: then one is enough, and others
+        may have what these lack of the model's parameters and observables.
 
     Returns
     -------
@@ -213,7 +219,7 @@ def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
     >>> found.values.shape, found.n_values, len(found.groups)
     ((6, 1, 6), 36, 1)
     """
-    _check_subjects(model, subjects)
+    _check_subjects(model, subjects, whole)
     most = max(len(subject.occasions) for subject in subjects)
     width = max(len(o.values) for subject in subjects for o in subject.occasions)
     shape = (len(subjects), most, width)
@@ -232,6 +238,8 @@ def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
     logs = is_value & is_log
     values[logs] = np.log(values[logs])
     fixed, design = _design(model, subjects, most)
+    if whole:
+        _check_told_apart(model, design)
     effects = _effects(model, most)
     is_moved = np.any(design != 0.0, axis=(0, 1, 3)) | np.any(
         effects != 0.0, axis=(0, 2)
@@ -253,9 +261,11 @@ def arrange(model: PopulationModel, subjects: Sequence[Subject]) -> Arrangement:
     )
 
 
-def _check_subjects(model: PopulationModel, subjects: Sequence[Subject]) -> None:
+def _check_subjects(
+    model: PopulationModel, subjects: Sequence[Subject], whole: bool
+) -> None:
     names = [subject.name for subject in subjects]
-    if len(names) < 2 or len(set(names)) != len(names):
+    if len(names) < (2 if whole else 1) or len(set(names)) != len(names):
         raise InputError(
             f"a population of {', '.join(names) or 'nobody'}: give two subjects or "
             "more, of different names"
@@ -278,6 +288,8 @@ def _check_subjects(model: PopulationModel, subjects: Sequence[Subject]) -> None
                     f"{name!r} of subject {subject.name} has no residual error in "
                     f"{model.name!r}: {suggest(name, model.residual)}"
                 )
+    if not whole:
+        return
     for name in model.typical:
         if name not in reached:
             raise InputError(
@@ -308,45 +320,88 @@ def _design(
     model: PopulationModel, subjects: Sequence[Subject], most: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the parts of each parameter that are held, and those that are not."""
-    names = list(model.typical)
-    estimated = [name for name in names if model.typical[name].estimated]
+    count = len(coefficient_names(model))
+    fixed = np.zeros((len(subjects), most, len(model.typical)))
+    design = np.zeros((*fixed.shape, count))
+    for i, subject in enumerate(subjects):
+        for k in range(most):
+            occasion = subject.occasions[k if k < len(subject.occasions) else 0]
+            known = {**subject.covariates, **occasion.covariates}
+            fixed[i, k], design[i, k] = design_of(model, known, subject.name)
+    return fixed, design
+
+
+def _check_told_apart(model: PopulationModel, design: np.ndarray) -> None:
+    """Refuse estimated effects on a parameter that these subjects cannot tell."""
     free = [effect for effect in model.covariates if effect.estimated]
-    shape = (len(subjects), most, len(names))
-    fixed = np.zeros(shape)
-    design = np.zeros((*shape, len(estimated) + len(free)))
-    for name, typical in model.typical.items():
-        if typical.estimated:
-            design[:, :, names.index(name), estimated.index(name)] = 1.0
-        else:
-            fixed[:, :, names.index(name)] = typical.on_scale
-    for effect in model.covariates:
-        at = names.index(effect.parameter)
-        for i, subject in enumerate(subjects):
-            for k in range(most):
-                occasion = subject.occasions[k if k < len(subject.occasions) else 0]
-                known = {**subject.covariates, **occasion.covariates}
-                if effect.covariate not in known:
-                    raise InputError(
-                        f"subject {subject.name} has no {effect.covariate!r}, which "
-                        f"acts on {effect.parameter}: "
-                        f"{suggest(effect.covariate, known)}"
-                    )
-                check_categories(model.covariates, known, subject.name)
-                by = effect.regressor(known[effect.covariate], subject.name)
-                if effect.estimated:
-                    design[i, k, at, len(estimated) + free.index(effect)] = by
-                else:
-                    fixed[i, k, at] += effect.coefficient * by
-    for at, name in enumerate(names):
+    first = design.shape[-1] - len(free)
+    for at, (name, typical) in enumerate(model.typical.items()):
         own = [n for n, effect in enumerate(free) if effect.parameter == name]
         if own:
-            columns = design[:, :, at, len(estimated) :][..., own]
+            columns = design[:, :, at, first:][..., own]
             check_told_apart(
                 name,
                 [free[n].name for n in own],
                 columns.reshape(-1, len(own)),
-                typical=model.typical[name].estimated,
+                typical=typical.estimated,
             )
+
+
+def design_of(
+    model: PopulationModel, covariates: Mapping[str, float | str], subject: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what makes a subject's typical parameters of the coefficients.
+
+    Parameters
+    ----------
+    model : PopulationModel
+        The model.
+    covariates : mapping of str to float or str
+        The subject's.
+    subject : str
+        Whose, for messages.
+
+    Returns
+    -------
+    fixed : (n_parameters,) array
+        What is not estimated of each parameter, on its scale.
+    design : (n_parameters, n_coefficients) array
+        What the estimated typical values and coefficients are multiplied by.
+
+    Raises
+    ------
+    InputError
+        When a covariate is missing, or does not suit its effect.
+
+    Examples
+    --------
+    >>> from pkmodels.population import worked_example
+    >>> design_of(worked_example.population(), {}, "1")[1].tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    names = list(model.typical)
+    estimated = [name for name in names if model.typical[name].estimated]
+    free = [effect for effect in model.covariates if effect.estimated]
+    fixed = np.zeros(len(names))
+    design = np.zeros((len(names), len(estimated) + len(free)))
+    for at, (name, typical) in enumerate(model.typical.items()):
+        if typical.estimated:
+            design[at, estimated.index(name)] = 1.0
+        else:
+            fixed[at] = typical.on_scale
+    for effect in model.covariates:
+        at = names.index(effect.parameter)
+        if effect.covariate not in covariates:
+            raise InputError(
+                f"subject {subject} has no {effect.covariate!r}, which acts on "
+                f"{effect.parameter}: {suggest(effect.covariate, covariates)}"
+            )
+        check_categories(model.covariates, covariates, subject)
+        by = effect.regressor(covariates[effect.covariate], subject)
+        if effect.estimated:
+            design[at, len(estimated) + free.index(effect)] = by
+        else:
+            fixed[at] += effect.coefficient * by
     return fixed, design
 
 
