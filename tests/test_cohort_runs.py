@@ -16,6 +16,7 @@ import many_tasks
 import pytest
 from many_tasks import WRONG, die_of_three, double, tasks
 
+from pkmodels.cohorts import tasks as tasks_module
 from pkmodels.cohorts.outcomes import read_outcome, read_outcomes
 from pkmodels.cohorts.runs import run_all
 from pkmodels.cohorts.tasks import Task, task_key, work_identity
@@ -112,6 +113,20 @@ def test_keys_hang_on_the_work_and_on_what_is_bound_to_it():
     bound = [key(partial(double, number)) for number in (1, 1, 2)]
     assert bound[0] == bound[1]
     assert len({*bound, key(double), key(die_of_three)}) == 4
+
+
+@pytest.mark.parametrize("library", ["numba", "llvmlite", "pytensor", "nutpie"])
+def test_another_version_of_what_compiles_or_samples_is_other_code(
+    library: str, monkeypatch: pytest.MonkeyPatch
+):
+    code_version = tasks_module.code_version.__wrapped__
+    before, asked = code_version(), tasks_module._version
+
+    def version(name: str) -> str:
+        return "0.0.1" if name == library else asked(name)
+
+    monkeypatch.setattr(tasks_module, "_version", version)
+    assert code_version() != before
 
 
 def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
