@@ -284,7 +284,7 @@ def describe(comparison: Comparison, curves: Sequence[CurveScore] = ()) -> str:
         f"weight{' (leaving one out)' if ranged else ''}"
     )
     lines += [_line(score, comparison, width) for score in comparison.scores]
-    lines += _worth(comparison)
+    lines += worth(comparison)
     refits = [
         f"{s.model} {s.refits} of {comparison.n_groups}"
         for s in comparison.scores
@@ -312,13 +312,24 @@ def _line(score: Score, comparison: Comparison, width: int) -> str:
     )
 
 
-def _worth(comparison: Comparison) -> list[str]:
-    """Say what the differences are worth."""
+def worth(comparison: Comparison) -> list[str]:
+    """Say what the differences are worth.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        From `compare`.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
     if comparison.few:
         return [
             f"{comparison.n_groups} groups are too few for a standard error of the "
-            f"difference ({FEW_GROUPS} are the least): look",
-            "at the column before p, and at how far one group moves the weights.",
+            f"difference ({FEW_GROUPS} are the least): look\n"
+            "at the column before p, and at how far one group moves the weights."
         ]
     others = comparison.scores[1:]
     small = [s.model for s in others if abs(s.difference) < _LARGE_DIFFERENCE]

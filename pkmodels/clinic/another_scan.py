@@ -10,14 +10,12 @@ import numpy as np
 from rich.console import Console
 
 from pkmodels.clinic.answerable import check_answerable
-from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.result_format import NOT_VALIDATED
 from pkmodels.clinic.workflow import UNFINISHED, fit_and_assess
 from pkmodels.errors import FitRefusedError, InputError
 
 if TYPE_CHECKING:
-    from pkmodels.clinic.assessment import Assessment
     from pkmodels.design.another_scan import AnotherScan
     from pkmodels.fitting.experiments import Experiment
     from pkmodels.fitting.fit import Fit
@@ -89,25 +87,14 @@ def value_scans(
     shutil.rmtree(unfinished, ignore_errors=True)
     if assessment is None:
         raise FitRefusedError("; ".join(fitted.checks.reasons))
+    from pkmodels.clinic.scan_values import limited_doses
+
     return tuple(
         _valued(fitted, each, modality, label, target, dose, latest_h)
         for each in fitted.posterior.experiments
         for modality in dict.fromkeys(m.modality for m in each.measurements)
-        for label, target, dose in _doses(patient, assessment)
+        for label, target, dose in limited_doses(patient, assessment)
     )
-
-
-def _doses(
-    patient: Patient, assessment: "Assessment"
-) -> list[tuple[str, str, np.ndarray]]:
-    """Return the draws of each dose that has a limit, Gy/GBq, by label and target."""
-    return [
-        (label, target, dose)
-        for label, choice in assessment.planned.items()
-        for target in dict.fromkeys(limit.target for limit in patient.limits)
-        if target in choice.exposures
-        and (dose := choice.exposures[target].dose_Gy_per_GBq) is not None
-    ]
 
 
 def _valued(
@@ -119,18 +106,19 @@ def _valued(
     dose: np.ndarray,
     latest_h: float,
 ) -> ScanValue:
+    from pkmodels.clinic.scan_values import dosed_h, latest_of
     from pkmodels.design.another_scan import value_another_scan
 
-    given = experiment.schedule.administrations
-    start = min(a.time_h for a in given)  # the file's clock; scans count from here
-    end = max(a.time_h + a.duration_h for a in given) - start
+    start, ended = dosed_h(experiment)  # the file's clock; scans count from the start
+    end, latest_h = ended - start, latest_of(experiment, modality, latest_h)
     fine = np.arange(end + _STEP_H, latest_h + 1e-9, _STEP_H)
     shown = [t for t in _SHOWN_H if end < t <= latest_h]
     since = np.unique([*shown, *fine])
     if not since.size:
         raise InputError(
             f"the last dose of {experiment.name} ends {end:g} h after its first, and "
-            f"--latest is {latest_h:g} h: give a later one"
+            f"{modality} is seen until {latest_h:.3g} h (--latest, and four half-lives "
+            "of its label): give a later one"
         )
     try:
         found = value_another_scan(
@@ -173,7 +161,8 @@ def describe_scans(values: tuple[ScanValue, ...]) -> str:
     lines.append(
         "Expected of the fit's draws, with the scatter and calibration found in it, by "
         "the best linear estimate of ln dose. Times are h after the occasion's first "
-        "dose; those that have passed are shown for the next patient."
+        "dose, any hour of the day, to four half-lives of the label that is measured; "
+        "those that have passed are shown for the next patient."
     )
     lines.append(NOT_VALIDATED)
     return "\n".join(lines)

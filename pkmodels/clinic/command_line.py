@@ -280,7 +280,7 @@ def calibrate(
 @app.command(
     "compare",
     help="Fit the measurements with several models: which predicts the scans best, "
-    "and what activity is safe over all of them.",
+    "and what activity is safe over all of them. Given again, it goes on.",
 )
 @_failures_reported()
 def compare(
@@ -293,6 +293,13 @@ def compare(
         str,
         typer.Option(metavar="WHAT", help="Left out at a time: scan, region or row."),
     ] = "scan",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where comparison.html and .json are written; default out/ in FOLDER.",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
     ] = DEFAULT_SEED,
@@ -302,7 +309,7 @@ def compare(
 
     from pkmodels.clinic.model_comparison import compare_models, describe_comparison
 
-    found = compare_models(folder, model, by, seed, Console(stderr=True))
+    found = compare_models(folder, model, by, seed, Console(stderr=True), out)
     typer.echo(describe_comparison(found))
     raise typer.Exit(EXIT_REFUSED if found.refused else 0)
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_models import MODELS, saturates, with_amounts
 from pkmodels.clinic.result_format import NOT_VALIDATED
 from pkmodels.clinic.rounding import rounded, rounded_down
-from pkmodels.clinic.workflow import UNFINISHED, fit_and_assess
+from pkmodels.clinic.workflow import UNFINISHED, check_writable, fit_and_assess, sample
 from pkmodels.errors import FitRefusedError, InputError, suggest
 
 if TYPE_CHECKING:
@@ -64,12 +64,24 @@ class ModelComparison:
         Of every planned label.
     notes : tuple of str
         What the reader must know besides.
+    validations : mapping of str to CrossValidation
+        By model: what each says of every group that it is not shown.
+    assessed : mapping of str to (Fit, Assessment)
+        By model.
+    patient : Patient or None
+        The patient, as the file has it.
+    patients : mapping of str to Patient
+        As asked of each model.
     """
 
     patient_id: str
     comparison: "Comparison"
     choices: tuple[AveragedChoice, ...]
     notes: tuple[str, ...]
+    validations: "Mapping[str, CrossValidation]" = field(default_factory=dict)
+    assessed: "Mapping[str, tuple[Fit, Assessment]]" = field(default_factory=dict)
+    patient: Patient | None = None
+    patients: Mapping[str, Patient] = field(default_factory=dict)
 
     @property
     def refused(self) -> bool:
@@ -78,9 +90,17 @@ class ModelComparison:
 
 
 def compare_models(
-    folder: Path, models: Sequence[str], by: str, seed: int, console: Console
+    folder: Path,
+    models: Sequence[str],
+    by: str,
+    seed: int,
+    console: Console,
+    out: Path | None = None,
 ) -> ModelComparison:
     """Fit a patient's measurements with several models and decide over all of them.
+
+    Draws are kept until the end: interrupted or killed, the same call goes on from
+    what was drawn.
 
     Parameters
     ----------
@@ -94,6 +114,9 @@ def compare_models(
         Repeats a run exactly, >= 0.
     console : Console
         Where progress is shown.
+    out : Path, optional
+        Where ``comparison.json`` and ``comparison.html`` are written; ``out/`` in the
+        folder by default.
 
     Returns
     -------
@@ -103,11 +126,14 @@ def compare_models(
     ------
     InputError
         When the files, a model or the question cannot be used.
+    OSError
+        When a file cannot be written.
     FitRefusedError
         When a fit failed its checks: then nothing is compared.
     """
     of_file = read_patient(folder)
     patients = {name: _patient_of(of_file, name) for name in _checked(models)}
+    from pkmodels.clinic.comparison_page import write_comparison
     from pkmodels.fitting.comparison import compare
     from pkmodels.fitting.row_groups import By
     from pkmodels.kernels.cache import keep_xla_programs
@@ -115,7 +141,9 @@ def compare_models(
     if by not in list(By):
         raise InputError(f"--by {by}: {suggest(by, list(By))}")
     keep_xla_programs()
-    unfinished = folder / "out" / UNFINISHED
+    target = out or folder / "out"
+    check_writable(target)
+    unfinished = target / UNFINISHED
     assessed, validations = {}, {}
     for name, patient in patients.items():
         console.print(f"{name}: fitting", style="dim")
@@ -123,7 +151,7 @@ def compare_models(
         if assessment is None:
             reasons = "; ".join(fit.checks.reasons)
             raise FitRefusedError(f"{name}, so that nothing is compared: {reasons}")
-        validations[name] = _validated(patient, fit, By(by), console)
+        validations[name] = _validated(patient, fit, By(by), console, unfinished)
         assessed[name] = (fit, assessment)
     comparison = compare(validations)
     found = ModelComparison(
@@ -131,7 +159,13 @@ def compare_models(
         comparison,
         average_choices(of_file, assessed, comparison.weights),
         _notes(of_file),
+        validations,
+        assessed,
+        of_file,
+        patients,
     )
+    write_comparison(target, found)
+    console.print(f"Written to {target}: comparison.html, comparison.json", style="dim")
     shutil.rmtree(unfinished, ignore_errors=True)
     return found
 
@@ -159,23 +193,28 @@ def _patient_of(patient: Patient, model: str) -> Patient:
 
 
 def _validated(
-    patient: Patient, fitted: "Fit", by: str, console: Console
+    patient: Patient, fitted: "Fit", by: str, console: Console, unfinished: Path
 ) -> "CrossValidation":
+    from pkmodels.clinic.compiled_fits import compile_once
     from pkmodels.clinic.question import draws_per_chain
     from pkmodels.fitting.cross_validation import cross_validate
-    from pkmodels.fitting.fit import fit
     from pkmodels.fitting.row_groups import By
+    from pkmodels.fitting.saved_draws import digest
 
     count = draws_per_chain(patient.confidence, saturable=saturates(patient))
+    seed = fitted.seed
 
     def refit(reduced: "Posterior") -> "Fit":
-        return fit(reduced, seed=fitted.seed, draws_per_chain=count)
+        compiled = compile_once(reduced)
+        # The values that are left say which scan it is that is not there.
+        values = digest([reduced.observations.value])
+        kept = unfinished / f"{compiled.form[:8]}-{values[:8]}-{seed}"
+        return sample(reduced, compiled, seed, count, console, kept)
 
     def tell(done: int, total: int) -> None:
         console.print(f"Fitted again without one {by}: {done} of {total}", style="dim")
 
-    with console.status("Leaving out"):
-        return cross_validate(fitted, by=By(by), refit=refit, progress=tell)
+    return cross_validate(fitted, by=By(by), refit=refit, progress=tell)
 
 
 def average_choices(

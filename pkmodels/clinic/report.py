@@ -13,6 +13,7 @@ from pkmodels.clinic import (
     report_decision,
     report_kinetics,
     report_labels,
+    report_scans,
     report_sources,
     report_uncertainty,
     result_text,
@@ -112,8 +113,10 @@ def _page(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    risks = risk_plots(result)
-    has_figures = bool(figures.curves or figures.points or figures.dose_draws or risks)
+    risks, scans = risk_plots(result), report_scans.scan_plots(result)
+    has_figures = bool(
+        figures.curves or figures.points or figures.dose_draws or risks or scans
+    )
     return environment.from_string(template.read_text("utf-8")).render(
         result=result,
         text=result_text,
@@ -130,6 +133,8 @@ def _page(
         residual_count=residual_count(figures),
         doses=dose_plots(figures, probabilities),
         risks=risks,
+        scans=report_scans,
+        scan_plots=scans,
         parameters=report_uncertainty.parameters(figures.parameters),
     )
 

@@ -34,13 +34,15 @@ from pkmodels.clinic.result_format import (
     SafeActivity,
 )
 from pkmodels.clinic.result_records import DosePerActivity, Summary, summarize
+from pkmodels.clinic.scan_values import value_one_more
 from pkmodels.decision import PointEstimate as Point
 from pkmodels.dosimetry.biological_dose import biologically_effective_dose
 from pkmodels.fitting import checks as fit_checks
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction, priors_in_words
 
-_PACKAGES = ("pkmodels", "jax", "pymc", "numpyro", "arviz", "numpy")
+# Whose versions a result names.
+PACKAGES = ("pkmodels", "jax", "pymc", "numpyro", "arviz", "numpy")
 
 
 def build_result(patient: Patient, fit: Fit, assessment: Assessment | None) -> Result:
@@ -71,7 +73,7 @@ def build_result(patient: Patient, fit: Fit, assessment: Assessment | None) -> R
         assumptions=assumptions(patient, fit, assessment),
         history=history_texts(patient),
         inputs=dict(patient.files),
-        versions={name: version(name) for name in _PACKAGES},
+        versions={name: version(name) for name in PACKAGES},
         seed=fit.seed,
         data_sha256=patient.data_sha256,
         **reported,
@@ -120,6 +122,7 @@ def _reported(patient: Patient, fit: Fit, assessment: Assessment) -> dict:
         "propagation": propagations_of(patient, fit, assessment),
         "classical": classical_estimates(patient, fit, assessment),
         "comparison": _comparison(patient, assessment),
+        "another_scan": value_one_more(patient, fit, assessment),
         "left_over": left_over(patient, fit, assessment),
         "s_values": _s_values(patient, assessment),
     }

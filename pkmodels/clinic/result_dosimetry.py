@@ -1,10 +1,11 @@
 """Records of result.json on where a dose comes from and how sure it is."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pkmodels.clinic.result_records import (
+    Interval,
     NonNegative,
     Positive,
     Probability,
@@ -178,3 +179,54 @@ class Comparison(Record):
     tumour_dose_Gy: dict[Text, Summary]
     tumour_over_binding: dict[Text, Summary]
     missing: Text | None = None
+
+
+class AnotherScan(Record):
+    """What one more scan of a modality would tell of one limited dose.
+
+    Times are h after the first dose of the occasion. `width_ratio` is the expected
+    width of the 95 % interval of ln(dose per activity) over the width now, at
+    `times_h`, those that have passed included. It can still be made from `earliest_h`
+    to `latest_h`, tells most at `best_h`, and nine tenths of that from `good_h[0]` to
+    `good_h[1]`. `interval_now` and `interval_then` (about the same median) are in
+    Gy/GBq. `expected_safe_activity_GBq`, with its relative standard error, is the mean
+    over what the scan may show; `activity_missing` says why it is null.
+    """
+
+    occasion: Text
+    modality: Text
+    regions: list[Text]
+    times_h: list[Positive]
+    width_ratio: list[Annotated[float, Field(ge=0.0, le=1.0)]]
+    earliest_h: NonNegative
+    latest_h: NonNegative
+    interval_now: Interval
+    best_h: Positive | None = None
+    good_h: Interval | None = None
+    interval_then: Interval | None = None
+    narrowing: Annotated[float, Field(ge=1.0)] | None = None
+    safe_activity_GBq: NonNegative | None = None
+    expected_safe_activity_GBq: NonNegative | None = None
+    expected_error: NonNegative | None = None
+    activity_missing: Text | None = None
+    missing: Text | None = None
+
+    @model_validator(mode="after")
+    def _explains_nulls(self) -> Self:
+        best = {name: getattr(self, name) for name in _OF_BEST}
+        check_missing(best, self.missing)
+        if len(self.times_h) != len(self.width_ratio):
+            raise ValueError(
+                f"{len(self.times_h)} times but {len(self.width_ratio)} widths: give "
+                "one for each"
+            )
+        if self.missing is None:
+            check_missing(
+                {"expected_safe_activity_GBq": self.expected_safe_activity_GBq},
+                self.activity_missing,
+            )
+        return self
+
+
+# What a scan that can still be made has.
+_OF_BEST = ("best_h", "good_h", "interval_then", "narrowing")

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from pkmodels.clinic.result_dosimetry import (
+    AnotherScan,
     Budget,
     ClassicalEstimate,
     Comparison,
@@ -239,8 +240,9 @@ class Result(Record):
     """The whole of result.json.
 
     A result whose `checks.passed` is false carries no organs, no doses, no safe
-    activity and nothing that follows from them. Budgets, propagation and classical
-    estimates are by label, then by region or group; `inputs` holds the patient's files.
+    activity and nothing that follows from them. Budgets, propagation, classical
+    estimates and other scans are by label, then by region or group; `inputs` holds the
+    patient's files.
     """
 
     format: Literal["pkmodels-result/1"] = FORMAT
@@ -262,6 +264,9 @@ class Result(Record):
         default_factory=dict
     )
     comparison: dict[Text, Comparison] = Field(default_factory=dict)
+    another_scan: dict[Text, dict[Text, list[AnotherScan]]] = Field(
+        default_factory=dict
+    )
     left_over: dict[Text, Residual] = Field(default_factory=dict)
     s_values: list[SValueUsed] = Field(default_factory=list)
     history: list[Text] = Field(default_factory=list)
@@ -284,6 +289,7 @@ class Result(Record):
             "propagation": self.propagation,
             "classical": self.classical,
             "comparison": self.comparison,
+            "another_scan": self.another_scan,
             "left_over": self.left_over,
         }
         if not self.checks.passed:

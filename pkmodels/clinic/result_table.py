@@ -20,6 +20,7 @@ from pkmodels.clinic.result_text import (
     trust,
     uninformed_parameters,
 )
+from pkmodels.clinic.scan_text import best_scan
 
 
 def print_result(result: Result, console: Console) -> None:
@@ -143,6 +144,7 @@ def _print_uncertainty(result: Result, console: Console) -> None:
     if lines and scope is not None:
         lines = (*lines, scope)
     _print_list("Where the uncertainty comes from", lines, console)
+    _print_list("What one more scan would tell", best_scan(result), console)
 
 
 def _print_contraction(result: Result, console: Console) -> None:

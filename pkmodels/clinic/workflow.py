@@ -87,7 +87,7 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
     patient = read_patient(folder)
     check_answerable(patient)
     target = out or folder / "out"
-    _check_writable(target)
+    check_writable(target)
     seconds: dict[str, float] = {}
     with _timed(seconds, "import"), console.status("Importing"):
         from pkmodels.clinic.figure_data import build_figures
@@ -113,8 +113,19 @@ def _exit_code(result: Result, assessment: "Assessment | None") -> int:
     return EXIT_REFUSED if refused else EXIT_DONE
 
 
-def _check_writable(out: Path) -> None:
-    """Make the folder of the output, or say before the fit why it cannot be used."""
+def check_writable(out: Path) -> None:
+    """Make the folder of the output, or say before the fit why it cannot be used.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        When it cannot be made or written to.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -172,7 +183,7 @@ def fit_and_assess(
         with _timed(seconds, "sample"):
             # Of other data or another seed, nothing that was drawn serves.
             kept = unfinished / f"{compiled.form[:8]}-{patient.data_sha256[:8]}-{seed}"
-            fitted = _sample(posterior, compiled, seed, count, console, kept)
+            fitted = sample(posterior, compiled, seed, count, console, kept)
         if not fitted.checks.passed:
             return fitted, None
         with _timed(seconds, "assess"), console.status("Assessing"):
@@ -183,7 +194,7 @@ def fit_and_assess(
         count = wanted
 
 
-def _sample(
+def sample(
     posterior: "Posterior",
     compiled: "CompiledFit",
     seed: int,
@@ -191,6 +202,32 @@ def _sample(
     console: Console,
     kept: Path,
 ) -> "Fit":
+    """Fit, showing progress; interrupted, say that the same command goes on.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is fitted.
+    compiled : CompiledFit
+        Of its form.
+    seed : int
+        Repeats a run exactly, >= 0.
+    draws : int
+        Of each chain, a multiple of 100.
+    console : Console
+        Where progress is shown.
+    kept : Path
+        Folder of the draws that are made, from which a later run goes on.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When it was interrupted, whatever was drawn.
+    """
     try:
         fitted = _drawn(posterior, compiled, seed, draws, console, kept)
     except KeyboardInterrupt:

@@ -64,6 +64,43 @@ class AnotherScan:
         )
 
 
+def check_draws(
+    quantity: np.ndarray, log_values: np.ndarray, variance: np.ndarray
+) -> None:
+    """Refuse draws of a scan that do not fit together, or are too few.
+
+    Parameters
+    ----------
+    quantity : (n_draws,) array
+        What is asked.
+    log_values : (n_draws, n_times, n_regions) array
+        ln of what the scan would show.
+    variance : (n_times, n_regions) array
+        Of its scatter.
+
+    Raises
+    ------
+    InputError
+        When shapes differ, a variance is not above 0, or there are too few draws.
+
+    Examples
+    --------
+    >>> check_draws(np.ones(100), np.ones((100, 1, 2)), np.ones((1, 2)))
+    """
+    if log_values.ndim != 3 or len(log_values) != len(quantity):
+        raise InputError(
+            f"{log_values.shape} values for {len(quantity)} draws: give (n_draws, "
+            "n_times, n_regions)"
+        )
+    if variance.shape != log_values.shape[1:] or not (variance > 0.0).all():
+        raise InputError(
+            f"the variances are {variance.shape}: give one above 0 to each time and "
+            f"region, {log_values.shape[1:]}"
+        )
+    if len(quantity) < _FEWEST_DRAWS:
+        raise InputError(f"{len(quantity)} draws: give {_FEWEST_DRAWS} at least")
+
+
 def log_sd_with_another(
     log_quantity: np.ndarray, log_values: np.ndarray, variance: np.ndarray
 ) -> np.ndarray:
@@ -103,19 +140,8 @@ def log_sd_with_another(
     >>> print(found.round(4))
     [0.7071]
     """
+    check_draws(log_quantity, log_values, variance)
     count = len(log_quantity)
-    if log_values.ndim != 3 or len(log_values) != count:
-        raise InputError(
-            f"{log_values.shape} values for {count} draws: give (n_draws, n_times, "
-            "n_regions)"
-        )
-    if variance.shape != log_values.shape[1:] or not (variance > 0.0).all():
-        raise InputError(
-            f"the variances are {variance.shape}: give one above 0 to each time and "
-            f"region, {log_values.shape[1:]}"
-        )
-    if count < _FEWEST_DRAWS:
-        raise InputError(f"{count} draws: give {_FEWEST_DRAWS} at least")
     about = log_quantity - log_quantity.mean()
     away = log_values - log_values.mean(axis=0)
     with_quantity = np.einsum("dtr,d->tr", away, about) / (count - 1)
@@ -126,6 +152,45 @@ def log_sd_with_another(
     return np.sqrt(np.maximum(about @ about / (count - 1) - gained, 0.0))
 
 
+@dataclass(frozen=True, eq=False)
+class ForeseenScan:
+    """What one more scan would show in each draw of a fit, but for its scatter.
+
+    Parameters
+    ----------
+    modality : str
+        Its modality.
+    regions : tuple of str
+        What it shows.
+    times_h : (n_times,) array
+        When it could be made, h.
+    log_values : (n_draws, n_times, n_regions) array
+        ln of its values without scatter.
+    variance : (n_draws, n_times, n_regions) array
+        Of the scatter, of ln, > 0.
+    """
+
+    modality: str
+    regions: tuple[str, ...]
+    times_h: np.ndarray
+    log_values: np.ndarray
+    variance: np.ndarray
+
+    def value(self, quantity: np.ndarray) -> AnotherScan:
+        """Return what it would tell of a quantity, (n_draws,), > 0, at each time."""
+        values = np.asarray(quantity, float)
+        if values.shape != (len(self.log_values),) or not (values > 0.0).all():
+            raise InputError(
+                f"the quantity is {values.shape} for {len(self.log_values)} draws: "
+                "give one above 0 for each"
+            )
+        then = log_sd_with_another(
+            np.log(values), self.log_values, self.variance.mean(axis=0)
+        )
+        now = float(np.std(np.log(values), ddof=1))
+        return AnotherScan(self.modality, self.regions, self.times_h, now, then)
+
+
 def value_another_scan(
     fitted: Fit,
     modality: str,
@@ -134,6 +199,30 @@ def value_another_scan(
     experiment: str | None = None,
 ) -> AnotherScan:
     """Return what one more scan of a modality that was used would tell of a quantity.
+
+    Parameters
+    ----------
+    fitted, modality, times_h, experiment
+        See `foresee_scan`.
+    quantity : (n_draws,) array
+        q of each of the fit's draws, > 0: a dose (Gy/GBq) or a TIAC (h).
+
+    Returns
+    -------
+    AnotherScan
+
+    Raises
+    ------
+    FitRefusedError, InputError
+        As of `foresee_scan`, and when the quantity is not above 0.
+    """
+    return foresee_scan(fitted, modality, times_h, experiment).value(quantity)
+
+
+def foresee_scan(
+    fitted: Fit, modality: str, times_h: np.ndarray, experiment: str | None = None
+) -> ForeseenScan:
+    """Return what one more scan of a modality that was used would show.
 
     It would show the regions that the modality has shown, with the same calibration,
     outlines and scatter.
@@ -146,32 +235,23 @@ def value_another_scan(
         One of the experiment's.
     times_h : (n_times,) array
         When, h, after the last dose.
-    quantity : (n_draws,) array
-        q of each of the fit's draws, > 0: a dose (Gy/GBq) or a TIAC (h).
     experiment : str, optional
         Of which; the first one by default.
 
     Returns
     -------
-    AnotherScan
+    ForeseenScan
 
     Raises
     ------
     FitRefusedError
         When the fit failed its checks.
     InputError
-        When the experiment has no such modality or several labels, its values are not
-        plain (counts, replicates, largest voxels, collections, overlaps), or the
-        quantity is not above 0.
+        When the experiment has no such modality or several labels, or its values are
+        not plain (counts, replicates, largest voxels, collections, overlaps).
     """
     only = fitted.posterior.experiment(experiment)
     draws = fitted.parameters(only.name)
-    values = np.asarray(quantity, float)
-    if values.shape != (len(draws),) or not (values > 0.0).all():
-        raise InputError(
-            f"the quantity is {values.shape} for {len(draws)} draws: give one above 0 "
-            "for each"
-        )
     rows = _rows_of(fitted, only.name, modality)
     times = np.asarray(times_h, float)
     measured = fitted.posterior.observations.measurements
@@ -183,9 +263,7 @@ def value_another_scan(
     shown = curves[:, :, [names.index(region) for region in rows]]
     log_values = np.log(shown) + _log_factors(fitted, list(rows.values()))[:, None]
     variance = _variance(fitted, list(rows.values()), np.exp(log_values))
-    then = log_sd_with_another(np.log(values), log_values, variance)
-    now = float(np.std(np.log(values), ddof=1))
-    return AnotherScan(modality, tuple(rows), times, now, then)
+    return ForeseenScan(modality, tuple(rows), times, log_values, variance)
 
 
 def _rows_of(fitted: Fit, experiment: str, modality: str) -> dict[str, int]:
@@ -257,20 +335,21 @@ def _log_factors(fitted: Fit, rows: list[int]) -> np.ndarray:
 
 
 def _variance(fitted: Fit, rows: list[int], expected: np.ndarray) -> np.ndarray:
-    """Return the mean variance of the scatter of ln, (n_times, n_rows)."""
+    """Return the variance of the scatter of ln, (n_draws, n_times, n_rows)."""
     posterior, variables = fitted.posterior, fitted.draws.variables
     seen, count = posterior.observations, fitted.draws.diverging.size
     noise = variables[NOISE].reshape(count, -1)
     columns = [posterior.noisy.index(seen.modalities[seen.modality[i]]) for i in rows]
     relative = noise[:, columns] ** 2 + posterior.minimum_noise**2
     relative = relative + seen.noise.own_log_sd[rows] ** 2
-    found = np.broadcast_to(relative.mean(axis=0), expected.shape[1:]).copy()
-    if posterior.additive[rows].any():
-        floors = variables[FLOOR].reshape(count, -1)
-        names = list(posterior.all_priors[FLOOR])
-        for place, i in enumerate(rows):
-            if posterior.additive[i]:
-                floor = floors[:, names.index(seen.floors[seen.floor[i]])]
-                ratio = floor[:, None] / expected[:, :, place]
-                found[:, place] += np.mean(ratio**2, axis=0)
+    found = np.broadcast_to(relative[:, None], expected.shape)
+    if not posterior.additive[rows].any():
+        return found
+    found = found.copy()
+    floors = variables[FLOOR].reshape(count, -1)
+    names = list(posterior.all_priors[FLOOR])
+    for place, i in enumerate(rows):
+        if posterior.additive[i]:
+            floor = floors[:, names.index(seen.floors[seen.floor[i]])]
+            found[:, :, place] += (floor[:, None] / expected[:, :, place]) ** 2
     return found
