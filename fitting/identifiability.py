@@ -2,12 +2,12 @@
 
 The structural answer is about exact data of this schedule and its observables; it is
 found elsewhere and taken as text here. The practical one is about these measurements:
-profiles without and with the prior, contraction, and what each parameter is confused
-with.
+profiles without the prior, credible intervals with it, contraction, and what each
+parameter is confused with.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,13 +15,21 @@ from pkmodels.errors import FitRefusedError, InputError, suggest
 from pkmodels.fitting.coordinates import coordinates_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction
+from pkmodels.fitting.noise_mixtures import (
+    NoiseMixture,
+    mix_noise,
+    noise_places,
+    threshold_over,
+    typical_noise,
+)
 from pkmodels.fitting.objectives import (
     hold_noise,
     objectives_of,
     parameter_target,
 )
+from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.profile_search import find_optimum, profile
-from pkmodels.fitting.profiles import End, Profile, Target
+from pkmodels.fitting.profiles import End, Objective, Profile, Target
 from pkmodels.fitting.sloppiness import (
     Sloppiness,
     kinetic_information,
@@ -33,6 +41,15 @@ KNOWN, NOT, UNDECIDED = "known", "not", "undecided"
 STRONG = 0.9
 # A posterior this much narrower than the prior, in variance, is the data's.
 _LEARNED = 0.5
+# Draws that are looked at for lower energies, and of them, those that are begun from.
+_LOOKED_AT, _BEGUN_FROM = 200, 8
+# Draws that quantities are computed of: tails of 2.5 % are then of 25 draws.
+_COUNTED = 1000
+# Lower by this, in nats, a draw shows that an optimum is none.
+_LOWER = 1e-3
+# About as many draws lie outside an interval as its level says, where the prior agrees
+# with the data; where so many do, profile and posterior tell of different things.
+_MOST_OUTSIDE = 0.25
 
 Progress = Callable[[int, int], None]
 
@@ -47,9 +64,13 @@ class Answer:
         Which.
     structural : str
         "known", "not", "undecided" or a sentence; "-" where it was not asked.
-    likelihood, posterior : Profile
-        Without and with the prior of the kinetics; without it the noise is held at the
-        posterior's mode, see `hold_noise`.
+    likelihood : Profile
+        Without the prior of the kinetics; how far it may rise follows from the noise's
+        posterior, see `noise_mixtures.threshold_over`.
+    credible : (float, float)
+        With every prior: the equal-tailed interval of the draws, of the same level.
+    outside : float
+        Share of the draws outside the profile's interval; 0 where that is not closed.
     contraction : float or None
         1 - var posterior / var prior; None of a quantity that has no prior.
     confused_with : (str, float) or None
@@ -59,7 +80,8 @@ class Answer:
     name: str
     structural: str
     likelihood: Profile
-    posterior: Profile
+    credible: tuple[float, float]
+    outside: float
     contraction: float | None
     confused_with: tuple[str, float] | None
 
@@ -125,13 +147,23 @@ def identify(
     FitRefusedError
         When the fit failed its checks.
     InputError
-        When a structural answer or a parameter is of no parameter of the kinetics.
+        When a structural answer or a parameter is of no parameter of the kinetics, or
+        the level is outside (0, 1).
     SolveError
         When no optimum is found.
 
+    Notes
+    -----
+    "Data alone" is a profile of the likelihood, cut where a Student's t of the noise's
+    own posterior says: of repeated data it holds the truth as often as its level says,
+    where the parameter's scale is about linear and the noise's prior right.
+    "With prior" is the credible interval of the draws. A profile that the posterior
+    contradicts is told as not decided.
+
     References
     ----------
-    Raue et al., Bioinformatics 2009;25:1923; Raue et al., Phil Trans R Soc A
+    Bates and Watts, Nonlinear Regression Analysis and its Applications, 1988, chapter
+    6; Raue et al., Bioinformatics 2009;25:1923; Raue et al., Phil Trans R Soc A
     2013;371:20110544 (profiles beside the posterior).
 
     Examples
@@ -139,7 +171,7 @@ def identify(
     >>> from pkmodels.fitting import worked_example
     >>> from pkmodels.fitting.checks import Checks
     >>> from pkmodels.fitting.sampling import Draws
-    >>> at = np.random.default_rng(0).normal([3.9, -3.0], 0.02, (4, 500, 2))
+    >>> at = np.random.default_rng(0).normal([4.17, -3.0], 0.02, (4, 500, 2))
     >>> variables = {"kinetics": np.exp(at[..., :1])}
     >>> variables["relative_noise"] = np.exp(at[..., 1:])
     >>> draws = Draws(variables, at, np.zeros((4, 500), bool), 0.9)
@@ -161,26 +193,82 @@ def identify(
             )
     targets = [*(parameter_target(posterior, name) for name in names), *quantities]
     learned, confused = contraction(fit), strongest_correlations(fit)
-    both = objectives_of(posterior, seed=fit.seed)
-    density, mode = both.posterior, find_optimum(both.posterior)
-    likelihood = hold_noise(both.likelihood, posterior, mode)
-    best = find_optimum(likelihood)
+    draws = fit.draws.unconstrained.reshape(fit.draws.diverging.size, -1)
+    free = objectives_of(posterior, seed=fit.seed).likelihood
+    held, best = _best_fit(free, posterior, draws)
+    mixture = mix_noise(free, posterior, best, draws)
     answers = []
     for done, target in enumerate(targets):
+        found = _profiled(held, target, best, mixture, level)
+        inside, outside = _credible(target, found, draws, level)
         answers.append(
             Answer(
                 name=target.name,
                 structural=(structural or {}).get(target.name, "-"),
-                likelihood=profile(likelihood, target, level=level, optimum=best),
-                posterior=profile(density, target, level=level, optimum=mode),
+                likelihood=found,
+                credible=inside,
+                outside=outside,
                 contraction=learned.get(target.name),
                 confused_with=confused.get(target.name),
             )
         )
         if progress is not None:
             progress(done + 1, len(targets))
-    information = kinetic_information(posterior, likelihood, best)
+    information = kinetic_information(posterior, held, best)
     return PracticalIdentifiability(tuple(answers), sloppiness(*information))
+
+
+def _best_fit(
+    free: Objective, posterior: Posterior, draws: np.ndarray
+) -> tuple[Objective, np.ndarray]:
+    """Hold the noise, and fit from draws, too, until none of them lies lower."""
+    held = hold_noise(free, posterior, typical_noise(posterior, draws))
+    few = _thinned(draws, _BEGUN_FROM)
+    best = find_optimum(replace(held, starts=np.concatenate([held.starts, few])))
+    looked_at = _thinned(draws, _LOOKED_AT)
+    noise = typical_noise(posterior, draws)
+    energies = [_energy(held, posterior, x, noise) for x in looked_at]
+    if min(energies) < held.slope(best)[0] - _LOWER:
+        lowest = looked_at[int(np.argmin(energies))]
+        best = find_optimum(replace(held, starts=np.stack([best, lowest])))
+    return held, best
+
+
+def _energy(
+    held: Objective, posterior: Posterior, x: np.ndarray, noise: np.ndarray
+) -> float:
+    """Return the energy of a draw with the noise where it is held."""
+    return held.slope(np.where(noise_places(posterior), noise, x))[0]
+
+
+def _thinned(draws: np.ndarray, most: int) -> np.ndarray:
+    count = min(most, len(draws))
+    return draws[((np.arange(count) + 0.5) * len(draws) / count).astype(int)]
+
+
+def _profiled(
+    held: Objective,
+    target: Target,
+    best: np.ndarray,
+    mixture: NoiseMixture,
+    level: float,
+) -> Profile:
+    threshold = threshold_over(mixture, target.at(best)[1], level)
+    return profile(held, target, level=level, optimum=best, threshold=threshold)
+
+
+def _credible(
+    target: Target, found: Profile, draws: np.ndarray, level: float
+) -> tuple[tuple[float, float], float]:
+    """Return the draws' equal-tailed interval, and their share outside the other."""
+    each = [target.shown(target.at(x)[0]) for x in _thinned(draws, _COUNTED)]
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(each, (tail, 1.0 - tail))
+    least, most = found.interval
+    outside = 0.0
+    if least is not None and most is not None:
+        outside = float(np.mean([not least <= x <= most for x in each]))
+    return (float(low), float(high)), outside
 
 
 def strongest_correlations(fit: Fit) -> dict[str, tuple[str, float]]:
@@ -237,11 +325,25 @@ def _verdict(answer: Answer) -> str:
         )
     if answer.structural == NOT:
         return "no such measurements can tell it: the prior speaks, whatever the fit"
+    if answer.outside > _MOST_OUTSIDE:
+        return (
+            f"not decided: {answer.outside:.0%} of the posterior's draws lie outside "
+            "the profile's interval: there are several optima, or the prior is against "
+            "the measurements"
+        )
+    if End.AGAIN in ends:
+        return (
+            "not decided: other values, beyond worse ones, fit as well: "
+            + answer.likelihood.describe()
+        )
     if End.UNSOLVED in ends:
         return "not decided: the model could not be fitted far enough from the best fit"
     if answer.likelihood.identifiable:
         if answer.contraction is not None and answer.contraction < _LEARNED:
-            return "the measurements bound it, but no narrower than the prior"
+            return (
+                "the measurements bound it, but the posterior's variance is "
+                f"{1.0 - answer.contraction:.0%} of the prior's: the prior still speaks"
+            )
         return "the measurements tell it"
     both = ends == {End.OPEN}
     side = "on either side" if both else _open_side(answer.likelihood)
@@ -267,17 +369,27 @@ def _describe(found: PracticalIdentifiability) -> str:
         other = ""
         if strong and a.confused_with is not None:
             other = f"{a.confused_with[0]} ({a.confused_with[1]:+.2f})"
+        low, high = a.credible
         lines.append(
             f"{a.name:{width}}  {a.structural:{text}}  {_interval(a.likelihood):>21}  "
-            f"{_interval(a.posterior):>21}  {learned:>7}  {other}".rstrip()
+            f"{f'{low:.3g} to {high:.3g}':>21}  {learned:>7}  {other}".rstrip()
         )
-    lines += ["", *(f"{a.name}: {a.verdict}." for a in found.answers)]
+    lines += [
+        "",
+        f"Data alone: {level} confidence, the profile of the likelihood over the "
+        "noise's posterior.",
+        f"With prior: {level} credible, quantiles of the draws.",
+        "",
+        *(f"{a.name}: {a.verdict}." for a in found.answers),
+    ]
     return "\n".join([*lines, "", found.sloppiness.describe()])
 
 
 def _interval(found: Profile) -> str:
     low, high = (
-        {End.OPEN: "open", End.UNSOLVED: "?"}.get(s.end, f"{s.bound or 0.0:.3g}")
+        {End.OPEN: "open", End.UNSOLVED: "?", End.AGAIN: "?"}.get(
+            s.end, f"{s.bound or 0.0:.3g}"
+        )
         for s in (found.lower, found.upper)
     )
     return f"{low} to {high}"
