@@ -23,14 +23,15 @@ class LeftOutScore(Record):
     """What a model says of one group of values that it is not shown.
 
     `elpd` is ln p(y_g | y_-g), `within` ln p(y_g | y) of the fit that has seen them,
-    `khat` the Pareto k of the weights; `how` says whether weights or another fit gave
-    `elpd`.
+    `khat` the Pareto k of the weights, null where another fit gave `elpd`, as `how`
+    says; `monte_carlo_error` is then that of `elpd`, from the number of draws.
     """
 
     elpd: float
     within: float
     khat: float | None
     how: HOW
+    monte_carlo_error: NonNegative | None
 
 
 class ModelScore(Record):

@@ -103,6 +103,7 @@ def _models(found: "ModelComparison") -> dict[str, ModelScore]:
                 within=left.within,
                 khat=left.khat if math.isfinite(left.khat) else None,
                 how=left.how.value,
+                monte_carlo_error=left.monte_carlo_error,
             )
             for left in found.validations[score.model].left_out
         }
