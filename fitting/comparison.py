@@ -264,7 +264,7 @@ def describe(comparison: Comparison, curves: Sequence[CurveScore] = ()) -> str:
         From `compare`.
     curves : sequence of CurveScore
         Closed-form curves of scans among the data, from `score_curve`, which stand
-        below the models: -AICc / 2 is on the same scale, but of its own scans only.
+        below the models: -AIC / 2 is on the same scale, but of its own scans only.
 
     Returns
     -------
@@ -364,7 +364,7 @@ def worth(comparison: Comparison) -> list[str]:
 def _curve_lines(curves: Sequence[CurveScore], width: int) -> list[str]:
     if not curves:
         return []
-    lines = ["Curves of single regions, each by -AICc / 2 of its own scans only:"]
+    lines = ["Curves of single regions, each by -AIC / 2 of its own scans only:"]
     for score in curves:
         shown = f"{score.expected_log_density:8.1f}"
         if not math.isfinite(score.expected_log_density):
