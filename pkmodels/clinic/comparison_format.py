@@ -84,7 +84,8 @@ class LabelAnswer(Record):
     """What all models together say of a planned label, and each alone.
 
     `activity_GBq` (of all cycles) keeps every limit with `confidence` over the models,
-    weighted by stacking; `missing` says why it is null.
+    weighted by stacking; `missing` says why it is null. `range_GBq` is that activity at
+    the ends of the weights' ranges, null where they have none.
     """
 
     activity_GBq: NonNegative | None
@@ -93,6 +94,7 @@ class LabelAnswer(Record):
     probability_above: dict[Text, Probability] = Field(default_factory=dict)
     monte_carlo_error: NonNegative | None = None
     cycles: Annotated[int, Field(ge=1)] = 1
+    range_GBq: tuple[NonNegative, NonNegative] | None = None
     dose_Gy_per_GBq: dict[Text, StackedDose]
     by_model: dict[Text, ModelAnswer]
     missing: Text | None = None

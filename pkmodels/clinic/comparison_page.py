@@ -155,6 +155,7 @@ def _label(found: "ModelComparison", choice: "AveragedChoice") -> LabelAnswer:
         probability_above=dict(activity.probability_above),
         monte_carlo_error=error if math.isfinite(error) else None,
         cycles=activity.cycles,
+        range_GBq=choice.range_GBq,
         dose_Gy_per_GBq=doses,
         by_model=by_model,
     )
