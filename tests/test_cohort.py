@@ -4,6 +4,11 @@ import csv
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +104,13 @@ def test_text_and_page_tell_of_everyone_and_need_no_network(rows, tmp_path):
     assert 'href="patients/e/' not in html
     assert 'src="http' not in html
     assert html.count('class="panel"') == 3
+
+
+def test_the_text_names_the_organs_that_are_not_protected(rows):
+    waived = [replace(rows[-1], waived=("red_marrow",))]
+    waived += [replace(row, waived=()) for row in rows]
+    text = cohort_text(Cohort(tuple(waived), (), Progress(5, 0, 1, 5, None)))
+    assert "WAIVED LIMIT in 1 of 5: red_marrow is not protected" in text
 
 
 def test_folders_without_a_patient_are_told(tmp_path):
@@ -334,3 +346,39 @@ def test_a_cohort_does_what_safe_activity_does(tmp_path: Path):
         assert one == other
         assert (there / "report.html").exists()
         assert read_result(there / "result.json").checks.passed
+
+
+@pytest.mark.slow
+def test_a_cohort_that_is_killed_in_a_fit_loses_that_patient_only(tmp_path: Path):
+    people, out = tmp_path / "people", tmp_path / "out"
+    for seed in range(3):
+        (people / f"P{seed}").mkdir(parents=True)
+        simulators.write_patient(people / f"P{seed}", simulators.simulate(seed))
+    command = [sys.executable, "-m", "pkmodels", "cohort", str(people)]
+    command += ["--out", str(out), "--workers", "1"]
+    # A group of its own, so that its workers die with it.
+    run = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(list((out / "tasks").glob("patient_*.json"))) >= 1)
+    # The next fit has begun: it has a folder, and no result.
+    wait_for(lambda: len(list((out / "patients").glob("*/unfinished"))) >= 1)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait(60)
+    kept = {p: p.read_bytes() for p in (out / "tasks").glob("patient_*.json")}
+    results = {p: p.stat().st_mtime_ns for p in out.glob("patients/*/result.json")}
+    assert 1 <= len(kept) < 3
+    again = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert again.returncode == 0, again.stderr
+    assert f"{len(kept)} from before" in again.stderr
+    assert again.stdout.startswith("3 patients: 3 answered\n")
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    finished = [json.loads(content)["value"]["patient"] for content in kept.values()]
+    for path, when in results.items():
+        if read_result(path).patient_id in finished:
+            assert path.stat().st_mtime_ns == when
+
+
+def wait_for(seen: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300.0
+    while not seen():
+        assert time.monotonic() < end, "nothing within five minutes"
+        time.sleep(0.02)
