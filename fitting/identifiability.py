@@ -1,13 +1,15 @@
 """Identifiability of a model in one table: what can be known, and what is known.
 
-The structural answer is about exact data of this schedule and its observables; it is
-found elsewhere and taken as text here. The practical one is about these measurements:
-profiles without the prior, credible intervals with it, contraction, and what each
-parameter is confused with.
+The structural answer is about exact data of this schedule and its observables; it comes
+from `pkmodels.identifiability`. The practical one is about these measurements:
+profiles without and with the prior, contraction, and what each parameter is confused
+with.
 """
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,41 +17,30 @@ from pkmodels.errors import FitRefusedError, InputError, suggest
 from pkmodels.fitting.coordinates import coordinates_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction
-from pkmodels.fitting.noise_mixtures import (
-    NoiseMixture,
-    mix_noise,
-    noise_places,
-    threshold_over,
-    typical_noise,
-)
-from pkmodels.fitting.objectives import (
-    hold_noise,
-    objectives_of,
-    parameter_target,
-)
-from pkmodels.fitting.posterior import Posterior
-from pkmodels.fitting.profile_search import find_optimum, profile
+from pkmodels.fitting.noise_mixtures import fit_from_draws, mix_noise, threshold_over
+from pkmodels.fitting.objectives import objectives_of, parameter_target
+from pkmodels.fitting.posterior import FRACTION, ODDS
+from pkmodels.fitting.profile_search import profile
 from pkmodels.fitting.profiles import End, Objective, Profile, Target
 from pkmodels.fitting.sloppiness import (
     Sloppiness,
     kinetic_information,
     sloppiness,
 )
+from pkmodels.identifiability.answers import StructuralIdentifiability, Verdict
 
-KNOWN, NOT, UNDECIDED = "known", "not", "undecided"
+KNOWN, NOT = str(Verdict.IDENTIFIABLE), str(Verdict.NOT)
 # A correlation above it says that two parameters are told only together.
 STRONG = 0.9
 # A posterior this much narrower than the prior, in variance, is the data's.
 _LEARNED = 0.5
-# Draws that are looked at for lower energies, and of them, those that are begun from.
-_LOOKED_AT, _BEGUN_FROM = 200, 8
-# Draws that quantities are computed of: tails of 2.5 % are then of 25 draws.
-_COUNTED = 1000
-# Lower by this, in nats, a draw shows that an optimum is none.
-_LOWER = 1e-3
 # About as many draws lie outside an interval as its level says, where the prior agrees
 # with the data; where so many do, profile and posterior tell of different things.
 _MOST_OUTSIDE = 0.25
+# Draws that are counted for it.
+_COUNTED = 1000
+# Intervals without the prior that are so many times as wide rest on it.
+_WIDER = 1.5
 
 Progress = Callable[[int, int], None]
 
@@ -63,27 +54,33 @@ class Answer:
     name : str
         Which.
     structural : str
-        "known", "not", "undecided" or a sentence; "-" where it was not asked.
-    likelihood : Profile
-        Without the prior of the kinetics; how far it may rise follows from the noise's
-        posterior, see `noise_mixtures.threshold_over`.
-    credible : (float, float)
-        With every prior: the equal-tailed interval of the draws, of the same level.
-    outside : float
-        Share of the draws outside the profile's interval; 0 where that is not closed.
+        "identifiable", "not identifiable" or "undecided"; "-" where it was not asked.
+    likelihood, posterior : Profile
+        Without and with the prior of the kinetics; how far each may rise follows from
+        the noise's draws, see `noise_mixtures.threshold_over`.
     contraction : float or None
         1 - var posterior / var prior; None of a quantity that has no prior.
     confused_with : (str, float) or None
         The parameter with the largest posterior correlation, and that.
+    known_only_in : str
+        Of what is not identifiable: the combinations that exact data would tell.
+    drawn : (float, float) or None
+        Equal-tailed posterior interval of the draws, at the same level; None of a
+        quantity.
+    outside : float
+        Share of the draws outside the likelihood's interval; 0 where that is not
+        closed.
     """
 
     name: str
     structural: str
     likelihood: Profile
-    credible: tuple[float, float]
-    outside: float
+    posterior: Profile
     contraction: float | None
     confused_with: tuple[str, float] | None
+    known_only_in: str = ""
+    drawn: tuple[float, float] | None = None
+    outside: float = 0.0
 
     @property
     def verdict(self) -> str:
@@ -114,7 +111,7 @@ class PracticalIdentifiability:
 def identify(
     fit: Fit,
     *,
-    structural: Mapping[str, str] | None,
+    structural: StructuralIdentifiability | Mapping[str, str] | None,
     level: float,
     quantities: Sequence[Target] = (),
     parameters: Sequence[str] | None = None,
@@ -126,9 +123,10 @@ def identify(
     ----------
     fit : Fit
         A fit that passed its checks.
-    structural : mapping of str to str or None
-        By parameter: "known", "not", "undecided", or in words what combination can be
-        known. None where it was not asked.
+    structural : StructuralIdentifiability or mapping of str to str or None
+        From `pkmodels.identifiability.assessment.assess_structure` of the same model,
+        schedule and measured regions; or by parameter "identifiable", "not
+        identifiable" or "undecided". None where it was not asked.
     level : float
         Of the profiles' intervals, in (0, 1).
     quantities : sequence of Target
@@ -148,17 +146,16 @@ def identify(
         When the fit failed its checks.
     InputError
         When a structural answer or a parameter is of no parameter of the kinetics, or
-        the level is outside (0, 1).
+        an answer is none of the three.
     SolveError
         When no optimum is found.
 
     Notes
     -----
-    "Data alone" is a profile of the likelihood, cut where a Student's t of the noise's
-    own posterior says: of repeated data it holds the truth as often as its level says,
-    where the parameter's scale is about linear and the noise's prior right.
-    "With prior" is the credible interval of the draws. A profile that the posterior
-    contradicts is told as not decided.
+    A profile is cut where the mixture of normals over the noise's draws says, Student's
+    t in the textbook's case: of repeated data it then holds the truth as often as its
+    level says, where the scale is about linear and the noise's prior right. A profile
+    that the draws contradict is told as not decided.
 
     References
     ----------
@@ -177,7 +174,7 @@ def identify(
     >>> draws = Draws(variables, at, np.zeros((4, 500), bool), 0.9)
     >>> passed = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
     >>> made = Fit(worked_example.posterior(), draws, passed, seed=0)
-    >>> found = identify(made, structural={"half_life": "known"}, level=0.95)
+    >>> found = identify(made, structural={"half_life": "identifiable"}, level=0.95)
     >>> found.answers[0].verdict
     'the measurements tell it'
     """
@@ -186,89 +183,100 @@ def identify(
     posterior = fit.posterior
     kinetic = [c.key for c in coordinates_of(posterior) if c.kinetic]
     names = kinetic if parameters is None else list(parameters)
-    for name in (*names, *(structural or {})):
+    verdicts, combined = _structural(structural)
+    if isinstance(structural, StructuralIdentifiability):
+        # It may be of scales, too, which are no kinetics; of nothing else.
+        verdicts = {n: v for n, v in verdicts.items() if n in kinetic} or verdicts
+    for name in (*names, *verdicts):
         if name not in kinetic:
             raise InputError(
                 f"{name!r} is no parameter of the kinetics: {suggest(name, kinetic)}"
             )
     targets = [*(parameter_target(posterior, name) for name in names), *quantities]
     learned, confused = contraction(fit), strongest_correlations(fit)
+    drawn = _drawn(fit, level)
+    both = objectives_of(posterior, seed=fit.seed)
     draws = fit.draws.unconstrained.reshape(fit.draws.diverging.size, -1)
-    free = objectives_of(posterior, seed=fit.seed).likelihood
-    held, best = _best_fit(free, posterior, draws)
-    mixture = mix_noise(free, posterior, best, draws)
+
+    def prepared(free: Objective) -> tuple[Callable[[Target], Profile], Objective, Any]:
+        held, best = fit_from_draws(free, posterior, draws)
+        mixture = mix_noise(free, posterior, best, draws)
+
+        def followed(target: Target) -> Profile:
+            cut = threshold_over(mixture, target.at(best)[1], level)
+            return profile(held, target, level=level, optimum=best, threshold=cut)
+
+        return followed, held, best
+
+    alone, likelihood, best = prepared(both.likelihood)
+    with_prior, _, _ = prepared(both.posterior)
     answers = []
     for done, target in enumerate(targets):
-        found = _profiled(held, target, best, mixture, level)
-        inside, outside = _credible(target, found, draws, level)
+        found = alone(target)
         answers.append(
             Answer(
                 name=target.name,
-                structural=(structural or {}).get(target.name, "-"),
+                structural=verdicts.get(target.name, "-"),
                 likelihood=found,
-                credible=inside,
-                outside=outside,
+                posterior=with_prior(target),
                 contraction=learned.get(target.name),
                 confused_with=confused.get(target.name),
+                known_only_in=combined.get(target.name, ""),
+                drawn=drawn.get(target.name),
+                outside=_outside(found, target, draws),
             )
         )
         if progress is not None:
             progress(done + 1, len(targets))
-    information = kinetic_information(posterior, held, best)
+    information = kinetic_information(posterior, likelihood, best)
     return PracticalIdentifiability(tuple(answers), sloppiness(*information))
 
 
-def _best_fit(
-    free: Objective, posterior: Posterior, draws: np.ndarray
-) -> tuple[Objective, np.ndarray]:
-    """Hold the noise, and fit from draws, too, until none of them lies lower."""
-    held = hold_noise(free, posterior, typical_noise(posterior, draws))
-    few = _thinned(draws, _BEGUN_FROM)
-    best = find_optimum(replace(held, starts=np.concatenate([held.starts, few])))
-    looked_at = _thinned(draws, _LOOKED_AT)
-    noise = typical_noise(posterior, draws)
-    energies = [_energy(held, posterior, x, noise) for x in looked_at]
-    if min(energies) < held.slope(best)[0] - _LOWER:
-        lowest = looked_at[int(np.argmin(energies))]
-        best = find_optimum(replace(held, starts=np.stack([best, lowest])))
-    return held, best
+def _outside(found: Profile, target: Target, draws: np.ndarray) -> float:
+    """Return the share of the draws outside a profile's interval."""
+    low, high = found.interval
+    if low is None or high is None:
+        return 0.0
+    each = [target.shown(target.at(x)[0]) for x in draws[:: -(-len(draws) // _COUNTED)]]
+    return float(np.mean([not low <= x <= high for x in each]))
 
 
-def _energy(
-    held: Objective, posterior: Posterior, x: np.ndarray, noise: np.ndarray
-) -> float:
-    """Return the energy of a draw with the noise where it is held."""
-    return held.slope(np.where(noise_places(posterior), noise, x))[0]
+def _structural(
+    found: StructuralIdentifiability | Mapping[str, str] | None,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the verdict on each parameter, and what combinations it is known in."""
+    if isinstance(found, StructuralIdentifiability):
+        combined = {
+            str(symbol): ", ".join(
+                str(e) for e in family.combinations if symbol in e.free_symbols
+            )
+            or "no simple combination"
+            for family in found.families
+            for symbol in family.parameters
+        }
+        return {name: str(v) for name, v in found.parameters.items()}, combined
+    known = [str(verdict) for verdict in Verdict]
+    for name, answer in (found or {}).items():
+        if answer not in known:
+            raise InputError(
+                f"the structural answer on {name} is {answer!r}: give one of "
+                f"{', '.join(map(repr, known))}, or the whole StructuralIdentifiability"
+            )
+    return dict(found or {}), {}
 
 
-def _thinned(draws: np.ndarray, most: int) -> np.ndarray:
-    count = min(most, len(draws))
-    return draws[((np.arange(count) + 0.5) * len(draws) / count).astype(int)]
-
-
-def _profiled(
-    held: Objective,
-    target: Target,
-    best: np.ndarray,
-    mixture: NoiseMixture,
-    level: float,
-) -> Profile:
-    threshold = threshold_over(mixture, target.at(best)[1], level)
-    return profile(held, target, level=level, optimum=best, threshold=threshold)
-
-
-def _credible(
-    target: Target, found: Profile, draws: np.ndarray, level: float
-) -> tuple[tuple[float, float], float]:
-    """Return the draws' equal-tailed interval, and their share outside the other."""
-    each = [target.shown(target.at(x)[0]) for x in _thinned(draws, _COUNTED)]
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(each, (tail, 1.0 - tail))
-    least, most = found.interval
-    outside = 0.0
-    if least is not None and most is not None:
-        outside = float(np.mean([not least <= x <= most for x in each]))
-    return (float(low), float(high)), outside
+def _drawn(fit: Fit, level: float) -> dict[str, tuple[float, float]]:
+    """Return the equal-tailed interval of the draws of each kinetic parameter."""
+    posterior, ends = fit.posterior, ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
+    count, found = fit.draws.diverging.size, {}
+    for variable, group in posterior.all_priors.items():
+        drawn = fit.draws.variables.get(FRACTION if variable == ODDS else variable)
+        if drawn is None:
+            continue
+        for name, values in zip(group, drawn.reshape(count, -1).T, strict=True):
+            low, high = np.quantile(values, ends)
+            found[name] = (float(low), float(high))
+    return found
 
 
 def strongest_correlations(fit: Fit) -> dict[str, tuple[str, float]]:
@@ -344,6 +352,12 @@ def _verdict(answer: Answer) -> str:
                 "the measurements bound it, but the posterior's variance is "
                 f"{1.0 - answer.contraction:.0%} of the prior's: the prior still speaks"
             )
+        wider = _wider_alone(answer)
+        if wider > _WIDER:
+            return (
+                "the measurements tell it together with priors of what it is confused "
+                f"with: alone they leave an interval {wider:.1f} times as wide"
+            )
         return "the measurements tell it"
     both = ends == {End.OPEN}
     side = "on either side" if both else _open_side(answer.likelihood)
@@ -351,38 +365,81 @@ def _verdict(answer: Answer) -> str:
     return f"these measurements do not bound it {side}{more}; the prior does"
 
 
+def _wider_alone(answer: Answer) -> float:
+    """Return the width of ln of the profile without the prior over that with it."""
+    widths = []
+    for found in (answer.likelihood, answer.posterior):
+        low, high = found.interval
+        if low is None or high is None or low <= 0.0 or high <= low:
+            return 1.0
+        widths.append(float(np.log(high / low)))
+    return widths[0] / widths[1]
+
+
 def _open_side(found: Profile) -> str:
     return "below" if found.lower.end is End.OPEN else "above"
 
 
 def _describe(found: PracticalIdentifiability) -> str:
-    width = max(12, *(len(a.name) for a in found.answers))
-    text = max(10, *(len(a.structural) for a in found.answers))
     level = f"{100.0 * found.answers[0].likelihood.level:g} %"
+    asked = any(a.structural != "-" for a in found.answers)
+    heads = [
+        "",
+        "unit",
+        *(["structural"] if asked else []),
+        f"data alone, {level}",
+        f"with prior, {level}",
+        f"draws, {level}",
+        "learned",
+        "confused with",
+    ]
+    rows = [heads, *(_row(a, asked) for a in found.answers)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
-        f"{'':{width}}  {'structural':{text}}  {f'data alone, {level}':>21}  "
-        f"{f'with prior, {level}':>21}  {'learned':>7}  confused with"
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     ]
-    for a in found.answers:
-        learned = "-" if a.contraction is None else f"{a.contraction:.2f}"
-        strong = a.confused_with is not None and abs(a.confused_with[1]) >= STRONG
-        other = ""
-        if strong and a.confused_with is not None:
-            other = f"{a.confused_with[0]} ({a.confused_with[1]:+.2f})"
-        low, high = a.credible
-        lines.append(
-            f"{a.name:{width}}  {a.structural:{text}}  {_interval(a.likelihood):>21}  "
-            f"{f'{low:.3g} to {high:.3g}':>21}  {learned:>7}  {other}".rstrip()
-        )
-    lines += [
-        "",
-        f"Data alone: {level} confidence, the profile of the likelihood over the "
-        "noise's posterior.",
-        f"With prior: {level} credible, quantiles of the draws.",
-        "",
-        *(f"{a.name}: {a.verdict}." for a in found.answers),
+    combined = dict.fromkeys(
+        f"{a.name}: known only in {a.known_only_in}."
+        for a in found.answers
+        if a.known_only_in
+    )
+    lines += ["", *(f"{a.name}: {a.verdict}." for a in found.answers), *combined]
+    lines += ["", *found.sloppiness.describe().splitlines(), "", _MEANING]
+    width = max(_WIDTH, *(len(line) for line in lines[: len(rows)]))
+    return "\n".join(
+        wrapped
+        for line in lines
+        for wrapped in textwrap.wrap(line, width, subsequent_indent="  ") or [""]
+    )
+
+
+_MEANING = (
+    "Data alone: profile without the prior of the kinetics (calibration and mass keep "
+    "theirs); open: followed a thousandfold without rising enough. With prior: profile "
+    "of the posterior. Both are cut by Student's t of the noise's own draws. Draws: "
+    "the posterior's equal-tailed interval, its noise and all else unknown. Learned: "
+    "1 - posterior / prior variance of ln."
+)
+_WIDTH = 110
+
+
+def _row(answer: Answer, asked: bool) -> list[str]:
+    strong = answer.confused_with is not None and abs(answer.confused_with[1]) >= STRONG
+    other = ""
+    if strong and answer.confused_with is not None:
+        other = f"{answer.confused_with[0]} ({answer.confused_with[1]:+.2f})"
+    unit = answer.likelihood.unit
+    return [
+        answer.name,
+        "" if unit == "1" else unit,
+        *([answer.structural] if asked else []),
+        _interval(answer.likelihood),
+        _interval(answer.posterior),
+        "-" if answer.drawn is None else "{:.3g} to {:.3g}".format(*answer.drawn),
+        "-" if answer.contraction is None else f"{answer.contraction:.2f}",
+        other,
     ]
-    return "\n".join([*lines, "", found.sloppiness.describe()])
 
 
 def _interval(found: Profile) -> str:

@@ -6,7 +6,7 @@ normal; over the noise's posterior it is a mixture of normals, Student's t in th
 textbook's case. Its quantile says how high the threshold of the profile must lie.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
@@ -16,10 +16,15 @@ from pkmodels.errors import InputError
 from pkmodels.fitting.coordinates import coordinates_of
 from pkmodels.fitting.objectives import hold_noise
 from pkmodels.fitting.posterior import FLOOR, NOISE, Posterior
+from pkmodels.fitting.profile_search import find_optimum
 from pkmodels.fitting.profiles import Objective
 
 # Draws of the noise that are mixed: the share within is then known to 0.5 % or better.
 MIXED = 400
+# Draws that are looked at for lower energies, and of them, those that are begun from.
+_LOOKED_AT, _BEGUN_FROM = 200, 8
+# Lower by this, in nats, a draw shows that an optimum is none.
+_LOWER = 1e-3
 _RIDGE = 1e-10
 # No noise is so uncertain that a quantile lies further out, in standard deviations.
 _FARTHEST = 1e4
@@ -93,6 +98,60 @@ def noise_places(posterior: Posterior) -> np.ndarray:
     return np.array(each, dtype=bool)
 
 
+def fit_from_draws(
+    free: Objective, posterior: Posterior, draws: np.ndarray
+) -> tuple[Objective, np.ndarray]:
+    """Hold the noise at `typical_noise`, and fit until no draw lies lower.
+
+    Parameters
+    ----------
+    free : Objective
+        With the noise free: from `objectives_of`.
+    posterior : Posterior
+        What is fitted.
+    draws : (m, n) array
+        Of it: places to begin from, and to look for lower energies.
+
+    Returns
+    -------
+    Objective
+        With the noise held.
+    (n,) array
+        Its best fit.
+
+    Raises
+    ------
+    SolveError
+        When no optimum is found.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> from pkmodels.fitting.objectives import objectives_of
+    >>> example = worked_example.posterior()
+    >>> likelihood = objectives_of(example, seed=0).likelihood
+    >>> draws = np.log([[50.0, 0.05], [80.0, 0.05]])
+    >>> _, best = fit_from_draws(likelihood, example, draws)
+    >>> np.exp(best).round(2).tolist()
+    [64.56, 0.05]
+    """
+    noise, noisy = typical_noise(posterior, draws), noise_places(posterior)
+    held = hold_noise(free, posterior, noise)
+    few = _thinned(draws, _BEGUN_FROM)
+    best = find_optimum(replace(held, starts=np.concatenate([held.starts, few])))
+    looked_at = np.where(noisy, noise, _thinned(draws, _LOOKED_AT))
+    energies = [held.slope(x)[0] for x in looked_at]
+    if min(energies) < held.slope(best)[0] - _LOWER:
+        lowest = looked_at[int(np.argmin(energies))]
+        best = find_optimum(replace(held, starts=np.stack([best, lowest])))
+    return held, best
+
+
+def _thinned(draws: np.ndarray, most: int) -> np.ndarray:
+    count = min(most, len(draws))
+    return draws[((np.arange(count) + 0.5) * len(draws) / count).astype(int)]
+
+
 def mix_noise(
     objective: Objective, posterior: Posterior, best: np.ndarray, draws: np.ndarray
 ) -> NoiseMixture:
@@ -143,9 +202,7 @@ def mix_noise(
         covariance[~free] = covariance[:, ~free] = 0.0
         return covariance, np.where(free, -scale * (inverse @ gradient), 0.0)
 
-    count = min(MIXED, len(draws))
-    places = ((np.arange(count) + 0.5) * len(draws) / count).astype(int)
-    each = [approximated(draws[place]) for place in places]
+    each = [approximated(noise) for noise in _thinned(draws, MIXED)]
     reference, there = approximated(best)
     return NoiseMixture(
         np.stack([covariance for covariance, _ in each]),

@@ -150,7 +150,7 @@ def hold_noise(objective: Objective, posterior: Posterior, at: np.ndarray) -> Ob
     posterior : Posterior
         What is fitted.
     at : (n,) array
-        Where the noise is taken from: the mode of the posterior.
+        Where the noise is taken from, as the median of draws of the posterior.
 
     Returns
     -------

@@ -25,7 +25,7 @@ from pkmodels.clinic.simulated_patients import quantities
 from pkmodels.design.another_scan import foresee_scan
 from pkmodels.design.expected_quantiles import expected_quantile
 from pkmodels.errors import InputError
-from pkmodels.fitting.fit import Fit, fit
+from pkmodels.fitting.fit import Fit, compile_fit, fit
 
 # 177Lu, ICRP 107: 6.647 d.
 DECAY_PER_H = np.log(2.0) / (6.647 * 24.0)
@@ -40,7 +40,7 @@ def assessed(tmp_path_factory) -> tuple[Patient, Fit, Assessment]:
 
 
 def test_the_quantile_after_one_more_scan_is_that_of_normal_variables():
-    """Two regions of one calibration; ln q goes with both: the joint normal says all."""
+    """Two regions of one calibration; ln q goes with both: all is jointly normal."""
     generator = np.random.default_rng(2)
     slopes, calibration = np.array([0.2, 0.3]), 0.1
     noise = np.array([0.1, 0.15]) ** 2
@@ -280,6 +280,7 @@ def test_refits_with_the_scan_are_as_narrow_as_was_foretold(
     }
     told = {name: seen.value(dose) for name, dose in doses.items()}
     found: dict[str, list[float]] = {name: [] for name in doses}
+    compiled = None
     for i in generator.choice(len(seen.log_values), 5, replace=False):
         noise = np.sqrt(seen.variance[i, 0]) * generator.standard_normal(3)
         shown = np.exp(seen.log_values[i, 0] + noise)
@@ -292,7 +293,9 @@ def test_refits_with_the_scan_are_as_narrow_as_was_foretold(
             if name == m.region
         ]
         again = replace(patient, measurements=(*patient.measurements, *more))
-        refit = fit(build_posterior(again), seed=2, draws_per_chain=500)
+        posterior = build_posterior(again)
+        compiled = compiled or compile_fit(posterior)
+        refit = fit(posterior, seed=2, draws_per_chain=500, compiled=compiled)
         assert not refit.checks.failed_solves
         assert (refit.checks.rhat_max or 9.0) < 1.02
         trusted = replace(refit, checks=first.checks)

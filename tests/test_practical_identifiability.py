@@ -85,25 +85,51 @@ def of_profile(lower: End, upper: End) -> Profile:
 @pytest.mark.parametrize(
     ("structural", "lower", "upper", "learned", "words"),
     [
-        ("known", End.CLOSED, End.CLOSED, 0.9, "the measurements tell it"),
-        ("known", End.CLOSED, End.CLOSED, 0.2, "is 80% of the prior's"),
-        ("known", End.CLOSED, End.OPEN, 0.2, "do not bound it above: other times"),
+        ("identifiable", End.CLOSED, End.CLOSED, 0.9, "the measurements tell it"),
+        ("identifiable", End.CLOSED, End.CLOSED, 0.2, "is 80% of the prior's"),
+        (
+            "identifiable",
+            End.CLOSED,
+            End.OPEN,
+            0.2,
+            "do not bound it above: other times",
+        ),
         ("-", End.OPEN, End.CLOSED, 0.2, "do not bound it below; the prior does"),
         ("undecided", End.OPEN, End.OPEN, 0.0, "do not bound it on either side;"),
-        ("not", End.OPEN, End.OPEN, 0.0, "no such measurements can tell it"),
-        ("not", End.CLOSED, End.CLOSED, 0.9, "contradiction"),
-        ("known", End.CLOSED, End.AGAIN, 0.9, "other values, beyond worse ones"),
-        ("known", End.UNSOLVED, End.CLOSED, 0.9, "not decided"),
+        (
+            "not identifiable",
+            End.OPEN,
+            End.OPEN,
+            0.0,
+            "no such measurements can tell it",
+        ),
+        ("not identifiable", End.CLOSED, End.CLOSED, 0.9, "contradiction"),
+        ("identifiable", End.CLOSED, End.AGAIN, 0.9, "other values, beyond"),
+        ("identifiable", End.UNSOLVED, End.CLOSED, 0.9, "not decided"),
     ],
 )
 def test_the_verdict_joins_both_answers(
     structural: str, lower: End, upper: End, learned: float, words: str
 ) -> None:
     own = of_profile(lower, upper)
-    answer = Answer("k", structural, own, (0.5, 2.0), 0.05, learned, None)
+    answer = Answer("k", structural, own, own, learned, None)
     assert words in answer.verdict
-    if structural != "not":
+    if structural != "not identifiable":
         assert "30% of the posterior's draws" in replace(answer, outside=0.3).verdict
+
+
+def test_what_rests_on_other_priors_is_not_told_by_the_measurements_alone() -> None:
+    """ln 4 wide without the prior, a third of it with it."""
+    alone = of_profile(End.CLOSED, End.CLOSED)
+    third = 4.0 ** (1.0 / 6.0)
+    narrow = replace(
+        alone,
+        lower=Side(End.CLOSED, 1.0 / third, 1.0, 2.0),
+        upper=Side(End.CLOSED, third, 1.0, 2.0),
+    )
+    said = Answer("k", "identifiable", alone, narrow, 0.9, None).verdict
+    assert "together with priors" in said
+    assert "3.0 times as wide" in said
 
 
 def made_up(middle: float = 4.17) -> Fit:
@@ -118,7 +144,7 @@ def test_the_table_holds_both_answers_and_what_is_confused() -> None:
     told: list[tuple[int, int]] = []
     found = identify(
         made_up(),
-        structural={"half_life": "known"},
+        structural={"half_life": "identifiable"},
         level=0.95,
         progress=lambda i, n: told.append((i, n)),
     )
@@ -127,7 +153,7 @@ def test_the_table_holds_both_answers_and_what_is_confused() -> None:
     assert answer.likelihood.identifiable
     # The draws are of ln of the half-life: normal, 4.17 and 0.05.
     expected = np.exp(4.17 + 0.05 * np.array([-1.96, 1.96]))
-    np.testing.assert_allclose(answer.credible, expected, rtol=0.01)
+    np.testing.assert_allclose(np.array(answer.drawn), expected, rtol=0.01)
     assert answer.confused_with is not None
     assert answer.confused_with[0] == "relative_noise[SPECT]"
     assert answer.confused_with[1] == pytest.approx(5.0 / math.sqrt(26.0), abs=0.01)
@@ -159,8 +185,11 @@ def test_the_noise_is_integrated_out_of_the_worked_example() -> None:
     alone = noisy_halflives.interval(times, seen, 0.95, with_prior=False)
     bounds = np.array(answer.likelihood.interval, dtype=float)
     np.testing.assert_allclose(bounds, alone, rtol=0.01)
+    bounds = np.array(answer.posterior.interval, dtype=float)
+    with_prior = noisy_halflives.interval(times, seen, 0.95, with_prior=True)
+    np.testing.assert_allclose(bounds, with_prior, rtol=0.01)
     both = noisy_halflives.interval(times, seen, 0.95, with_prior=True)
-    np.testing.assert_allclose(answer.credible, both, rtol=0.01)
+    np.testing.assert_allclose(np.array(answer.drawn), both, rtol=0.01)
     assert 0.01 < answer.outside < 0.12
 
 
@@ -204,7 +233,7 @@ def test_the_profile_holds_the_truth_as_often_as_it_says(
 def test_wrong_names_and_refused_fits_are_told() -> None:
     made = made_up()
     with pytest.raises(InputError, match="no parameter of the kinetics"):
-        identify(made, structural={"half_lif": "known"}, level=0.95)
+        identify(made, structural={"half_lif": "identifiable"}, level=0.95)
     failed = replace(made, checks=replace(PASSED, reasons=("R-hat is 1.2",)))
     with pytest.raises(FitRefusedError, match="R-hat"):
         identify(failed, structural=None, level=0.95)

@@ -342,6 +342,30 @@ def design(
 
 
 @app.command(
+    help="Fit a patient's measurements, and say of every kinetic parameter whether "
+    "such scans can tell it, and whether these do (profiles).",
+)
+@_failures_reported()
+def identify(
+    folder: _Folder,
+    level: Annotated[
+        float,
+        typer.Option(metavar="P", min=0.5, max=0.999, help="Of the intervals."),
+    ] = 0.95,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
+    ] = DEFAULT_SEED,
+) -> None:
+    """Say what is identifiable; the table goes to stdout, all else to stderr."""
+    from rich.console import Console
+
+    from pkmodels.clinic.identification import identify_patient
+
+    found = identify_patient(folder, level, seed, Console(stderr=True))
+    typer.echo(found.describe())
+
+
+@app.command(
     help="List the library's models: what each is, and what it was tested against."
 )
 @_failures_reported()

@@ -27,7 +27,10 @@ from pkmodels.fitting.comparison import worth
 
 if TYPE_CHECKING:
     from pkmodels.clinic.model_comparison import AveragedChoice, ModelComparison
+    from pkmodels.fitting.cross_validation import LeftOut
 
+# How the notes of a comparison begin that are of waived limits.
+WAIVED = "WAIVED LIMIT"
 NOTHING_BOUNDS = "every limit is waived, so that nothing bounds the activity"
 
 
@@ -84,7 +87,11 @@ def comparison_result(found: "ModelComparison") -> ComparisonResult:
         models=_models(found),
         labels={each.label: _label(found, each) for each in found.choices},
         waived={waiver.target: waiver.reason for waiver in patient.waived},
-        cautions=[*worth(found.comparison), *found.notes],
+        # Waived limits have a key of their own.
+        cautions=[
+            *worth(found.comparison),
+            *(n for n in found.notes if not n.startswith(WAIVED)),
+        ],
         inputs=dict(patient.files),
         versions={name: version(name) for name in PACKAGES},
         seed=first.seed,
@@ -98,13 +105,7 @@ def _models(found: "ModelComparison") -> dict[str, ModelScore]:
         fit, assessment = found.assessed[score.model]
         patient = found.patients[score.model]
         groups = {
-            left.group.name: LeftOutScore(
-                elpd=left.elpd,
-                within=left.within,
-                khat=left.khat if math.isfinite(left.khat) else None,
-                how=left.how.value,
-                monte_carlo_error=left.monte_carlo_error,
-            )
+            left.group.name: _left_out(left)
             for left in found.validations[score.model].left_out
         }
         models[score.model] = ModelScore(
@@ -124,6 +125,17 @@ def _models(found: "ModelComparison") -> dict[str, ModelScore]:
             warnings=warnings(patient, fit, assessment),
         )
     return models
+
+
+def _left_out(left: "LeftOut") -> LeftOutScore:
+    assert left.elpd is not None, "nothing is compared where a group was refused"
+    return LeftOutScore(
+        elpd=left.elpd,
+        within=left.within,
+        khat=left.khat if math.isfinite(left.khat) else None,
+        how="refit" if left.how == "refit" else "PSIS",
+        monte_carlo_error=left.monte_carlo_error,
+    )
 
 
 def _label(found: "ModelComparison", choice: "AveragedChoice") -> LabelAnswer:

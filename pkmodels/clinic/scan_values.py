@@ -217,15 +217,13 @@ def _good(
     return float(times_h[first]), float(times_h[last])
 
 
-def _activity(
-    fit: Fit, choice: Choice, seen: ForeseenScan, at: int
-) -> dict[str, float | str]:
+def _activity(fit: Fit, choice: Choice, seen: ForeseenScan, at: int) -> dict[str, Any]:
     """Return the safe activity, and the one expected after a scan at a time."""
     decision = choice.decision
     if decision is None:
         why = choice.refused or "every limit is waived, so that nothing bounds it"
         return {"activity_missing": why}
-    told: dict[str, float | str] = {"safe_activity_GBq": decision.activity_GBq}
+    told: dict[str, Any] = {"safe_activity_GBq": decision.activity_GBq}
     try:
         found = expected_quantile(
             seen.log_values[:, at],
