@@ -26,6 +26,8 @@ az: Any = arviz
 FEW_GROUPS = 10
 # Sivula et al.: below either, the error of a difference is not normal.
 _MANY_GROUPS, _LARGE_DIFFERENCE = 100, 4.0
+# In nats: a likelihood that is known to a fifth.
+_LARGEST_ERROR = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Score:
         100 groups, where one hardly matters.
     refits : int
         Groups for which it was fitted again.
+    monte_carlo_error : float
+        Standard error of `elpd` from the draws of those fits.
     """
 
     model: str
@@ -65,6 +69,7 @@ class Score:
     weight: float
     weight_range: tuple[float, float] | None
     refits: int
+    monte_carlo_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,9 @@ def compare(validations: Mapping[str, CrossValidation]) -> Comparison:
                 weight=weights[name],
                 weight_range=ranges.get(name),
                 refits=sum(x.how is How.REFIT for x in own.left_out),
+                monte_carlo_error=math.hypot(
+                    *(x.monte_carlo_error or 0.0 for x in own.left_out)
+                ),
             )
         )
     by = next(iter(validations.values())).by
@@ -256,7 +264,7 @@ def describe(comparison: Comparison, curves: Sequence[CurveScore] = ()) -> str:
         From `compare`.
     curves : sequence of CurveScore
         Closed-form curves of scans among the data, from `score_curve`, which stand
-        below the models: -AICc / 2 is on the same scale, but of its own scans only.
+        below the models: -AIC / 2 is on the same scale, but of its own scans only.
 
     Returns
     -------
@@ -265,7 +273,7 @@ def describe(comparison: Comparison, curves: Sequence[CurveScore] = ()) -> str:
     Examples
     --------
     >>> one = Score("organ_exchange", -20.0, 0.0, 0.0, 0, 3.1, 0.8, (0.6, 1.0), 0)
-    >>> two = Score("pentixather", -21.5, -1.5, 0.9, 1, 4.0, 0.2, (0.0, 0.4), 2)
+    >>> two = Score("pentixather", -21.5, -1.5, 0.9, 1, 4.0, 0.2, (0.0, 0.4), 2, 0.05)
     >>> print(describe(Comparison("scan", 4, (one, two))))
     Left out one scan at a time, 4 in all.
     model               elpd  difference  better in     p  weight (leaving one out)
@@ -273,7 +281,7 @@ def describe(comparison: Comparison, curves: Sequence[CurveScore] = ()) -> str:
     pentixather        -21.5        -1.5     1 of 4   4.0  0.20 (0.00-0.40)
     4 groups are too few for a standard error of the difference (10 are the least): look
     at the column before p, and at how far one group moves the weights.
-    Fitted again, since weighted draws could not tell: pentixather 2 of 4.
+    Fitted again where weights could not tell: pentixather 2 of 4 (elpd to +-0.05).
     """
     lines = [f"Left out one {comparison.by} at a time, {comparison.n_groups} in all."]
     column = "better in" if comparison.few else "std error"
@@ -286,14 +294,13 @@ def describe(comparison: Comparison, curves: Sequence[CurveScore] = ()) -> str:
     lines += [_line(score, comparison, width) for score in comparison.scores]
     lines += worth(comparison)
     refits = [
-        f"{s.model} {s.refits} of {comparison.n_groups}"
+        f"{s.model} {s.refits} of {comparison.n_groups} "
+        f"(elpd to +-{s.monte_carlo_error:.2f})"
         for s in comparison.scores
         if s.refits
     ]
     if refits:
-        lines.append(
-            f"Fitted again, since weighted draws could not tell: {', '.join(refits)}."
-        )
+        lines.append(f"Fitted again where weights could not tell: {', '.join(refits)}.")
     return "\n".join([*lines, *_curve_lines(curves, width)])
 
 
@@ -325,15 +332,22 @@ def worth(comparison: Comparison) -> list[str]:
     list of str
         Sentences.
     """
+    imprecise = [
+        f"elpd of {s.model} is known to +-{s.monte_carlo_error:.1f} only, of the draws "
+        "of its refits: smaller differences, and what they make of weights, mean "
+        "nothing."
+        for s in comparison.scores
+        if not s.monte_carlo_error <= _LARGEST_ERROR
+    ]
     if comparison.few:
         return [
+            *imprecise,
             f"{comparison.n_groups} groups are too few for a standard error of the "
             f"difference ({FEW_GROUPS} are the least): look\n"
-            "at the column before p, and at how far one group moves the weights."
+            "at the column before p, and at how far one group moves the weights.",
         ]
-    others = comparison.scores[1:]
+    others, found = comparison.scores[1:], imprecise
     small = [s.model for s in others if abs(s.difference) < _LARGE_DIFFERENCE]
-    found = []
     if small:
         found.append(
             f"A difference below {_LARGE_DIFFERENCE:.0f} tells nothing of which is "
@@ -350,7 +364,7 @@ def worth(comparison: Comparison) -> list[str]:
 def _curve_lines(curves: Sequence[CurveScore], width: int) -> list[str]:
     if not curves:
         return []
-    lines = ["Curves of single regions, each by -AICc / 2 of its own scans only:"]
+    lines = ["Curves of single regions, each by -AIC / 2 of its own scans only:"]
     for score in curves:
         shown = f"{score.expected_log_density:8.1f}"
         if not math.isfinite(score.expected_log_density):

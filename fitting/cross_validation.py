@@ -19,10 +19,11 @@ import arviz
 import numpy as np
 
 from pkmodels.errors import FitRefusedError, InputError
+from pkmodels.fitting.bridges import bridge
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.omissions import (
     log_likelihood_of,
-    log_predictive_density,
+    log_likelihood_without,
     without_rows,
 )
 from pkmodels.fitting.posterior import EXPECTED, FRACTION, Posterior
@@ -59,9 +60,13 @@ class LeftOut:
     within : float
         ln p(y_g | y), of the fit that has seen them.
     khat : float
-        Pareto k of the weights.
+        Pareto k of the weights; NaN where they were not used.
     how : How
         From the weights, from a fit without it, or not at all.
+    monte_carlo_error : float or None
+        Standard error of `elpd` from the number of draws; of a fit without it only.
+    effective_size : float or None
+        Draws of that fit that count in the plain mean; see `bridges.Bridged`.
     """
 
     group: RowGroup
@@ -69,6 +74,8 @@ class LeftOut:
     within: float
     khat: float
     how: How
+    monte_carlo_error: float | None = None
+    effective_size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,7 @@ def cross_validate(
     bad = [i for i, x in enumerate(found) if x.how is How.REFUSED]
     if refit is not None:
         for done, i in enumerate(bad):
-            found[i] = _fitted_again(fit, found[i], refit)
+            found[i] = _fitted_again(fit, found[i], of_groups[..., i], refit)
             if progress is not None:
                 progress(done + 1, len(bad))
     data = digest(
@@ -214,8 +221,8 @@ def cross_validate(
     return CrossValidation(by, tuple(found), good_khat, data)
 
 
-def _fitted_again(fit: Fit, left: LeftOut, refit: Refit) -> LeftOut:
-    """Fit without a group, and ask what that fit says of it."""
+def _fitted_again(fit: Fit, left: LeftOut, whole: np.ndarray, refit: Refit) -> LeftOut:
+    """Fit without a group, and ask what that fit and the whole one say of it."""
     rows, name = left.group.rows, left.group.name
     reduced = refit(without_rows(fit.posterior, rows))
     if not reduced.checks.passed and reduced.despite is None:
@@ -223,8 +230,16 @@ def _fitted_again(fit: Fit, left: LeftOut, refit: Refit) -> LeftOut:
             f"the fit without {name} failed its checks, so that nothing is known of "
             f"how well it is predicted: {'; '.join(reduced.checks.reasons)}"
         )
-    elpd = log_predictive_density(fit.posterior, rows, reduced)
-    return LeftOut(left.group, elpd, left.within, left.khat, How.REFIT)
+    found = bridge(log_likelihood_without(fit.posterior, rows, reduced), whole)
+    return LeftOut(
+        left.group,
+        found.elpd,
+        left.within,
+        np.nan,
+        How.REFIT,
+        found.monte_carlo_error,
+        found.effective_size,
+    )
 
 
 def leave_out(

@@ -9,6 +9,7 @@ with.
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +17,11 @@ from pkmodels.errors import FitRefusedError, InputError, suggest
 from pkmodels.fitting.coordinates import coordinates_of
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction
-from pkmodels.fitting.objectives import (
-    hold_noise,
-    objectives_of,
-    parameter_target,
-)
-from pkmodels.fitting.posterior import FLOOR, FRACTION, NOISE, ODDS
-from pkmodels.fitting.profile_search import find_optimum, profile
-from pkmodels.fitting.profiles import End, Profile, Target
+from pkmodels.fitting.noise_mixtures import fit_from_draws, mix_noise, threshold_over
+from pkmodels.fitting.objectives import objectives_of, parameter_target
+from pkmodels.fitting.posterior import FRACTION, ODDS
+from pkmodels.fitting.profile_search import profile
+from pkmodels.fitting.profiles import End, Objective, Profile, Target
 from pkmodels.fitting.sloppiness import (
     Sloppiness,
     kinetic_information,
@@ -36,6 +34,11 @@ KNOWN, NOT = str(Verdict.IDENTIFIABLE), str(Verdict.NOT)
 STRONG = 0.9
 # A posterior this much narrower than the prior, in variance, is the data's.
 _LEARNED = 0.5
+# About as many draws lie outside an interval as its level says, where the prior agrees
+# with the data; where so many do, profile and posterior tell of different things.
+_MOST_OUTSIDE = 0.25
+# Draws that are counted for it.
+_COUNTED = 1000
 # Intervals without the prior that are so many times as wide rest on it.
 _WIDER = 1.5
 
@@ -53,8 +56,8 @@ class Answer:
     structural : str
         "identifiable", "not identifiable" or "undecided"; "-" where it was not asked.
     likelihood, posterior : Profile
-        Without and with the prior of the kinetics; the noise is held at the median of
-        the draws, see `hold_noise`.
+        Without and with the prior of the kinetics; how far each may rise follows from
+        the noise's draws, see `noise_mixtures.threshold_over`.
     contraction : float or None
         1 - var posterior / var prior; None of a quantity that has no prior.
     confused_with : (str, float) or None
@@ -64,6 +67,9 @@ class Answer:
     drawn : (float, float) or None
         Equal-tailed posterior interval of the draws, at the same level; None of a
         quantity.
+    outside : float
+        Share of the draws outside the likelihood's interval; 0 where that is not
+        closed.
     """
 
     name: str
@@ -74,6 +80,7 @@ class Answer:
     confused_with: tuple[str, float] | None
     known_only_in: str = ""
     drawn: tuple[float, float] | None = None
+    outside: float = 0.0
 
     @property
     def verdict(self) -> str:
@@ -143,9 +150,17 @@ def identify(
     SolveError
         When no optimum is found.
 
+    Notes
+    -----
+    A profile is cut where the mixture of normals over the noise's draws says, Student's
+    t in the textbook's case: of repeated data it then holds the truth as often as its
+    level says, where the scale is about linear and the noise's prior right. A profile
+    that the draws contradict is told as not decided.
+
     References
     ----------
-    Raue et al., Bioinformatics 2009;25:1923; Raue et al., Phil Trans R Soc A
+    Bates and Watts, Nonlinear Regression Analysis and its Applications, 1988, chapter
+    6; Raue et al., Bioinformatics 2009;25:1923; Raue et al., Phil Trans R Soc A
     2013;371:20110544 (profiles beside the posterior).
 
     Examples
@@ -153,7 +168,7 @@ def identify(
     >>> from pkmodels.fitting import worked_example
     >>> from pkmodels.fitting.checks import Checks
     >>> from pkmodels.fitting.sampling import Draws
-    >>> at = np.random.default_rng(0).normal([3.9, -3.0], 0.02, (4, 500, 2))
+    >>> at = np.random.default_rng(0).normal([4.17, -3.0], 0.02, (4, 500, 2))
     >>> variables = {"kinetics": np.exp(at[..., :1])}
     >>> variables["relative_noise"] = np.exp(at[..., 1:])
     >>> draws = Draws(variables, at, np.zeros((4, 500), bool), 0.9)
@@ -181,22 +196,34 @@ def identify(
     learned, confused = contraction(fit), strongest_correlations(fit)
     drawn = _drawn(fit, level)
     both = objectives_of(posterior, seed=fit.seed)
-    noise = _with_noise_of_draws(fit, find_optimum(both.posterior))
-    density = hold_noise(both.posterior, posterior, noise)
-    likelihood = hold_noise(both.likelihood, posterior, noise)
-    mode, best = find_optimum(density), find_optimum(likelihood)
+    draws = fit.draws.unconstrained.reshape(fit.draws.diverging.size, -1)
+
+    def prepared(free: Objective) -> tuple[Callable[[Target], Profile], Objective, Any]:
+        held, best = fit_from_draws(free, posterior, draws)
+        mixture = mix_noise(free, posterior, best, draws)
+
+        def followed(target: Target) -> Profile:
+            cut = threshold_over(mixture, target.at(best)[1], level)
+            return profile(held, target, level=level, optimum=best, threshold=cut)
+
+        return followed, held, best
+
+    alone, likelihood, best = prepared(both.likelihood)
+    with_prior, _, _ = prepared(both.posterior)
     answers = []
     for done, target in enumerate(targets):
+        found = alone(target)
         answers.append(
             Answer(
                 name=target.name,
                 structural=verdicts.get(target.name, "-"),
-                likelihood=profile(likelihood, target, level=level, optimum=best),
-                posterior=profile(density, target, level=level, optimum=mode),
+                likelihood=found,
+                posterior=with_prior(target),
                 contraction=learned.get(target.name),
                 confused_with=confused.get(target.name),
                 known_only_in=combined.get(target.name, ""),
                 drawn=drawn.get(target.name),
+                outside=_outside(found, target, draws),
             )
         )
         if progress is not None:
@@ -205,16 +232,13 @@ def identify(
     return PracticalIdentifiability(tuple(answers), sloppiness(*information))
 
 
-def _with_noise_of_draws(fit: Fit, at: np.ndarray) -> np.ndarray:
-    """Return a point whose noise is the median of the draws.
-
-    At the joint mode the noise is that of residuals after all else was fitted to them:
-    of a dozen values and eight unknowns far too small, and every profile too narrow.
-    """
-    each = coordinates_of(fit.posterior)
-    noisy = np.array([c.variable in (NOISE, FLOOR) for c in each])
-    median = np.median(fit.draws.unconstrained.reshape(-1, len(each)), axis=0)
-    return np.where(noisy, median, at)
+def _outside(found: Profile, target: Target, draws: np.ndarray) -> float:
+    """Return the share of the draws outside a profile's interval."""
+    low, high = found.interval
+    if low is None or high is None:
+        return 0.0
+    each = [target.shown(target.at(x)[0]) for x in draws[:: -(-len(draws) // _COUNTED)]]
+    return float(np.mean([not low <= x <= high for x in each]))
 
 
 def _structural(
@@ -309,11 +333,25 @@ def _verdict(answer: Answer) -> str:
         )
     if answer.structural == NOT:
         return "no such measurements can tell it: the prior speaks, whatever the fit"
+    if answer.outside > _MOST_OUTSIDE:
+        return (
+            f"not decided: {answer.outside:.0%} of the posterior's draws lie outside "
+            "the profile's interval: there are several optima, or the prior is against "
+            "the measurements"
+        )
+    if End.AGAIN in ends:
+        return (
+            "not decided: other values, beyond worse ones, fit as well: "
+            + answer.likelihood.describe()
+        )
     if End.UNSOLVED in ends:
         return "not decided: the model could not be fitted far enough from the best fit"
     if answer.likelihood.identifiable:
         if answer.contraction is not None and answer.contraction < _LEARNED:
-            return "the measurements bound it, but no narrower than the prior"
+            return (
+                "the measurements bound it, but the posterior's variance is "
+                f"{1.0 - answer.contraction:.0%} of the prior's: the prior still speaks"
+            )
         wider = _wider_alone(answer)
         if wider > _WIDER:
             return (
@@ -379,9 +417,9 @@ def _describe(found: PracticalIdentifiability) -> str:
 _MEANING = (
     "Data alone: profile without the prior of the kinetics (calibration and mass keep "
     "theirs); open: followed a thousandfold without rising enough. With prior: profile "
-    "of the posterior. In both the noise is the median of the draws. Draws: the "
-    "posterior's equal-tailed interval, its noise and all else unknown. Learned: 1 - "
-    "posterior / prior variance of ln."
+    "of the posterior. Both are cut by Student's t of the noise's own draws. Draws: "
+    "the posterior's equal-tailed interval, its noise and all else unknown. Learned: "
+    "1 - posterior / prior variance of ln."
 )
 _WIDTH = 110
 
@@ -406,7 +444,9 @@ def _row(answer: Answer, asked: bool) -> list[str]:
 
 def _interval(found: Profile) -> str:
     low, high = (
-        {End.OPEN: "open", End.UNSOLVED: "?"}.get(s.end, f"{s.bound or 0.0:.3g}")
+        {End.OPEN: "open", End.UNSOLVED: "?", End.AGAIN: "?"}.get(
+            s.end, f"{s.bound or 0.0:.3g}"
+        )
         for s in (found.lower, found.upper)
     )
     return f"{low} to {high}"

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 
 import jax
 import numpy as np
-from scipy.special import logit, logsumexp
+from scipy.special import logit
 
 from pkmodels.errors import FitRefusedError, InputError
 from pkmodels.fitting.coordinates import coordinates_of
@@ -109,13 +109,12 @@ def _noise_of(noise: Noise, kept: np.ndarray) -> Noise:
     return replace(noise, **{name: getattr(noise, name)[kept] for name in names})
 
 
-def log_predictive_density(
+def log_likelihood_without(
     posterior: Posterior, rows: Sequence[int], reduced: Fit
-) -> float:
-    """Return ln of the density of rows under a fit that has not seen them.
+) -> np.ndarray:
+    """Return ln p(y_g | x) under each draw x of a fit that has not seen these rows.
 
-    ln p(y_g | y_-g) = ln mean over the draws x of p(y_g | x), jointly of all rows g,
-    each in its own unit.
+    Jointly of all rows g, each in its own unit.
 
     Parameters
     ----------
@@ -128,7 +127,8 @@ def log_predictive_density(
 
     Returns
     -------
-    float
+    (n_chains, n_draws) array
+        -inf where the rows are impossible.
 
     Raises
     ------
@@ -139,7 +139,8 @@ def log_predictive_density(
 
     References
     ----------
-    Vehtari, Gelman and Gabry, Stat Comput 2017;27:1413, equation 4.
+    Vehtari, Gelman and Gabry, Stat Comput 2017;27:1413, equation 4: the mean of its
+    exponential is the predictive density.
 
     Examples
     --------
@@ -151,7 +152,7 @@ def log_predictive_density(
     >>> draws = Draws({}, at, np.zeros((4, 100), bool), 0.9)
     >>> passed = Checks(1.0, 2e3, 2e3, 0, 0, (), 1, ())
     >>> fitted = Fit(without_rows(example, [2]), draws, passed, seed=0)
-    >>> round(log_predictive_density(example, [2], fitted), 3)
+    >>> round(float(log_likelihood_without(example, [2], fitted)[0, 0]), 3)
     -7.541
     """
     if not reduced.checks.passed and reduced.despite is None:
@@ -171,7 +172,7 @@ def log_predictive_density(
     variables = dict(zip(density.names, map(np.asarray, drawn), strict=True))
     found = log_likelihoods(model, variables)[:, list(rows)].sum(axis=1)
     found = np.where(np.isnan(found), -np.inf, found)
-    return float(np.asarray(logsumexp(found))) - float(np.log(len(found)))
+    return found.reshape(reduced.draws.diverging.shape)
 
 
 def _completed(posterior: Posterior, reduced: Fit) -> np.ndarray:

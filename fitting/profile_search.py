@@ -5,7 +5,7 @@ one, and one that rises too much is taken back.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,11 @@ _LOWER = 1e-3
 # Part of the threshold to which its crossing is known.
 _CROSSING = 1e-3
 _RIDGE = 1e-10
+# Beyond the threshold, places at which another good fit is looked for on each side.
+_BEYOND = 10
+# What an optimization that ended may still gain, by its gradient and curvature; flat
+# directions count as if a prior thirty times as wide as each scale bounded them.
+_GAIN, _FLATTEST = 1e-3, 1e-3
 
 
 def find_optimum(objective: Objective) -> np.ndarray:
@@ -52,7 +57,7 @@ def find_optimum(objective: Objective) -> np.ndarray:
     Raises
     ------
     SolveError
-        When none ends where the model can be solved.
+        When none ends where the model can be solved, or none at an optimum.
 
     Examples
     --------
@@ -62,13 +67,40 @@ def find_optimum(objective: Objective) -> np.ndarray:
     [0.0, 0.0]
     """
     ends = [_minimized(objective, start, None) for start in objective.starts]
-    best = min(ends, key=lambda end: end[1])
-    if best[1] >= FAILED:
+    x, lowest = min(ends, key=lambda end: end[1])
+    if lowest >= FAILED:
         raise SolveError(
             f"{objective.words} is finite at none of the places where an optimization "
             "was begun: look at the priors of the rates"
         )
-    return best[0]
+    if not _ended(objective, x, None):
+        x, _ = _minimized(objective, x, None)
+    if not _ended(objective, x, None):
+        raise SolveError(
+            f"no optimization of {objective.words} ends at an optimum (the lowest is "
+            f"{lowest:.6g}): the solver is not exact enough, or starts are too far away"
+        )
+    return x
+
+
+def _ended(
+    objective: Objective, x: np.ndarray, held: tuple[Target, float, float] | None
+) -> bool:
+    """Tell whether a place is an optimum, by what a Newton step would still gain."""
+    scale = objective.scale
+    energy, gradient = objective.slope(x)
+    if energy >= FAILED:
+        return False
+    curvature = objective.curvature(x)
+    if held is not None:
+        target, q, firmness = held
+        found, change = target.at(x)
+        gradient = gradient + firmness * (found - q) * change
+        curvature = curvature + firmness * np.outer(change, change)
+    values, vectors = np.linalg.eigh(scale[:, None] * curvature * scale)
+    along = vectors.T @ (scale * gradient)
+    gain = 0.5 * float(np.sum(along**2 / (np.abs(values) + _FLATTEST)))
+    return gain < _GAIN
 
 
 def profile(
@@ -77,8 +109,13 @@ def profile(
     *,
     level: float,
     optimum: np.ndarray | None = None,
+    threshold: float | None = None,
 ) -> Profile:
     """Follow a quantity to both sides of its estimate, fitting all else anew.
+
+    Where a side has passed the threshold it is looked at further out, as far as the
+    target reaches: where it comes below again, it is not bounded. Between those places
+    a narrow valley may still be missed.
 
     Parameters
     ----------
@@ -90,6 +127,9 @@ def profile(
         Of the interval, in (0, 1), as 0.95.
     optimum : (n,) array, optional
         From `find_optimum`, to save finding it again.
+    threshold : float, optional
+        How far E may rise within the interval, > 0; by default half the chi-square
+        quantile, which is for noise that is known: see `noise_mixtures`.
 
     Returns
     -------
@@ -120,7 +160,8 @@ def profile(
     """
     if not 0.0 < level < 1.0:
         raise InputError(f"level is {level}: it must lie between 0 and 1, as 0.95")
-    threshold = float(chi2.ppf(level, 1)) / 2.0
+    if threshold is None:
+        threshold = float(chi2.ppf(level, 1)) / 2.0
     at = find_optimum(objective) if optimum is None else np.asarray(optimum, float)
     for _ in range(_MOST_ROUNDS):
         lowest = objective.slope(at)[0]
@@ -152,6 +193,7 @@ class _Followed:
     end: End
     points: list[_Point]
     crossing: float | None
+    again: float | None = None
 
 
 def _follow(
@@ -176,7 +218,8 @@ def _follow(
         halvings = 0
         points.append(found)
         if found.energy - start.energy >= threshold:
-            return _crossed(objective, target, start, before, points, threshold)
+            closed = _crossed(objective, target, start, before, points, threshold)
+            return _looked_beyond(objective, target, start, sign, closed, threshold)
         if found.energy < start.energy - _LOWER:
             return _Followed(End.UNSOLVED, points, None)
         gain = abs(found.energy - before.energy)
@@ -206,7 +249,7 @@ def _held(
     """Fit with the target held about q; None where that cannot be solved."""
     held = (target, q, _FIRMNESS / length**2)
     x, energy = _minimized(objective, before.x, held)
-    if energy >= FAILED:
+    if energy >= FAILED or not _ended(objective, x, held):
         return None
     return _Point(target.at(x)[0], energy, x)
 
@@ -285,6 +328,37 @@ def _crossed(
     return _Followed(End.CLOSED, points, crossing)
 
 
+def _looked_beyond(
+    objective: Objective,
+    target: Target,
+    start: _Point,
+    sign: int,
+    closed: _Followed,
+    threshold: float,
+) -> _Followed:
+    """Look between the threshold and the end of the reach for another good fit."""
+    before = max(closed.points, key=lambda point: abs(point.q - start.q))
+    points = list(closed.points)
+    left = target.reach - abs(before.q - start.q)
+    if left <= 1e-9 * target.reach:
+        return closed
+    length = left / _BEYOND
+    for place in range(1, _BEYOND + 1):
+        q = start.q + sign * (target.reach - left + place * length)
+        found = _held(objective, target, before, q, length)
+        if found is None:
+            # What cannot be solved so far out is not looked at: nothing is known there.
+            break
+        points.append(found)
+        if found.energy - start.energy < threshold:
+            x, energy = _minimized(objective, found.x, None)
+            if energy < start.energy - _LOWER:
+                points.append(_Point(target.at(x)[0], energy, x))
+            return _Followed(End.AGAIN, points, None, found.q)
+        before = found
+    return replace(closed, points=points)
+
+
 def _between(
     inner: _Point, outer: _Point, height: Callable[[_Point], float], wanted: float
 ) -> float:
@@ -321,7 +395,15 @@ def _made(
 
 
 def _side(found: _Followed, target: Target, q: float, lowest: float) -> Side:
+    if found.again is not None:
+        return Side(
+            found.end, None, float(target.shown(found.again)), _rise(found, lowest)
+        )
     furthest = max((p.q for p in found.points), key=lambda x: abs(x - q), default=q)
-    rise = max((p.energy - lowest for p in found.points), default=0.0)
     bound = None if found.crossing is None else float(target.shown(found.crossing))
-    return Side(found.end, bound, float(target.shown(furthest)), float(max(rise, 0.0)))
+    return Side(found.end, bound, float(target.shown(furthest)), _rise(found, lowest))
+
+
+def _rise(found: _Followed, lowest: float) -> float:
+    rise = max((p.energy - lowest for p in found.points), default=0.0)
+    return float(max(rise, 0.0))

@@ -75,6 +75,7 @@ class End(StrEnum):
     CLOSED = "closed"  # it passes the threshold
     OPEN = "open"  # it does not, as far as it was followed
     UNSOLVED = "unsolved"  # the model cannot be solved, or fitted, further out
+    AGAIN = "again"  # it passes the threshold, and comes below it again further out
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,10 @@ class Side:
     end : End
         How it ends.
     bound : float or None
-        Where it passes the threshold, in the target's unit; None where it does not.
+        Where it passes the threshold for good, in the target's unit; None where it
+        does not.
     reached : float
-        How far it was followed, in the target's unit.
+        How far it was followed, in the target's unit; where it comes below again.
     rise : float
         The highest rise on this side.
     """
@@ -110,7 +112,8 @@ class Profile:
     level : float
         Of the interval, in (0, 1).
     threshold : float
-        Half the chi-square quantile of one degree of freedom: 1.92 of 0.95.
+        How far E may rise within the interval: half the chi-square quantile of one
+        degree of freedom, 1.92 of 0.95, or what `profile` was given.
     estimate : float
         At the optimum.
     values, rises : (m,) arrays
@@ -170,6 +173,11 @@ def _side_in_words(name: str, side: Side, found: Profile, unit: str) -> str:
         return (
             f"unknown {name}: the model could not be fitted beyond "
             f"{side.reached:.4g}{unit}, where the misfit rises by {side.rise:.2g}"
+        )
+    if side.end is End.AGAIN:
+        return (
+            f"not bounded {name}: about {side.reached:.4g}{unit} fits as well again, "
+            "beyond worse values"
         )
     return (
         f"not bounded {name}: as far as {side.reached:.4g}{unit} the misfit rises by "

@@ -1,10 +1,17 @@
 """Files that appear whole or not at all: written beside, then renamed."""
 
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_RANDOM_BYTES = 8
+_LEFT = re.compile(rf"\.(.+)\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}(\.[^.]*|)")
+# Nothing takes so long from its first byte to its name.
+_LEFT_S = 600.0
 
 
 @contextmanager
@@ -40,12 +47,49 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     ...     (target.read_text(), len(list(Path(folder).iterdir())))
     ('{}', 1)
     """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}{path.suffix}")
+    temporary = path.with_name(
+        f".{path.stem}.{secrets.token_hex(_RANDOM_BYTES)}{path.suffix}"
+    )
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, names: Collection[str]) -> None:
+    """Remove what writers of files left that were killed before those had their names.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files lie.
+    names : collection of str
+        Of the files, which themselves are let be. Leftovers that were written to in
+        the last ten minutes may be somebody's, and are let be, too.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be read, or one cannot be removed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     left = Path(folder) / ".result.0123456789abcdef.json"
+    ...     _ = left.write_text("{")
+    ...     os.utime(left, (0.0, 0.0))
+    ...     remove_leftovers(Path(folder), ["result.json"])
+    ...     left.exists()
+    False
+    """
+    for path in folder.iterdir():
+        found = _LEFT.fullmatch(path.name)
+        if found is None or found[1] + found[2] not in names:
+            continue
+        if time.time() - path.stat().st_mtime > _LEFT_S:
+            path.unlink(missing_ok=True)
 
 
 def write_text_atomically(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ import many_tasks
 import pytest
 from many_tasks import WRONG, die_of_three, double, tasks
 
+from pkmodels.cohorts import tasks as tasks_module
 from pkmodels.cohorts.outcomes import read_outcome, read_outcomes
 from pkmodels.cohorts.runs import run_all
 from pkmodels.cohorts.tasks import Task, task_key, work_identity
@@ -99,10 +100,30 @@ def test_two_tasks_of_one_name_are_refused(tmp_path: Path):
         run_all([Task("P1", 1), Task("p1", 2)], double, tmp_path, workers=0)
 
 
-def test_a_damaged_outcome_is_told(tmp_path: Path):
+def test_a_damaged_outcome_is_told_and_done_again(tmp_path: Path):
+    run_all(tasks(3), double, tmp_path, workers=0)
     (tmp_path / "t0.json").write_text('{"format": "pkm')
+    (tmp_path / "t1.json").write_bytes(b"")
     with pytest.raises(InputError, match=r"t0\.json is no outcome of a task"):
-        run_all(tasks(1), double, tmp_path, workers=0)
+        read_outcome(tmp_path, "t0")
+    ended = run_all(tasks(3), double, tmp_path, workers=0)
+    assert (ended.done, ended.reused, ended.unreadable) == (3, 1, 2)
+    assert run_all(tasks(3), double, tmp_path, workers=0).unreadable == 0
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path):
+    left, fresh, other = (
+        tmp_path / f".{name}.json"
+        for name in ("t0.0123456789abcdef", "t1.0123456789abcdef", "t0.notes")
+    )
+    for path in (left, fresh, other):
+        path.write_text("{")
+    for path in (left, other):
+        os.utime(path, (0.0, 0.0))
+    run_all(tasks(2), double, tmp_path, workers=0)
+    assert not left.exists()
+    assert fresh.exists()
+    assert other.exists()
 
 
 def test_keys_hang_on_the_work_and_on_what_is_bound_to_it():
@@ -112,6 +133,20 @@ def test_keys_hang_on_the_work_and_on_what_is_bound_to_it():
     bound = [key(partial(double, number)) for number in (1, 1, 2)]
     assert bound[0] == bound[1]
     assert len({*bound, key(double), key(die_of_three)}) == 4
+
+
+@pytest.mark.parametrize("library", ["numba", "llvmlite", "pytensor", "nutpie"])
+def test_another_version_of_what_compiles_or_samples_is_other_code(
+    library: str, monkeypatch: pytest.MonkeyPatch
+):
+    code_version = tasks_module.code_version.__wrapped__
+    before, asked = code_version(), tasks_module._version
+
+    def version(name: str) -> str:
+        return "0.0.1" if name == library else asked(name)
+
+    monkeypatch.setattr(tasks_module, "_version", version)
+    assert code_version() != before
 
 
 def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -150,11 +185,11 @@ def test_processes_give_what_this_one_does(tmp_path: Path):
 
 
 @contextmanager
-def dask(*arguments: str) -> Iterator[None]:
+def dask(*arguments: str) -> Iterator[subprocess.Popen]:
     """A dask process of its own, ended at the end."""
     process = subprocess.Popen([sys.executable, "-m", "dask", *arguments])
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(30)
@@ -195,6 +230,37 @@ def wait_for_worker(address: str) -> None:
 
     with Client(address, set_as_default=False) as client:
         client.wait_for_workers(1, timeout=60)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_lost_is_told_and_its_workers_have_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    told = tmp_path / "scheduler.json"
+    local = ("--host", "127.0.0.1", "--no-dashboard")
+    file = ("--scheduler-file", str(told))
+    with dask("scheduler", *local, "--port", "0", *file) as scheduler:
+        wait_for(told)
+        address = json.loads(told.read_text("utf-8"))["address"]
+        worker = ("worker", address, *local, "--nworkers", "1", "--nthreads")
+        with dask(*worker, "2"):
+            wait_for_worker(address)
+            with pytest.raises(InputError, match="has 2 threads"):
+                run_all(tasks(N), double, tmp_path / "out", scheduler=address)
+        # The one that was stopped is not the one waited for.
+        time.sleep(1.0)
+        with dask(*worker, "1"):
+            wait_for_worker(address)
+
+            def end(now) -> None:
+                if now.done == 2:
+                    scheduler.kill()
+
+            slowly = partial(run_all, tasks(12), many_tasks.double_slowly)
+            with pytest.raises(InputError, match="was lost: what was finished"):
+                slowly(tmp_path / "out", scheduler=address, progress=end)
+    assert slowly(tmp_path / "out", workers=0).reused >= 2
 
 
 @pytest.mark.slow

@@ -37,9 +37,11 @@ def patient(tmp_path_factory) -> Patient:
     return read_patient(folder)
 
 
-def validation(elpds: list[float], khat: float, how: How) -> CrossValidation:
+def validation(
+    elpds: list[float], khat: float, how: How, error: float | None = None
+) -> CrossValidation:
     left = tuple(
-        LeftOut(RowGroup(f"SPECT at {t} h", (i,)), elpd, elpd + 1.0, khat, how)
+        LeftOut(RowGroup(f"SPECT at {t} h", (i,)), elpd, elpd + 1.0, khat, how, error)
         for i, (t, elpd) in enumerate(zip((24, 96), elpds, strict=True))
     )
     return CrossValidation(By.SCAN, left, 0.7, "the same")
@@ -55,13 +57,13 @@ def found(patient: Patient) -> ModelComparison:
     assessed = {name: (fit, assess(patient, fit)) for name, fit in fits.items()}
     validations = {
         MODELS[0]: validation([-3.0, -5.0], 0.41, How.IMPORTANCE),
-        MODELS[1]: validation([-4.0, -4.5], 0.93, How.REFIT),
+        MODELS[1]: validation([-4.0, -4.5], np.nan, How.REFIT, 0.07),
     }
     comparison = compare(validations)
     return ModelComparison(
         patient.id,
         comparison,
-        average_choices(patient, assessed, comparison.weights),
+        average_choices(patient, assessed, comparison.weights, {}),
         ("a note of the file",),
         validations,
         assessed,
@@ -82,7 +84,8 @@ def test_every_number_of_a_comparison_is_in_its_file(
     assert other.standard_error is None  # two groups are too few for one
     assert other.better_in == 1
     assert other.refits == 2
-    assert other.groups["SPECT at 96 h"].khat == 0.93
+    assert other.groups["SPECT at 96 h"].khat is None
+    assert other.groups["SPECT at 96 h"].monte_carlo_error == 0.07
     assert other.groups["SPECT at 96 h"].how == "refit"
     assert best.weight + other.weight == pytest.approx(1.0)
     answer, [choice] = read.labels["Y-90"], found.choices
@@ -101,7 +104,7 @@ def test_every_number_of_a_comparison_is_in_its_file(
     assert any("too few for a standard error" in text for text in read.cautions)
     page = (tmp_path / "comparison.html").read_text("utf-8")
     for text in (
-        "0.93 *",
+        "±0.07 *",
         "over all models",
         "Waived limits",
         "a note of the file",
@@ -156,7 +159,9 @@ def test_an_interrupted_comparison_goes_on_from_the_folders_of_its_refits(
     monkeypatch.setattr(
         cross_validation, "log_likelihood_of", lambda _: np.zeros((4, 500, 6))
     )
-    monkeypatch.setattr(cross_validation, "log_predictive_density", lambda *_: -2.0)
+    monkeypatch.setattr(
+        cross_validation, "log_likelihood_without", lambda *_: np.full((4, 500), -2.0)
+    )
     console = Console(quiet=True)
     with pytest.raises(KeyboardInterrupt):
         _validated(patient, made, "scan", console, tmp_path)

@@ -21,6 +21,7 @@ from pkmodels.cohorts.calibration import (
     rank_of,
     read_calibration,
 )
+from pkmodels.cohorts.rank_tests import ecdf_p
 from pkmodels.cohorts.verdicts import judge
 from pkmodels.errors import FitRefusedError, InputError
 
@@ -100,7 +101,7 @@ def test_a_wrong_posterior_is_seen(tmp_path, wrong):
 
 def test_ranks_and_intervals_are_those_of_the_draws():
     drawn = np.random.default_rng(5).permutation(np.arange(1990.0)).reshape(2, 995)
-    found = rank_of(994.6, drawn, 199)
+    found = rank_of(994.6, drawn, 199, seed=0)
     assert found["rank"] == pytest.approx(100, abs=15)
     assert found["median"] == 994.5
     assert found["low"] == pytest.approx(0.025 * 1989)
@@ -108,20 +109,33 @@ def test_ranks_and_intervals_are_those_of_the_draws():
 
 def test_draws_worth_too_few_give_no_rank():
     walk = np.random.default_rng(6).standard_normal((4, 500)).cumsum(axis=1)
-    found = rank_of(0.0, walk, 199)
+    found = rank_of(0.0, walk, 199, seed=0)
     assert found["rank"] is None
     assert found["size"] is not None
     assert found["size"] < 199
     independent = np.random.default_rng(6).standard_normal((4, 500))
-    assert rank_of(0.0, independent, 199)["rank"] is not None
-    assert rank_of(0.0, independent, 199, size=100.0)["rank"] is None
+    assert rank_of(0.0, independent, 199, seed=0)["rank"] is not None
+    assert rank_of(0.0, independent, 199, size=100.0, seed=0)["rank"] is None
+
+
+def test_the_rank_of_a_constant_is_uniform():
+    """It was 0 of every patient, and p as small as may be."""
+    constant = np.full((4, 250), 300.0)
+    # The truth was rounded elsewhere.
+    found = [
+        rank_of(300.0 * (1.0 + 1e-15 * (n % 3 - 1)), constant, 199, seed=n)["rank"]
+        for n in range(300)
+    ]
+    assert ecdf_p(np.array(found), 199) > 0.01
+    again = rank_of(300.0, constant, 199, seed=4)["rank"]
+    assert again == rank_of(300.0, constant, 199, seed=4)["rank"]
 
 
 def test_draws_that_are_not_finite_are_refused():
     drawn = np.zeros((4, 100))
     drawn[0, 0] = np.nan
     with pytest.raises(InputError, match="all finite: False"):
-        rank_of(0.0, drawn, 199)
+        rank_of(0.0, drawn, 199, seed=0)
 
 
 def test_more_patients_go_on_from_those_that_are_done(tmp_path):

@@ -21,6 +21,7 @@ from pkmodels.clinic.model_comparison import (
 )
 from pkmodels.clinic.patient import Waiver
 from pkmodels.clinic.patient_files import read_patient
+from pkmodels.clinic.rounding import rounded_down
 from pkmodels.errors import FitRefusedError
 from pkmodels.fitting.comparison import Comparison, Score
 from pkmodels.fitting.fit import Fit
@@ -34,6 +35,7 @@ COMPARISON = Comparison(
         Score("pentixather", -21.5, -1.5, 0.9, 1, 4.0, 0.25, (0.0, 0.4), 2),
     ),
 )
+RANGES = {score.model: score.weight_range for score in COMPARISON.scores}
 
 
 def folder_of(tmp_path: Path) -> Path:
@@ -53,7 +55,7 @@ def test_two_models_decide_as_the_mixture_of_their_draws(tmp_path: Path) -> None
     one = made_up_fit(patient)
     fits = {"organ_exchange": one, "pentixather": twice_as_large(one)}
     assessed = {name: (fit, assess(patient, fit)) for name, fit in fits.items()}
-    [found] = average_choices(patient, assessed, COMPARISON.weights)
+    [found] = average_choices(patient, assessed, COMPARISON.weights, RANGES)
     reached = {}
     for name, (_, assessment) in assessed.items():
         decision = assessment.choices["Y-90"].decision
@@ -84,12 +86,29 @@ def test_a_model_without_weight_does_not_count(tmp_path: Path) -> None:
         name: (fit, assess(patient, fit))
         for name, fit in {"a": one, "b": twice_as_large(one)}.items()
     }
-    [found] = average_choices(patient, assessed, {"a": 1.0 - 1e-9, "b": 1e-9})
+    [found] = average_choices(
+        patient, assessed, {"a": 1.0 - 1e-9, "b": 1e-9}, {"a": (0.5, 1.0), "b": None}
+    )
     alone = assessed["a"][1].choices["Y-90"].decision
     assert found.activity is not None
     assert alone is not None
     assert found.activity.activity_GBq == alone.activity_GBq
     assert list(found.activity.by_model) == ["a"]
+    # But the reader is told of it, and of what the weights of other scans would give.
+    other = assessed["b"][1].choices["Y-90"].decision
+    assert other is not None
+    assert found.alone == {"a": alone.activity_GBq, "b": other.activity_GBq}
+    [half] = average_choices(patient, assessed, {"a": 0.5, "b": 0.5}, {})
+    assert half.activity is not None
+    assert half.range_GBq is None
+    assert found.range_GBq is not None
+    expected = (half.activity.activity_GBq, alone.activity_GBq)
+    assert found.range_GBq == pytest.approx(expected, rel=1e-9)
+    text = describe_comparison(ModelComparison("test", COMPARISON, (found,), ()))
+    least = rounded_down(other.activity_GBq)
+    assert f"b (weight 0.00, not counted): {least} GBq by itself" in text
+    assert f"The least of any model by itself: {least} GBq (b)" in text
+    assert f"one group more would give: {rounded_down(expected[0])} to" in text
 
 
 def test_what_one_model_refuses_is_refused(tmp_path: Path) -> None:
@@ -101,7 +120,7 @@ def test_what_one_model_refuses_is_refused(tmp_path: Path) -> None:
     )
     refusing = replace(assessment, choices={"Y-90": choice})
     assessed = {"a": (fit, assessment), "b": (fit, refusing)}
-    [found] = average_choices(patient, assessed, {"a": 0.5, "b": 0.5})
+    [found] = average_choices(patient, assessed, {"a": 0.5, "b": 0.5}, {})
     assert found.activity is None
     assert found.refused == "b: scan later"
     assert ModelComparison("test", COMPARISON, (found,), ()).refused
@@ -125,6 +144,22 @@ def test_a_fit_that_failed_ends_the_comparison(
     failed = replace(made, checks=replace(made.checks, reasons=("R-hat is 1.2",)))
     monkeypatch.setattr(model_comparison, "_patient_of", lambda patient, _: patient)
     monkeypatch.setattr(model_comparison, "fit_and_assess", lambda *_: (failed, None))
+    with pytest.raises(FitRefusedError, match="nothing is compared: R-hat"):
+        compare_models(folder, ["organ_exchange", "pentixather"], "scan", 0, QUIET)
+
+
+def test_every_model_is_fitted_before_any_is_fitted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one's failure came after an hour of the first one's refits."""
+    folder = folder_of(tmp_path)
+    patient = read_patient(folder)
+    made = made_up_fit(patient)
+    failed = replace(made, checks=replace(made.checks, reasons=("R-hat is 1.2",)))
+    fits = iter([(made, assess(patient, made)), (failed, None)])
+    monkeypatch.setattr(model_comparison, "_patient_of", lambda patient, _: patient)
+    monkeypatch.setattr(model_comparison, "fit_and_assess", lambda *_: next(fits))
+    monkeypatch.setattr(model_comparison, "_validated", None)
     with pytest.raises(FitRefusedError, match="nothing is compared: R-hat"):
         compare_models(folder, ["organ_exchange", "pentixather"], "scan", 0, QUIET)
 

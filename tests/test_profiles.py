@@ -254,6 +254,49 @@ def test_a_profile_that_finds_a_better_fit_starts_again_from_it() -> None:
     assert found.estimate == pytest.approx(1.0, abs=0.02)
 
 
+def two_wells(deeper: float) -> Objective:
+    """-ln of two unit normals at 0 and 6, the second `deeper` by so many nats."""
+
+    def slope(x: np.ndarray) -> tuple[float, np.ndarray]:
+        logs = np.array([-0.5 * x[0] ** 2, deeper - 0.5 * (x[0] - 6.0) ** 2])
+        shares = np.exp(logs - np.logaddexp(*logs))
+        return -float(np.logaddexp(*logs)), shares @ (x[0] - np.array([[0.0], [6.0]]))
+
+    return Objective(slope, lambda x: np.eye(1), np.zeros((1, 1)), np.ones(1), "wells")
+
+
+def test_another_well_beyond_the_threshold_leaves_the_side_open() -> None:
+    """It was "-1.96 to 1.96, identifiable"."""
+    found = profile(two_wells(0.0), entry(0, 1, reach=12.0), level=0.95)
+    assert found.upper.end is End.AGAIN
+    assert not found.identifiable
+    assert found.interval[1] is None
+    assert found.upper.reached == pytest.approx(6.0, abs=1.96)
+    assert "fits as well again" in found.describe()
+    assert found.lower.bound == pytest.approx(-1.96, abs=0.01)
+
+
+def test_a_deeper_well_beyond_the_threshold_is_the_optimum() -> None:
+    found = profile(two_wells(3.0), entry(0, 1, reach=12.0), level=0.95)
+    assert found.estimate == pytest.approx(6.0, abs=0.01)
+    np.testing.assert_allclose(
+        bounds_of(found), 6.0 + np.array([-1.96, 1.96]), atol=0.02
+    )
+
+
+def test_an_optimization_that_did_not_end_is_no_optimum() -> None:
+    """Its slope says that it could go down for ever."""
+    slide = Objective(
+        lambda x: (float(-x[0]), -np.ones(1)),
+        lambda x: np.zeros((1, 1)),
+        np.zeros((1, 1)),
+        np.ones(1),
+        "a slide",
+    )
+    with pytest.raises(SolveError, match="ends at an optimum"):
+        find_optimum(slide)
+
+
 def test_the_level_is_a_probability() -> None:
     bowl = of_squares(of_exponential, np.array([[4.0, -4.0]]))
     with pytest.raises(InputError, match="level is 95"):

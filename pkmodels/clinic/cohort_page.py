@@ -14,7 +14,7 @@ from pkmodels.atomic_files import write_text_atomically
 from pkmodels.clinic.cohort import PATIENTS, Cohort
 from pkmodels.clinic.cohort_prior_page import learnt_view
 from pkmodels.clinic.cohort_rows import ANSWERED, CohortRow, Dose, count
-from pkmodels.clinic.cohort_text import activity_lines, dose_lines
+from pkmodels.clinic.cohort_text import activity_lines, dose_lines, waived_limits
 from pkmodels.clinic.report_axes import BLUE, COLOURS, Panel, axes, to_html
 from pkmodels.clinic.result_format import NOT_VALIDATED
 
@@ -60,7 +60,7 @@ def write_cohort_page(
         left_out=cohort.left_out,
         troubled=[row for row in cohort.rows if row.status != ANSWERED],
         noted=[row for row in cohort.rows if row.status == ANSWERED and row.why],
-        waived=_waived(cohort.rows),
+        waived=waived_limits(cohort.rows),
         rows=cohort.rows,
         doses=dose_lines,
         activities=activity_lines,
@@ -77,15 +77,6 @@ def _link(row: CohortRow) -> str | None:
     if not row.model:
         return None
     return f"{PATIENTS}/{quote(row.folder)}/{_REPORT}"
-
-
-def _waived(rows: tuple[CohortRow, ...]) -> dict[str, int]:
-    """Return how often each limit is waived."""
-    found: dict[str, int] = {}
-    for row in rows:
-        for target in row.waived:
-            found[target] = found.get(target, 0) + 1
-    return found
 
 
 def figures(rows: tuple[CohortRow, ...]) -> tuple[Panel, ...]:

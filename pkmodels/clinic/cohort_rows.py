@@ -148,6 +148,27 @@ def said_of(result: Result) -> dict[str, Any]:
     }
 
 
+def readable(text: str) -> str:
+    r"""Return a text that can be written as UTF-8, whatever a file was called.
+
+    Parameters
+    ----------
+    text : str
+        A name or a message.
+
+    Returns
+    -------
+    str
+        With ``\udc..`` for each byte that is no UTF-8.
+
+    Examples
+    --------
+    >>> readable("M\u00fcller"), readable("M\udcfcller")
+    ('Müller', 'M\\udcfcller')
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def row_of(outcome: Outcome, folder: str) -> CohortRow:
     """Return one patient's row.
 
@@ -164,14 +185,15 @@ def row_of(outcome: Outcome, folder: str) -> CohortRow:
     """
     failure = outcome.failure
     if failure is not None:
-        why = f"{failure.kind}: {failure.message}"
-        return CohortRow(folder, "", FAILED, why, traceback=failure.traceback)
+        why = readable(f"{failure.kind}: {failure.message}")
+        where = readable(failure.traceback)
+        return CohortRow(readable(folder), "", FAILED, why, traceback=where)
     said = outcome.value
     return CohortRow(
-        folder=folder,
+        folder=readable(folder),
         patient=said.get("patient", ""),
         status=said["status"],
-        why=said["why"],
+        why=readable(said["why"]),
         model=said.get("model", ""),
         doses=tuple(Dose(**each) for each in said.get("doses", ())),
         activities=tuple(Activity(**each) for each in said.get("activities", ())),

@@ -1,5 +1,6 @@
 """A cohort as text: counts, then one line a patient, failures first."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pkmodels.clinic.cohort import Cohort
@@ -83,9 +84,10 @@ def cohort_text(cohort: Cohort) -> str:
         lines.append(f"Folders without a patient: {', '.join(cohort.left_out)}")
     told = [row for row in cohort.rows if row.why]
     lines += [f"{row.folder}: {row.status}: {_short(row.why)}" for row in told]
-    waived = sum(bool(row.waived) for row in cohort.rows)
-    if waived:
-        lines.append(f"WAIVED LIMITS in {waived}: those organs are not protected")
+    lines += [
+        f"WAIVED LIMIT in {n} of {len(cohort.rows)}: {target} is not protected"
+        for target, n in waived_limits(cohort.rows).items()
+    ]
     table: list[tuple[str, ...]] = [HEADS]
     for row in cohort.rows:
         doses, safe = dose_lines(row), activity_lines(row)
@@ -103,6 +105,28 @@ def cohort_text(cohort: Cohort) -> str:
     lines += ["", *_columns(table), "", NOT_VALIDATED]
     printable = ("".join(c if c.isprintable() else " " for c in x) for x in lines)
     return "".join(f"{line}\n" for line in printable)
+
+
+def waived_limits(rows: Sequence[CohortRow]) -> dict[str, int]:
+    """Return how many patients each limit is waived of.
+
+    Parameters
+    ----------
+    rows : sequence of CohortRow
+        Of every patient.
+
+    Returns
+    -------
+    dict of str to int
+        By target.
+
+    Examples
+    --------
+    >>> row = CohortRow("a", "P1", ANSWERED, "", waived=("red_marrow",))
+    >>> waived_limits([row, row])
+    {'red_marrow': 2}
+    """
+    return dict(Counter(target for row in rows for target in row.waived))
 
 
 def _short(why: str) -> str:

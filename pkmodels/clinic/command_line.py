@@ -275,7 +275,7 @@ def calibrate(
     """Run a calibration; the tests go to stdout, progress to stderr."""
     from pkmodels.clinic.many_patients import do_calibration
 
-    text = do_calibration(
+    text, status = do_calibration(
         subject,
         patients,
         out,
@@ -284,6 +284,7 @@ def calibrate(
         retry_failed=retry,
     )
     typer.echo(text, nl=False)
+    raise typer.Exit(status)
 
 
 @app.command(

@@ -23,14 +23,15 @@ class LeftOutScore(Record):
     """What a model says of one group of values that it is not shown.
 
     `elpd` is ln p(y_g | y_-g), `within` ln p(y_g | y) of the fit that has seen them,
-    `khat` the Pareto k of the weights; `how` says whether weights or another fit gave
-    `elpd`.
+    `khat` the Pareto k of the weights, null where another fit gave `elpd`, as `how`
+    says; `monte_carlo_error` is then that of `elpd`, from the number of draws.
     """
 
     elpd: float
     within: float
     khat: float | None
     how: HOW
+    monte_carlo_error: NonNegative | None
 
 
 class ModelScore(Record):
@@ -83,7 +84,8 @@ class LabelAnswer(Record):
     """What all models together say of a planned label, and each alone.
 
     `activity_GBq` (of all cycles) keeps every limit with `confidence` over the models,
-    weighted by stacking; `missing` says why it is null.
+    weighted by stacking; `missing` says why it is null. `range_GBq` is that activity at
+    the ends of the weights' ranges, null where they have none.
     """
 
     activity_GBq: NonNegative | None
@@ -92,6 +94,7 @@ class LabelAnswer(Record):
     probability_above: dict[Text, Probability] = Field(default_factory=dict)
     monte_carlo_error: NonNegative | None = None
     cycles: Annotated[int, Field(ge=1)] = 1
+    range_GBq: tuple[NonNegative, NonNegative] | None = None
     dose_Gy_per_GBq: dict[Text, StackedDose]
     by_model: dict[Text, ModelAnswer]
     missing: Text | None = None

@@ -134,6 +134,7 @@ def _left_out(left: "LeftOut") -> LeftOutScore:
         within=left.within,
         khat=left.khat if math.isfinite(left.khat) else None,
         how="refit" if left.how == "refit" else "PSIS",
+        monte_carlo_error=left.monte_carlo_error,
     )
 
 
@@ -166,6 +167,7 @@ def _label(found: "ModelComparison", choice: "AveragedChoice") -> LabelAnswer:
         probability_above=dict(activity.probability_above),
         monte_carlo_error=error if math.isfinite(error) else None,
         cycles=activity.cycles,
+        range_GBq=choice.range_GBq,
         dose_Gy_per_GBq=doses,
         by_model=by_model,
     )

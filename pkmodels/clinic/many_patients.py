@@ -24,6 +24,7 @@ from pkmodels.clinic.cohort_rows import (
     cohort_csv,
 )
 from pkmodels.clinic.cohort_text import cohort_text
+from pkmodels.clinic.folder_digests import digest_folder
 from pkmodels.cohorts.calibration import calibrate, read_calibration
 from pkmodels.cohorts.runs import Progress
 from pkmodels.cohorts.verdicts import judge
@@ -107,7 +108,7 @@ def do_calibration(
     workers: int | None,
     scheduler: str | None,
     retry_failed: bool,
-) -> str:
+) -> tuple[str, int]:
     """Simulate and fit patients; write their ranks, the tests and a page.
 
     Parameters
@@ -123,8 +124,9 @@ def do_calibration(
 
     Returns
     -------
-    str
-        The tests as text.
+    (str, int)
+        The tests as text, and the exit status: 1 where a patient failed, otherwise 0;
+        a refused fit is an outcome like others here.
 
     Raises
     ------
@@ -146,20 +148,19 @@ def do_calibration(
         folder = write_example(subject, out / "subject")
     subject_patient = read_patient(folder)
     check_simulable(subject_patient)
-    # Before it, since it is what a patient's outcome is of.
-    where = str(folder.resolve())
+    # Before it, since they are what a patient's outcome is of.
+    where, digest = str(folder.resolve()), digest_folder(folder)
     numbers = range(patients)
     kept = out / "tasks"
     calibrate(
-        partial(draw_truth, where),
-        partial(measure, where),
+        partial(draw_truth, where, digest),
+        partial(measure, where, digest),
         fit_measured,
         numbers,
         kept,
         workers=workers,
         scheduler=scheduler,
         retry_failed=retry_failed,
-        sources=[folder / "patient.toml", folder / "measurements.csv"],
         progress=_teller("simulated patients"),
     )
     found = read_calibration(kept, numbers)
@@ -169,7 +170,7 @@ def do_calibration(
     write_calibration_page(out / "calibration.html", found, subject)
     typer.echo(f"Written to {out}: calibration.html, ranks.csv, tests.csv", err=True)
     lines = [*summary_lines(found, verdicts), "", verdict_table(verdicts, gap="  ")]
-    return "\n".join(lines)
+    return "\n".join(lines), EXIT_FAILED if found.failed else EXIT_DONE
 
 
 def _teller(what: str) -> Callable[[Progress], None]:
@@ -186,6 +187,8 @@ def _teller(what: str) -> Callable[[Progress], None]:
         parts = [f"{progress.done} of {progress.total} {what}"]
         if progress.reused:
             parts.append(f"{progress.reused} from before")
+        if progress.unreadable:
+            parts.append(f"{progress.unreadable} unreadable ones are done again")
         if progress.failed:
             parts.append(f"{progress.failed} failed")
         if progress.seconds_left is not None and not ended:

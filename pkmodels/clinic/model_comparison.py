@@ -42,12 +42,21 @@ class AveragedChoice:
         Absorbed dose per activity (Gy/GBq) by limited target, where it is known.
     refused : str or None
         Why no activity is given.
+    alone : mapping of str to float or None
+        What every model allows by itself (GBq), those without weight among them; None
+        of one that gives none.
+    range_GBq : (float, float) or None
+        The least and the largest activity over the models, where the weight of one of
+        them is at an end of its range, the others in proportion; None where weights
+        have no range.
     """
 
     label: str
     activity: "AveragedActivity | None"
     doses: "Mapping[str, ModelAverage]"
     refused: str | None
+    alone: "Mapping[str, float | None]" = field(default_factory=dict)
+    range_GBq: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,13 +160,21 @@ def compare_models(
         if assessment is None:
             reasons = "; ".join(fit.checks.reasons)
             raise FitRefusedError(f"{name}, so that nothing is compared: {reasons}")
-        validations[name] = _validated(patient, fit, By(by), console, unfinished)
         assessed[name] = (fit, assessment)
+    # When all are fitted: one that fails then costs no refits of the others.
+    for name, patient in patients.items():
+        fit, _ = assessed[name]
+        validations[name] = _validated(patient, fit, By(by), console, unfinished)
     comparison = compare(validations)
     found = ModelComparison(
         of_file.id,
         comparison,
-        average_choices(of_file, assessed, comparison.weights),
+        average_choices(
+            of_file,
+            assessed,
+            comparison.weights,
+            {score.model: score.weight_range for score in comparison.scores},
+        ),
         _notes(of_file),
         validations,
         assessed,
@@ -221,6 +238,7 @@ def average_choices(
     patient: Patient,
     assessed: "Mapping[str, tuple[Fit, Assessment]]",
     weights: Mapping[str, float],
+    ranges: "Mapping[str, tuple[float, float] | None]",
 ) -> tuple[AveragedChoice, ...]:
     """Return what the models say together of every planned label.
 
@@ -232,24 +250,58 @@ def average_choices(
         By model.
     weights : mapping of str to float
         By model, from stacking.
+    ranges : mapping of str to (float, float) or None
+        Least and largest weight of each model when one group is not counted.
 
     Returns
     -------
     tuple of AveragedChoice
     """
-    # What an optimizer leaves of nothing is nothing.
-    counted = {n: w for n, w in weights.items() if w > _LEAST_WEIGHT}
-    counted = {name: w / sum(counted.values()) for name, w in counted.items()}
     labels = [plan.label for plan in patient.plans]
-    return tuple(
-        _averaged(
-            patient,
-            label,
-            {n: (assessed[n][0], assessed[n][1].choices[label]) for n in counted},
-            counted,
-        )
-        for label in labels
-    )
+    found = []
+    for label in labels:
+        every = {n: (f, a.choices[label]) for n, (f, a) in assessed.items()}
+        counted = _counted(weights)
+        of_label = _averaged(patient, label, {n: every[n] for n in counted}, counted)
+        alone = {
+            name: None if choice.decision is None else choice.decision.activity_GBq
+            for name, (_, choice) in every.items()
+        }
+        ends = _at_ends(patient, every, weights, ranges) if of_label.activity else None
+        found.append(replace(of_label, alone=alone, range_GBq=ends))
+    return tuple(found)
+
+
+def _counted(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return the weights that count; what an optimizer leaves of nothing is nothing."""
+    counted = {n: w for n, w in weights.items() if w > _LEAST_WEIGHT}
+    return {name: w / sum(counted.values()) for name, w in counted.items()}
+
+
+def _at_ends(
+    patient: Patient,
+    every: "Mapping[str, tuple[Fit, Choice]]",
+    weights: Mapping[str, float],
+    ranges: "Mapping[str, tuple[float, float] | None]",
+) -> tuple[float, float] | None:
+    """Return the least and the largest activity at the ends of the weights' ranges."""
+    found = []
+    for model, ends in ranges.items():
+        for end in ends or ():
+            others = {n: w for n, w in weights.items() if n != model}
+            total = sum(others.values())
+            # Of models without weight, the others share alike.
+            shared = {
+                n: (1.0 - end)
+                * (w / total if total > _LEAST_WEIGHT else 1 / len(others))
+                for n, w in others.items()
+            }
+            counted = _counted({model: end, **shared})
+            chosen = {n: every[n] for n in counted}
+            if any(choice.decision is None for _, choice in chosen.values()):
+                continue  # which is told of that model by itself
+            found.append(_activity(patient, chosen, counted).activity_GBq)
+    return (min(found), max(found)) if found else None
 
 
 def _averaged(
@@ -258,8 +310,7 @@ def _averaged(
     chosen: "Mapping[str, tuple[Fit, Choice]]",
     weights: Mapping[str, float],
 ) -> AveragedChoice:
-    from pkmodels.clinic.assessment import deciding_size
-    from pkmodels.decision.model_averages import average_models, average_safe_activity
+    from pkmodels.decision.model_averages import average_models
 
     doses = {}
     for limit in patient.limits:
@@ -272,21 +323,30 @@ def _averaged(
     if refused:
         why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
         return AveragedChoice(label, None, doses, why)
-    decided = {n: (f, c) for n, (f, c) in chosen.items() if c.decision is not None}
-    if len(decided) < len(chosen):
+    if any(choice.decision is None for _, choice in chosen.values()):
         return AveragedChoice(label, None, doses, None)
+    return AveragedChoice(label, _activity(patient, chosen, weights), doses, None)
+
+
+def _activity(
+    patient: Patient,
+    chosen: "Mapping[str, tuple[Fit, Choice]]",
+    weights: Mapping[str, float],
+) -> "AveragedActivity":
+    from pkmodels.clinic.assessment import deciding_size
+    from pkmodels.decision.model_averages import average_safe_activity
+
     sizes = {
         name: deciding_size(f, c.decision.activity_at_limit_GBq, patient.confidence)
-        for name, (f, c) in decided.items()
+        for name, (f, c) in chosen.items()
         if c.decision is not None
     }
-    activity = average_safe_activity(
-        {name: c.burdens for name, (_, c) in decided.items()},
+    return average_safe_activity(
+        {name: c.burdens for name, (_, c) in chosen.items()},
         weights,
         confidence=patient.confidence,
         effective_sizes=sizes,
     )
-    return AveragedChoice(label, activity, doses, None)
 
 
 def _notes(patient: Patient) -> tuple[str, ...]:
@@ -352,5 +412,22 @@ def _choice_lines(choice: AveragedChoice) -> list[str]:
             f"  {name} (weight {found.weights[name]:.2f}): "
             f"{rounded_down(alone.activity_GBq)} GBq by itself; if it holds, all "
             f"limits are kept with {found.kept_by_model[name]:.1%}"
+        )
+    for name, own in choice.alone.items():
+        if name not in found.by_model:
+            said = "none" if own is None else f"{rounded_down(own)} GBq"
+            lines.append(f"  {name} (weight 0.00, not counted): {said} by itself")
+    if choice.range_GBq is not None:
+        low, high = (rounded_down(x) for x in choice.range_GBq)
+        lines.append(
+            "  With the weights that leaving out one group more would give: "
+            f"{low} to {high} GBq"
+        )
+    given = {n: own for n, own in choice.alone.items() if own is not None}
+    if given:
+        least = min(given, key=lambda name: given[name])
+        lines.append(
+            f"  The least of any model by itself: {rounded_down(given[least])} GBq "
+            f"({least})"
         )
     return lines

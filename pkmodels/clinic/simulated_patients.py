@@ -18,6 +18,7 @@ import numpy as np
 from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.compiled_fits import compile_once
 from pkmodels.clinic.exposure import expose, prepare_dosimetry, targets_of
+from pkmodels.clinic.folder_digests import check_unchanged
 from pkmodels.clinic.occasions import measured_regions
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
@@ -127,13 +128,15 @@ def check_simulable(patient: Patient) -> None:
         )
 
 
-def draw_truth(folder: str, number: int) -> Truth:
+def draw_truth(folder: str, digest: str, number: int) -> Truth:
     """Draw a patient, and what would be measured.
 
     Parameters
     ----------
     folder : str
         Of the file that says what is given and measured.
+    digest : str
+        Of `digest_folder` of it: what is drawn hangs on every file there.
     number : int
         Of the patient, >= 0.
 
@@ -146,12 +149,12 @@ def draw_truth(folder: str, number: int) -> Truth:
 
     Raises
     ------
-    SolveError
-        When the draw of its prior cannot be solved.
+    InputError
+        When its files are no longer those, or the draw of its prior cannot be solved.
     """
-    patient, posterior = _file(folder)
+    patient, posterior = _file(folder, digest)
     block, place = divmod(number, BLOCK)
-    drawn = _drawn(folder, block)
+    drawn = _drawn(folder, digest, block)
     if place >= len(drawn.values):
         # Which one failed is not known; that so many are lost is.
         raise InputError(
@@ -171,12 +174,12 @@ def draw_truth(folder: str, number: int) -> Truth:
 _TRUSTED = Checks(None, None, None, 0, 0, (), 1, (), path="the truth")
 
 
-def measure(folder: str, truth: Truth, number: int) -> Measured:
+def measure(folder: str, digest: str, truth: Truth, number: int) -> Measured:
     """Return the file of a patient that was drawn.
 
     Parameters
     ----------
-    folder : str
+    folder, digest : str
         As of `draw_truth`.
     truth : Truth
         From it.
@@ -187,7 +190,7 @@ def measure(folder: str, truth: Truth, number: int) -> Measured:
     -------
     Measured
     """
-    patient, posterior = _file(folder)
+    patient, posterior = _file(folder, digest)
     rows = posterior.observations.measurements
     # The posterior has them by occasion, the file by line.
     value_of = {m.source: float(v) for m, v in zip(rows, truth.state, strict=True)}
@@ -279,13 +282,16 @@ def _exposures(patient: Patient, fitted: Fit, syringe: Syringe) -> dict[str, Any
 
 
 @cache
-def _file(folder: str) -> tuple[Patient, Posterior]:
+def _file(folder: str, digest: str) -> tuple[Patient, Posterior]:
+    """Return what a folder says, kept in this process for as long as it says that."""
     patient = read_patient(Path(folder))
+    # After it: what was read is then what the digest is of.
+    check_unchanged(Path(folder), digest)
     check_simulable(patient)
     return patient, build_posterior(patient)
 
 
 @cache
-def _drawn(folder: str, block: int) -> PriorPredictive:
-    _, posterior = _file(folder)
+def _drawn(folder: str, digest: str, block: int) -> PriorPredictive:
+    _, posterior = _file(folder, digest)
     return draw_prior_predictive(posterior, BLOCK, seed=_TRUTH_SEED + block)

@@ -30,6 +30,8 @@ _SECONDS_BETWEEN_LINES = 20.0
 _AT_ONCE_S = 0.2
 # Where the draws of a run are until it is done.
 UNFINISHED = "unfinished"
+# What a run writes, renamed in the reverse order: result.json last.
+WRITTEN = ("result.json", "summary.csv", "curves.csv", "posterior.nc", "report.html")
 
 _GOES_ON = "Interrupted: the same command goes on from what was drawn."
 
@@ -322,16 +324,8 @@ def _write(out: Path, fit: "Fit", result: Result, figures: "ReportFigures") -> N
     from pkmodels.fitting.trees import to_tree
 
     with ExitStack() as stack:
-        # They are renamed in the reverse order: result.json last.
-        names = (
-            "result.json",
-            "summary.csv",
-            "curves.csv",
-            "posterior.nc",
-            "report.html",
-        )
         answer, summary, curves, posterior, report = (
-            stack.enter_context(replace_atomically(out / name)) for name in names
+            stack.enter_context(replace_atomically(out / name)) for name in WRITTEN
         )
         write_report(report, result, figures)
         to_tree(fit).to_netcdf(posterior, engine="h5netcdf")

@@ -29,6 +29,10 @@ from pkmodels.fitting.checks import quantile_size
 DRAWS = 199
 _LEVELS = (0.05, 0.5, 0.95)
 INTERVAL = (0.025, 0.5, 0.975)
+# Nearer to a truth, relative to it, a draw is the same number, rounded elsewhere.
+_SAME = 1e-12
+# Stream of random numbers of what ties are decided by.
+_LOTS = 7
 
 
 @dataclass(frozen=True)
@@ -156,16 +160,26 @@ def _trial(
         raise InputError(f"{', '.join(odd)}: truths and draws must have the same names")
     return kept | {
         "found": {
-            name: rank_of(truth.values[name], found.draws[name], draws, found.size)
+            name: rank_of(
+                truth.values[name], found.draws[name], draws, found.size, seed=number
+            )
             for name in truth.values
         }
     }
 
 
 def rank_of(
-    truth: float, drawn: np.ndarray, draws: int, size: float | None = None
+    truth: float,
+    drawn: np.ndarray,
+    draws: int,
+    size: float | None = None,
+    *,
+    seed: int,
 ) -> dict[str, float | int | None]:
     """Return the rank of a truth among thinned draws, and the interval of all draws.
+
+    Among draws that equal the truth (to 1e-12 of it) its place is drawn by lot, so that
+    the rank of what is a constant, or of few values, is uniform as it should be.
 
     Parameters
     ----------
@@ -177,6 +191,8 @@ def rank_of(
         L: how many are taken, evenly spaced along the chains.
     size : float, optional
         What weighted draws are worth.
+    seed : int
+        Of the lots, >= 0: another one for each patient.
 
     Returns
     -------
@@ -193,7 +209,7 @@ def rank_of(
     Examples
     --------
     >>> drawn = np.random.default_rng(0).standard_normal((4, 500))
-    >>> found = rank_of(0.0, drawn, 199)
+    >>> found = rank_of(0.0, drawn, 199, seed=0)
     >>> 80 < found["rank"] < 120, round(found["high"], 1)
     (True, 1.9)
     """
@@ -208,8 +224,12 @@ def rank_of(
     worth = worth if size is None else min(worth, size)
     places = ((np.arange(draws) + 0.5) * flat.size / draws).astype(int)
     low, median, high = np.quantile(flat, INTERVAL)
+    chosen, near = flat[places], _SAME * abs(truth)
+    ties = int((np.abs(chosen - truth) <= near).sum())
+    below = int((chosen < truth - near).sum())
+    rank = below + int(np.random.default_rng([seed, _LOTS]).integers(ties + 1))
     return {
-        "rank": int((flat[places] < truth).sum()) if worth >= draws else None,
+        "rank": rank if worth >= draws else None,
         "low": float(low),
         "median": float(median),
         "high": float(high),
@@ -277,7 +297,10 @@ class Calibration:
 
 
 def read_calibration(folder: Path, patients: Sequence[int]) -> Calibration:
-    """Read what `calibrate` kept.
+    """Read what `calibrate` kept, whatever code and subject it was made with.
+
+    After `calibrate` all of these patients are of the same; while it runs, or where it
+    was not run again after a change, some may be of an earlier one.
 
     Parameters
     ----------

@@ -3,7 +3,8 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -75,8 +76,9 @@ def finish_on_cluster(
     Raises
     ------
     InputError
-        When dask.distributed is not installed, the scheduler does not answer or has no
-        workers, or its workers see another folder or run other code.
+        When dask.distributed is not installed, the scheduler does not answer, has no
+        workers or is lost, or its workers see another folder, run other code or have
+        several threads.
     """
     folder = folder.resolve()
     with _client(workers, scheduler, len(pending)) as client:
@@ -84,8 +86,15 @@ def finish_on_cluster(
         found: Any = client.nthreads()
         threads = sum(found.values())
         if scheduler is not None:
-            _check_workers(client, scheduler, folder, threads)
-        yield from _bounded(client, pending, work, folder, _IN_FLIGHT * threads)
+            _check_workers(client, scheduler, folder, found)
+        try:
+            yield from _bounded(client, pending, work, folder, _IN_FLIGHT * threads)
+        except CancelledError as error:
+            raise InputError(
+                f"the scheduler {'of this run' if scheduler is None else scheduler} "
+                "was lost: what was finished is kept; start it anew, with its "
+                "workers, and the same command goes on"
+            ) from error
 
 
 @contextmanager
@@ -142,13 +151,20 @@ def _quiet() -> Iterator[None]:
 
 
 def _check_workers(
-    client: "Client", scheduler: str, folder: Path, threads: int
+    client: "Client", scheduler: str, folder: Path, threads: Mapping[str, int]
 ) -> None:
     """Refuse a scheduler whose workers cannot do the work, or would do other work."""
     if not threads:
         raise InputError(
             f"the scheduler at {scheduler} has no workers: start some with "
             f"`dask worker {scheduler} --nthreads 1`"
+        )
+    # Fits of one process share what they compile, which is not made for threads.
+    several = [worker for worker, count in threads.items() if count != 1]
+    if several:
+        raise InputError(
+            f"worker {several[0]} has {threads[several[0]]} threads: start workers "
+            f"with `dask worker {scheduler} --nthreads 1 --nworkers N`"
         )
     name, word = f".seen-by-{token_hex(8)}", token_hex(8)
     path = folder / name
@@ -211,7 +227,10 @@ def _bounded(
 
 def _perform(work: Work, task: Task, key: str, folder: Path) -> bool:
     """In a worker: do a task, and return no more than whether it failed."""
-    before = read_outcome(folder, task.name)
+    try:
+        before = read_outcome(folder, task.name)
+    except InputError:
+        before = None  # which `run_all` has told of
     if before is not None and before.key == key and before.failure is None:
         # By a worker that died between this and saying so.
         return False
@@ -220,7 +239,7 @@ def _perform(work: Work, task: Task, key: str, folder: Path) -> bool:
 
 def _keep_loss(each: "Pending", error: BaseException, folder: Path) -> None:
     """Keep that a task's worker died, or that nothing could be written or sent."""
-    if isinstance(error, OSError | PkmodelsError):
+    if isinstance(error, OSError | PkmodelsError | CancelledError):
         raise error
     found = failure_of(error)
     if found.kind == "KilledWorker":

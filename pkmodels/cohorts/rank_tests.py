@@ -1,7 +1,9 @@
-"""Exact tests of ranks: is a truth uniform among the draws of its posterior?
+"""Tests of ranks: is a truth uniform among the draws of its posterior?
 
 Of n patients, each with the rank r of its truth among L draws, 0 <= r <= L: where the
 posterior is right, and its draws independent, every rank has probability 1 / (L + 1).
+The band and its p, and the coverage's, are exact; that of equal bins is chi-square, to
+which its distribution tends only.
 """
 
 from dataclasses import dataclass

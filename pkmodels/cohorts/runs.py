@@ -7,10 +7,11 @@ that whatever is killed loses only what was being done.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
+from pkmodels.atomic_files import remove_leftovers
 from pkmodels.cohorts.outcomes import perform, read_outcome
 from pkmodels.cohorts.tasks import Task, Work, check_names, task_key, work_identity
 from pkmodels.errors import InputError
@@ -34,6 +35,8 @@ class Progress:
         All tasks.
     seconds_left : float or None
         About; None until a task is finished in this run.
+    unreadable : int
+        Tasks whose kept outcome could not be read, and which are done again.
     """
 
     done: int
@@ -41,6 +44,7 @@ class Progress:
     failed: int
     total: int
     seconds_left: float | None
+    unreadable: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,9 @@ def run_all(
     """Do every task that is not done yet, and keep what each gives.
 
     An outcome counts as done where the task's argument, this package's code, the
-    work's own file and the libraries are those it was made with. The work's exceptions
-    are kept as failures, and the others go on; `read_outcomes` gives what is kept.
+    work's own file and the libraries are those it was made with. One that cannot be
+    read counts as not done, and `Progress` tells how many. The work's exceptions are
+    kept as failures, and the others go on; `read_outcomes` gives what is kept.
 
     Ctrl-C, or `kill -9` of this process or of a worker, loses what was being done and
     nothing else: the same call goes on. A task whose worker dies is given to others,
@@ -103,8 +108,8 @@ def run_all(
     Raises
     ------
     InputError
-        When two tasks share a name, another run is using the folder, `workers` or
-        `scheduler` cannot be used, or an outcome cannot be read.
+        When two tasks share a name, another run is using the folder, or `workers` or
+        `scheduler` cannot be used.
     OSError
         When the folder cannot be written to.
 
@@ -129,11 +134,14 @@ def run_all(
     identity = work_identity(work, sources)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        pending, before = [], 0
-        failed = 0
+        remove_leftovers(folder, {f"{task.name}.json" for task in tasks})
+        pending, before, failed, unreadable = [], 0, 0, 0
         for task in tasks:
             key = task_key(task, identity)
-            found = read_outcome(folder, task.name)
+            try:
+                found = read_outcome(folder, task.name)
+            except InputError:
+                found, unreadable = None, unreadable + 1
             if found is None or found.key != key:
                 pending.append(Pending(task, key))
                 continue
@@ -145,7 +153,7 @@ def run_all(
                 failed += lost
         return _follow(
             _finished(pending, work, folder, workers, scheduler),
-            Progress(before, before, failed, len(tasks), None),
+            Progress(before, before, failed, len(tasks), None, unreadable),
             progress,
         )
 
@@ -205,7 +213,8 @@ def _follow(
         done = now.done + 1
         each = (time.perf_counter() - began) / (done - start.done)
         left = each * (start.total - done)
-        now = Progress(done, start.reused, now.failed + failed, start.total, left)
+        failures = now.failed + failed
+        now = replace(now, done=done, failed=failures, seconds_left=left)
         if tell is not None:
             tell(now)
     return now

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,21 @@ from pkmodels.errors import InputError, check_kind
 Work = Callable[[Any], Any]
 
 # What a number may hang on, besides the code of this package.
-_PACKAGES = ("arviz", "jax", "jaxlib", "numpy", "numpyro", "pymc", "scipy", "sympy")
+_PACKAGES = (
+    "arviz",
+    "arviz-stats",
+    "jax",
+    "jaxlib",
+    "llvmlite",
+    "numba",
+    "numpy",
+    "numpyro",
+    "nutpie",
+    "pymc",
+    "pytensor",
+    "scipy",
+    "sympy",
+)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
 
 
@@ -131,13 +145,20 @@ def code_version() -> str:
     """
     hashed = hashlib.sha256()
     for name in _PACKAGES:
-        hashed.update(f"{name} {version(name)}\n".encode())
+        hashed.update(f"{name} {_version(name)}\n".encode())
     for package in ("pkmodels", "pkmodels.models", "pkmodels.fitting"):
         spec = find_spec(package)
         assert spec is not None
         for place in spec.submodule_search_locations or ():
             _add_files(hashed, Path(place).resolve(), package)
     return hashed.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "is not there"  # a sampler that is an extra
 
 
 def _add_files(hashed: Any, folder: Path, package: str) -> None:

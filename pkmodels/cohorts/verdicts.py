@@ -1,4 +1,4 @@
-"""Verdicts: what the exact tests say of the ranks of each quantity."""
+"""Verdicts: what the tests say of the ranks of each quantity."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Verdict:
-    """The exact tests of one quantity.
+    """The tests of one quantity: exact, but for that of equal bins.
 
     Parameters
     ----------

@@ -1,8 +1,10 @@
-"""Comparison of closed-form curves by AICc, on the scale of a predictive density.
+"""Comparison of closed-form curves by AIC, on the scale of a predictive density.
 
 `corrected_akaike` leaves out what curves of the same scans, weights and sd share. Here
 it is added, so that curves of other weights, and a model's cross-validation by rows,
-stand on one scale: ln of the density of the values themselves, in MBq.
+stand on one scale: ln of the density of the values themselves, in MBq. The term for
+few scans belongs to an sd that is estimated from them: where it was stated the penalty
+is K. For use as a library: no command asks for it.
 """
 
 import math
@@ -34,8 +36,9 @@ class CurveScore:
     log_likelihood : float
         ln of the density of the activities (MBq) at the best fit.
     akaike : float
-        AICc with all constants, -2 log_likelihood + 2 K + 2 K (K + 1) / (n - K - 1);
-        infinite where the scans are too few.
+        AIC with all constants, -2 log_likelihood + 2 K where the sd was stated; AICc,
+        with 2 K (K + 1) / (n - K - 1) more, where it was estimated, infinite where the
+        scans are too few for that.
     """
 
     region: str
@@ -49,12 +52,12 @@ class CurveScore:
 
     @property
     def expected_log_density(self) -> float:
-        """-AICc / 2, an estimate of ln of the density of new scans at these times."""
+        """-AIC / 2, an estimate of ln of the density of new scans at these times."""
         return -self.akaike / 2.0
 
 
 def score_curve(fit: ExponentialFit, scans: Scans) -> CurveScore:
-    """Return the AICc of a fitted curve with its constants.
+    """Return the AIC of a fitted curve with its constants.
 
     ln L = -n/2 ln(2 pi s^2) - SS / (2 s^2) - sum_i ln v_i, SS the sum of squares of
     r_i for an sd of 1, s the stated sd or sqrt(SS / n), and v_i = y_i for residuals of
@@ -79,7 +82,8 @@ def score_curve(fit: ExponentialFit, scans: Scans) -> CurveScore:
 
     References
     ----------
-    Hurvich and Tsai, Biometrika 1989;76:297; Burnham and Anderson, Model Selection and
+    Hurvich and Tsai, Biometrika 1989;76:297 (the term for few scans, derived for an
+    estimated variance); Burnham and Anderson, Model Selection and
     Multimodel Inference, 2nd ed., 2002, chapters 2 and 7.
 
     Examples
@@ -90,7 +94,7 @@ def score_curve(fit: ExponentialFit, scans: Scans) -> CurveScore:
     >>> fit = fit_exponentials(scans, Form.WASHOUT, weights=Weights.LOGARITHM, sd=0.05)
     >>> found = score_curve(fit, scans)
     >>> round(found.log_likelihood, 2), round(found.expected_log_density, 2)
-    (-7.12, -15.12)
+    (-7.12, -9.12)
     """
     if (fit.region, fit.label, fit.n_scans) != (
         scans.region,
@@ -121,29 +125,30 @@ def score_curve(fit: ExponentialFit, scans: Scans) -> CurveScore:
         n_parameters=count,
         n_scans=n,
         log_likelihood=likelihood,
-        akaike=_corrected(fit, likelihood, count),
+        akaike=_criterion(fit, likelihood, count),
     )
 
 
-def _corrected(fit: ExponentialFit, likelihood: float, count: int) -> float:
-    """Return AICc: its penalty is that of `corrected_akaike`."""
+def _criterion(fit: ExponentialFit, likelihood: float, count: int) -> float:
+    """Return AIC of a stated sd; of an estimated one AICc, as `corrected_akaike`."""
+    if fit.sd is not None:
+        return -2.0 * likelihood + 2.0 * count
     shorter = corrected_akaike(fit)
     if not math.isfinite(shorter):
         return math.inf
-    n, squares = fit.n_scans, fit.sum_of_squares
-    misfit = squares if fit.sd is not None else n * math.log(squares / n)
-    return -2.0 * likelihood + (shorter - misfit)
+    n = fit.n_scans
+    return -2.0 * likelihood + (shorter - n * math.log(fit.sum_of_squares / n))
 
 
 def akaike_weights(akaike: Sequence[float]) -> np.ndarray:
-    """Return the weight of each of several models of the same data by AICc.
+    """Return the weight of each of several models of the same data by AIC or AICc.
 
-    w_m = exp(-d_m / 2) / sum exp(-d / 2), d_m = AICc_m less the smallest.
+    w_m = exp(-d_m / 2) / sum exp(-d / 2), d_m = AIC_m less the smallest.
 
     Parameters
     ----------
     akaike : sequence of float
-        AICc of each; infinite ones get 0.
+        Of each, AIC or AICc; infinite ones get 0.
 
     Returns
     -------
@@ -167,7 +172,7 @@ def akaike_weights(akaike: Sequence[float]) -> np.ndarray:
     values = np.asarray(akaike, dtype=float)
     if not np.isfinite(values).any() or np.isnan(values).any():
         raise InputError(
-            f"AICc of the models are {values.tolist()}: at least one must be finite: "
+            f"AIC of the models are {values.tolist()}: at least one must be finite: "
             "its scans outnumber its parameters by two"
         )
     relative = np.exp(-0.5 * (values - values.min()))

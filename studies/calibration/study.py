@@ -20,6 +20,7 @@ import numpy as np
 
 from pkmodels.clinic.answerable import check_answerable
 from pkmodels.clinic.calibration_table import ranks_table
+from pkmodels.clinic.folder_digests import digest_folder
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import build_posterior
 from pkmodels.clinic.simulated_patients import (
@@ -94,8 +95,9 @@ def main() -> None:
     if which == "default":
         steps = (true_patient, measured_patient, fit_measured)
     else:
-        example = str(write_example("pentixather", chosen.out / "example"))
-        steps = (partial(draw_truth, example), partial(measure, example), fit_measured)
+        example = write_example("pentixather", chosen.out / "example")
+        of = (str(example), digest_folder(example))
+        steps = (partial(draw_truth, *of), partial(measure, *of), fit_measured)
     calibrate(
         *steps,
         numbers,
