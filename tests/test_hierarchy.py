@@ -102,7 +102,7 @@ def full_priors() -> dict[str, HyperPrior]:
         "ln level": normal(1.5, 1.0, WHY),
         "slope": normal(1.0, 2.0, WHY),
         "weight on level": normal(0.75, 0.5, WHY),
-        "sex on slope": normal(0.0, 1.0, WHY),
+        "sex m on slope": normal(0.0, 1.0, WHY),
         "sd of level": half_normal(1.0, WHY),
         "sd of slope": half_student_t(0.5, 4.0, WHY),
         "correlation of level, slope": lkj(2.0, WHY),
@@ -221,7 +221,7 @@ def of_values(drawn, subject: Subject, k: int, eta, occasional: float) -> float:
     level += drawn["weight on level"] * np.log(known["weight"] / 70.0)
     level = np.exp(level + 0.01 * (known["age"] - 40.0))
     share = 1.0 / (1.0 + np.exp(-(np.log(0.3 / 0.7) + eta[2])))
-    slope = drawn["slope"] + eta[1] + drawn["sex on slope"] * (known["sex"] != "f")
+    slope = drawn["slope"] + eta[1] + drawn["sex m on slope"] * (known["sex"] != "f")
     total = 0.0
     for time, name, y in zip(
         occasion.times_h, occasion.observables, occasion.values, strict=True

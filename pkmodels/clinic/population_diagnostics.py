@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import stats
@@ -154,7 +155,7 @@ def diagnose(
         )
 
     def told(what: str) -> Callable[[int, int], object] | None:
-        return None if progress is None else lambda n, of: progress(what, n, of)
+        return None if progress is None else partial(progress, what)
 
     try:
         errors = uncertainty(fit, kind, progress=told("standard errors"))
