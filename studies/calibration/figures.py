@@ -22,7 +22,7 @@ from pkmodels.cohorts.rank_tests import (
 from pkmodels.cohorts.verdicts import judge
 
 HERE = Path(__file__).resolve().parent
-TABLES = ("default", "pentixather")
+TABLES = ("default", "default_again", "pentixather")
 BEGIN, END = "<!-- from here by figures.py -->", "<!-- to here by figures.py -->"
 COLUMNS = 4
 

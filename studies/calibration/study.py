@@ -1,7 +1,8 @@
 """Simulated patients: are their truths where the draws say, uniformly?
 
-    python studies/calibration/study.py default --patients 500 --workers 2
-    python studies/calibration/study.py pentixather --patients 200 --workers 2
+    python studies/calibration/study.py default --workers 2
+    python studies/calibration/study.py default_again --workers 2
+    python studies/calibration/study.py pentixather --workers 2
 
 Stop it at will and start it again: what is done is not done twice. At the end it writes
 ranks_<which>.csv beside itself; `figures.py` draws them and writes the README's tables.
@@ -30,7 +31,12 @@ from pkmodels.clinic.simulated_patients import (
     measure,
     write_example,
 )
-from pkmodels.cohorts.calibration import Truth, calibrate, read_calibration
+from pkmodels.cohorts.calibration import (
+    Found,
+    Truth,
+    calibrate,
+    read_calibration,
+)
 from pkmodels.cohorts.runs import Progress
 
 HERE = Path(__file__).resolve().parent
@@ -40,7 +46,13 @@ import simulators  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 # 200 MBq: what Haenscheid et al., J Nucl Med 2022, gave for dosimetry.
 PROTOCOL = simulators.Protocol("pentixather", 200.0, (4.0, 24.0, 96.0))
-PATIENTS = {"default": 500, "pentixather": 200}
+PATIENTS = {
+    "default": range(500),
+    "default_again": range(500, 1000),
+    "pentixather": range(200),
+}
+# A fit of `default` begins from random numbers that its truth was drawn with, too.
+_APART = 1_000_000
 
 
 def true_patient(number: int) -> Truth:
@@ -74,6 +86,11 @@ def measured_patient(truth: Truth, number: int) -> Measured:
     return Measured(patient, build_posterior(patient))
 
 
+def fit_apart(measured: Measured, number: int) -> Found:
+    """Fit with random numbers that have nothing to do with the truth's."""
+    return fit_measured(measured, number + _APART)
+
+
 def show(progress: Progress) -> None:
     """Print a line, every tenth patient."""
     if progress.done % 10 == 0 or progress.done == progress.total:
@@ -91,9 +108,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "out")
     chosen = parser.parse_args()
     which, folder = chosen.which, chosen.out / chosen.which
-    numbers = range(chosen.patients or PATIENTS[which])
-    if which == "default":
-        steps = (true_patient, measured_patient, fit_measured)
+    numbers = PATIENTS[which][: chosen.patients]
+    if which != "pentixather":
+        fit = fit_measured if which == "default" else fit_apart
+        steps = (true_patient, measured_patient, fit)
     else:
         example = write_example("pentixather", chosen.out / "example")
         of = (str(example), digest_folder(example))
