@@ -19,6 +19,7 @@ from pkmodels.clinic.patient_models import (
 )
 from pkmodels.clinic.question import outlines_of
 from pkmodels.clinic.responses import radiobiologies
+from pkmodels.clinic.result_text import UNINFORMED
 from pkmodels.fitting.expectations import CALIBRATION, RECOVERY
 from pkmodels.fitting.experiments import Sharing, use_in_words
 from pkmodels.fitting.fit import Fit
@@ -70,6 +71,16 @@ def _model_assumptions(patient: Patient) -> Iterator[str]:
             f"{patient.cohort_prior.patients} patients of the cohort "
             f"{patient.cohort_prior.cohort!r}, of whom this one is taken to be one "
             "more; contraction is against them"
+        )
+        yield (
+            "where the cohort speaks of what is limited and not this patient's scans "
+            f"(contraction below {UNINFORMED:g}), "
+            + (
+                "no activity is given"
+                if patient.without_scans_reason is None
+                else "an activity is given by the file's leave "
+                f"({patient.without_scans_reason})"
+            )
         )
     yield "the priors are listed in result.json and in report.html"
 
