@@ -192,7 +192,8 @@ def known_posterior(cohort, *, seed, progress=None):
     """Return a population that is known exactly, in the place of NUTS."""
     own = cohort.y.mean(axis=1)
     mean, sd = (np.tile(f(own, axis=0), (600, 1)) for f in (np.mean, np.std))
-    reuse = Reuse(np.zeros(mean.shape[1]), np.ones(len(own)), 0.0, 0.0)
+    nothing = np.zeros(mean.shape[1])
+    reuse = Reuse(nothing, np.ones(len(own)), nothing, 0.0)
     return CohortPosterior(cohort, mean, sd, reuse, 1.0, 1e3, {})
 
 
