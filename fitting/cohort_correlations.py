@@ -5,15 +5,17 @@ organ's uptake and its half-life, the correlation rho has the posterior
 
     p(rho | data) ~ p(rho) E[ L(m, t, rho) / L(m, t, 0) ],   rho ~ Uniform(-1, 1),
 
-with the mean over the posterior of m and t that was learnt with rho = 0: that is exact,
+with the mean over the posterior of m and t that was learnt with rho = 0: this is exact,
 since only the likelihood changes. The next patient's prior stays one of independent
-normals, of the variances D. Widened by 1 + k, with k = |E[rho t_1 t_2]| / sqrt(D_1 D_2),
-it is at least as wide in every direction as the correlated population,
+normals, of the variances D. Widened by 1 + k, k = |E[rho t_1 t_2]| / sqrt(D_1 D_2), it
+is at least as wide in every direction as the correlated population of the covariance T,
 
-    (1 + k) diag(D_1, D_2) - T  is not negative  where T_ii <= D_i, |T_12| <= k sqrt(D_1 D_2),
+    (1 + k) diag(D_1, D_2) - T >= 0   where   T_ii <= D_i,  |T_12| <= k sqrt(D_1 D_2),
 
-so that of scans that are linear in both, the posterior's variance is not less than the
-mean squared error, whatever the times of the scans.
+so that, of scans that are linear in both, the posterior's variance is not less than the
+mean squared error, whenever they are made. Simulated in `studies/department`: with a
+correlation of -0.7 and a single scan at 72 or 120 h the 95 % interval of the kidneys'
+TIAC holds 90 to 92 % of the truths without the widening, 95 to 96 % with it.
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.cohort_prior import cohort_parameters
+from pkmodels.clinic.cohort_reliance import HEARD
 from pkmodels.clinic.exposure import UPTAKE_OVER_H
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_models import (
@@ -19,7 +20,6 @@ from pkmodels.clinic.patient_models import (
 )
 from pkmodels.clinic.question import outlines_of
 from pkmodels.clinic.responses import radiobiologies
-from pkmodels.clinic.result_text import UNINFORMED
 from pkmodels.fitting.expectations import CALIBRATION, RECOVERY
 from pkmodels.fitting.experiments import Sharing, use_in_words
 from pkmodels.fitting.fit import Fit
@@ -74,7 +74,7 @@ def _model_assumptions(patient: Patient) -> Iterator[str]:
         )
         yield (
             "where the cohort speaks of what is limited and not this patient's scans "
-            f"(contraction below {UNINFORMED:g}), "
+            f"(contraction below {HEARD:g}), "
             + (
                 "no activity is given"
                 if patient.without_scans_reason is None

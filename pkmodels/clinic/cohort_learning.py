@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
 from pkmodels.clinic.cohort import PATIENTS, Cohort
 from pkmodels.clinic.cohort_prior import (
     MODEL,
@@ -153,6 +156,32 @@ def learn_prior(
         find_outliers(posterior, seed=seed),
         correlations,
     )
+
+
+def learn_shown(
+    folder: Path, out: Path, cohort: Cohort, seed: int, console: Console
+) -> LearntCohort:
+    """Learn as `learn_prior` does, showing how far it is where there is a terminal.
+
+    Parameters
+    ----------
+    folder, out, cohort, seed
+        As of `learn_prior`.
+    console : Console
+        Where progress is shown.
+
+    Returns
+    -------
+    LearntCohort
+    """
+    columns = (TextColumn("Learning"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return learn_prior(folder, out, cohort, seed, show)
 
 
 def _used_of(

@@ -6,7 +6,7 @@ the cohort away from its median is believed to lie at c d, and so the truth lies
 
     d sqrt(1 - c)
 
-sd of the posterior away: 0.9 d where c is 0.2. With the library's wide priors d is
+sd of the posterior away: 0.8 d where c is 0.3. With the library's wide priors d is
 small for everybody; with a cohort's it is not for a patient of another population, and
 no check of draws against their prior sees what no scan tells.
 """
@@ -19,10 +19,13 @@ from pkmodels.clinic.cohort_prior import (
     half_life_of,
 )
 from pkmodels.clinic.patient import Patient
-from pkmodels.clinic.result_text import UNINFORMED
 from pkmodels.fitting.fit import Fit
 from pkmodels.fitting.learning import contraction
 
+# Contraction. Of a single scan whose time tells 0.3 or more, a patient whose kidneys
+# release 3 times more slowly got no more than the activity that is safe of 90Y and
+# 177Lu; one that tells 0.2 to 0.3, up to 1.13 times it (studies/department).
+HEARD = 0.3
 _NOT_NOTICED = (
     "a patient who is not as those of the cohort were, with failing kidneys say, would "
     "not be noticed, and the activity would be too high"
@@ -42,14 +45,14 @@ def unheard_parameters(patient: Patient, fit: Fit) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Contraction against the cohort's prior, below `UNINFORMED`, by parameter; empty
+        Contraction against the cohort's prior, below `HEARD`, by parameter; empty
         without a cohort.
     """
     used = cohort_parameters(patient)
     if not used:
         return {}
     told = contraction(fit)
-    return {name: told[name] for name in used if told[name] < UNINFORMED}
+    return {name: told[name] for name in used if told[name] < HEARD}
 
 
 def unheard_limits(patient: Patient, fit: Fit) -> dict[str, dict[str, float]]:
@@ -101,10 +104,10 @@ def reliance_refusal(patient: Patient, fit: Fit) -> str | None:
     if not unheard or patient.without_scans_reason is not None:
         return None
     return (
-        f"{'; '.join(_limit_texts(unheard))}: of these the cohort speaks, not this "
-        f"patient's scans (contraction below {UNINFORMED:g}): {_NOT_NOTICED}; scan "
-        "once more (when tells most: another_scan of the result), or say in "
-        "[cohort_prior] without_scans_reason why the cohort may speak for this patient"
+        f"{'; '.join(_limit_texts(unheard))}: the cohort speaks, not this patient's "
+        f"scans (contraction below {HEARD:g}), and a patient unlike it would not be "
+        "noticed; scan once more (another_scan of the result says when), or say in "
+        "[cohort_prior] without_scans_reason why none is needed"
     )
 
 
@@ -146,7 +149,7 @@ def reliance_warnings(patient: Patient, fit: Fit) -> Iterator[str]:
     if unheard:
         yield (
             f"of {', '.join(unheard)} the cohort speaks, not this patient's scans "
-            f"(contraction below {UNINFORMED:g}): {_NOT_NOTICED}; one more late scan "
+            f"(contraction below {HEARD:g}): {_NOT_NOTICED}; one more late scan "
             "tells"
         )
     for target, reason in accepted_without_scans(patient, fit).items():

@@ -33,7 +33,10 @@ from pkmodels.fitting.learning import contraction  # noqa: E402
 MEMBERS = 20
 PRIOR = HERE / "cohort_prior.toml"
 TABLE = HERE / "patients.csv"
-SCANS_H = {"24 h": (24.0,), "24 and 72 h": (24.0, 72.0), "4 and 72 h": (4.0, 72.0)}
+SCANS_H = {
+    "24 h": (24.0,), "72 h": (72.0,), "24 and 72 h": (24.0, 72.0),
+    "4 and 72 h": (4.0, 72.0),
+}  # fmt: skip
 FIRST_NEW, NEW, SLOW = 1000, 5, 3
 # Of the activity that the kidneys' dose allows, whatever the rules say of it.
 CONFIDENCE = 0.95
@@ -82,7 +85,7 @@ def patients(work):
 
 
 def one(work, seed, scans, times, factor, used, prior):
-    folder = work / "new" / f"{seed}_{len(times)}"
+    folder = work / "new" / f"{seed}_at_{'_'.join(f'{t:g}' for t in times)}_h"
     truth = department.simulate(seed, times, kidney_factor=factor)
     if not folder.exists():
         department.write(folder, seed, times, kidney_factor=factor)
