@@ -5,8 +5,8 @@
 Cohorts are drawn whose ln uptake and ln half-life of an organ are correlated; what they
 tell of the next patient is learnt on a grid, in closed form, without correlations. Then
 next patients of the same population, whose organ is scanned never, once or twice, get
-their posterior on a grid, and their TIAC is looked for in its 95 % interval. With "widened", the priors hold what
-`pkmodels.fitting.cohort_correlations` learns.
+their posterior on a grid, and their TIAC is looked for in its 95 % interval. "widened":
+by what `pkmodels.fitting.cohort_correlations` learns.
 """
 
 import sys
@@ -16,14 +16,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tests"))
 
-import simulated_department as department  # noqa: E402  # pyright: ignore[reportMissingImports]
+import simulated_department as department  # pyright: ignore[reportMissingImports]
 
-from pkmodels.fitting.cohort_correlations import learn_correlations  # noqa: E402
-from pkmodels.fitting.cohort_draws import CohortDraws, Component  # noqa: E402
-from pkmodels.fitting.cohort_posterior import CohortPosterior  # noqa: E402
-from pkmodels.fitting.cohort_predictive import predict_next  # noqa: E402
-from pkmodels.fitting.reused_draws import Reuse  # noqa: E402
-from pkmodels.values import Certainty, log_normal  # noqa: E402
+from pkmodels.fitting.cohort_correlations import learn_correlations
+from pkmodels.fitting.cohort_draws import CohortDraws, Component
+from pkmodels.fitting.cohort_posterior import CohortPosterior
+from pkmodels.fitting.cohort_predictive import predict_next
+from pkmodels.fitting.reused_draws import Reuse
+from pkmodels.values import Certainty, log_normal
 
 COHORTS, EACH, MEMBERS = 60, 60, 18
 MEASURED, NOISE = 0.05, 0.07  # of a member's value; of a scan with its calibration
