@@ -8,11 +8,13 @@ t. A normal stands for it, of its mean and of the sd
 which is never narrower in the 95 %. Of two organs that are alike, with the sd s_u of
 the sum's component and s_v of the difference's, both get max(s_u, s_v): independent
 normals of that sd are at least as wide in every direction, and what counts for both
-together, their sum, has its own sd where s_u is the larger one.
+together, their sum, has its own sd where s_u is the larger one. Where two parameters
+go together between patients (`pkmodels.fitting.cohort_correlations`), both variances
+are widened by 1 + k, k = |covariance| / (s_1 s_2).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +22,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr, ndtri
 
+from pkmodels.fitting.cohort_correlations import Correlation
+from pkmodels.fitting.cohort_draws import CohortDraws
 from pkmodels.fitting.cohort_posterior import CohortPosterior
 from pkmodels.fitting.priors import sampling_scale_sd
 from pkmodels.fitting.smoothed_draws import smooth_draws, smoothed_log_likelihoods
@@ -56,6 +60,8 @@ class LearntParameter:
     tail_ratio : float
         99 % interval of the mixture over that of `prior`: above 1, the prior is too
         narrow far out.
+    widened : float
+        By what the sd of `prior` was widened for correlations, >= 1.
     """
 
     prior: Prior
@@ -64,6 +70,7 @@ class LearntParameter:
     median: Quantiles
     spread: Quantiles
     tail_ratio: float
+    widened: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,11 @@ class Outlier:
     p_value: float
 
 
-def predict_next(posterior: CohortPosterior, source: str) -> dict[str, LearntParameter]:
+def predict_next(
+    posterior: CohortPosterior,
+    source: str,
+    correlations: Sequence[Correlation] = (),
+) -> dict[str, LearntParameter]:
     """Return the priors of the cohort's next patient.
 
     Parameters
@@ -92,6 +103,8 @@ def predict_next(posterior: CohortPosterior, source: str) -> dict[str, LearntPar
         From `learn_cohort`.
     source : str
         Names the cohort, for the priors' source.
+    correlations : sequence of Correlation
+        From `learn_correlations`; without them components are independent.
 
     Returns
     -------
@@ -108,7 +121,7 @@ def predict_next(posterior: CohortPosterior, source: str) -> dict[str, LearntPar
     ...     own, (Component("k", {"k": 1.0}),), ("P1",), np.zeros((1, 1, 1)),
     ...     np.ones((1, 1), bool),
     ... )
-    >>> reuse = Reuse(np.zeros(1), np.ones(1), 0.0, 0.0)
+    >>> reuse = Reuse(np.zeros(1), np.ones(1), np.zeros(1), 0.0)
     >>> known = np.zeros((500, 1)), np.full((500, 1), 0.4)
     >>> found = predict_next(CohortPosterior(cohort, *known, reuse, 1.0, 1e3, {}), "c")
     >>> print(found["k"].prior)  # 0.4 x 0.5
@@ -118,6 +131,15 @@ def predict_next(posterior: CohortPosterior, source: str) -> dict[str, LearntPar
     normals = [
         _normal_of(m, t) for m, t in zip(posterior.mean.T, posterior.sd.T, strict=True)
     ]
+    # Of a parameter: the component that decides how wide it is.
+    widest = {
+        name: max(
+            (i for i, c in enumerate(cohort.components) if name in c.weights),
+            key=lambda i: normals[i][1],
+        )
+        for name in cohort.parameters
+    }
+    wider = _widened(cohort, normals, widest, correlations)
     found = {}
     for name in cohort.parameters:
         parts = [
@@ -130,7 +152,6 @@ def predict_next(posterior: CohortPosterior, source: str) -> dict[str, LearntPar
         # Of a pair's side: t^2 = (t_u^2 + t_v^2) / 2.
         sd_draws = np.sqrt(sum(w**2 * posterior.sd[:, i] ** 2 for i, w in parts))
         centre = sum(w * normals[i][0] for i, w in parts)
-        widest = max(places, key=lambda i: normals[i][1])
         count = int(cohort.has[:, places[0]].sum())
         own = cohort.priors[name]
         scale = sampling_scale_sd(own)
@@ -138,13 +159,36 @@ def predict_next(posterior: CohortPosterior, source: str) -> dict[str, LearntPar
         low, middle, high = np.quantile(mean_draws, _LEVELS)
         spread = scale * np.quantile(sd_draws, _LEVELS)
         found[name] = LearntParameter(
-            prior=_moved(own, centre, normals[widest][1], f"{source}, {patients}"),
+            prior=_moved(
+                own,
+                centre,
+                wider[name] * normals[widest[name]][1],
+                f"{source}, {patients}",
+            ),
             own=own,
             patients=count,
             median=(_back(own, low), _back(own, middle), _back(own, high)),
             spread=(float(spread[0]), float(spread[1]), float(spread[2])),
-            tail_ratio=normals[widest][2],
+            tail_ratio=normals[widest[name]][2] / wider[name],
+            widened=wider[name],
         )
+    return found
+
+
+def _widened(
+    cohort: CohortDraws,
+    normals: Sequence[tuple[float, float, float]],
+    widest: Mapping[str, int],
+    correlations: Sequence[Correlation],
+) -> dict[str, float]:
+    """Return sqrt(1 + k) of each parameter, its largest k."""
+    found = dict.fromkeys(cohort.parameters, 1.0)
+    for each in correlations:
+        names = [list(cohort.components[i].weights) for i in each.components]
+        sds = [normals[widest[of[0]]][1] for of in names]
+        k = abs(each.covariance) / (sds[0] * sds[1])
+        for name in (name for of in names for name in of):
+            found[name] = max(found[name], math.sqrt(1.0 + k))
     return found
 
 
@@ -213,7 +257,7 @@ def find_outliers(posterior: CohortPosterior, *, seed: int) -> tuple[Outlier, ..
     >>> one = Component("k", {"k": 1.0})
     >>> cohort = CohortDraws({}, (one,), ("P1", "P2"), y, np.ones((2, 1), bool))
     >>> known = np.zeros((200, 1)), np.ones((200, 1))
-    >>> reuse = Reuse(np.zeros(1), np.ones(2), 0.0, 0.0)
+    >>> reuse = Reuse(np.zeros(1), np.ones(2), np.zeros(1), 0.0)
     >>> found = CohortPosterior(cohort, *known, reuse, 1.0, 1e3, {})
     >>> [each.member for each in find_outliers(found, seed=0)]
     ['P2']

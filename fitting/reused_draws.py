@@ -7,7 +7,10 @@ With the first stage's prior N(0, 1) and a population N(m_k, t_k) of each compon
 over the components that patient i has. What `pkmodels.fitting.smoothed_draws` says is
 held here against the draws themselves. With e(h) their difference in sum_i ln L_i,
 the posterior mean of any quantity q of the population h moves by about cov(q, e), and
-so by no more of its sd than sd(e): that is the gap which is held to a limit. A
+so by no more of its sd than sd(e). Held to a limit are sd(e) of each component alone,
+its gap, and |cov(q, e)| / sd(q) of e over all components together, with q each
+component's m and ln t: its shift. Over many components sd(e) itself is large since all
+of them add to it, and no q moves by so much. A
 population narrower than a fifth of the patients' own uncertainty is looked at as one of
 that width: narrower ones are no different to any patient, and no draws tell of them.
 
@@ -28,12 +31,13 @@ from pkmodels.fitting.smoothed_draws import smooth_draws, smoothed_log_likelihoo
 
 # Of its own sd, what the smoothing may move any one component's mean or ln sd.
 GAP_LIMIT = 0.5
-# Variance of sum ln L above which the draws are too few to tell of all components.
+# Of ln L of all components: the draws' relative error of L is sqrt(exp(v) - 1), which
+# at v = 1 is 1.3: L is not known to its own size, and e says nothing.
 VARIANCE_LIMIT = 1.0
 # Of a patient's posterior sd, by median: narrower populations are all alike.
 _ALIKE = 0.2
 # Draws of the population at which both are looked at.
-_LOOKED_AT = 100
+_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +50,15 @@ class Reuse:
         sd of e of each component alone, Monte-Carlo noise of the weights included.
     shares : (n_members,) array
         Effective share of a patient's draws, over all components.
-    gap : float
-        sd of e over all components together.
+    shifts : (n_components,) array
+        Of its own sd, what e of all components together moves m or ln t by.
     variance : float
-        Of sum ln L_i of weighted draws: above 1, `gap` is noise.
+        Of sum ln L_i of weighted draws: above `VARIANCE_LIMIT`, `shifts` are noise.
     """
 
     gaps: np.ndarray
     shares: np.ndarray
-    gap: float
+    shifts: np.ndarray
     variance: float
 
 
@@ -114,14 +118,22 @@ def look_at_reuse(
     """
     step = max(1, len(mean) // _LOOKED_AT)
     least = _ALIKE * np.median(cohort.y.std(axis=1), axis=0)
-    mean, sd = mean[::step], np.maximum(sd[::step], least)
+    mean, log_sd, sd = mean[::step], np.log(sd[::step]), np.maximum(sd[::step], least)
     shares, variance, differences = _held_against(cohort, mean, sd, seed)
+    shifts = np.maximum(_shifts(mean, differences), _shifts(log_sd, differences))
     gaps = []
     for i in range(len(cohort.components)):
         alone = cohort.keeping([i])
         _, _, own = _held_against(alone, mean[:, [i]], sd[:, [i]], seed)
         gaps.append(own.std())
-    return Reuse(np.array(gaps), shares, float(differences.std()), variance)
+    return Reuse(np.array(gaps), shares, shifts, variance)
+
+
+def _shifts(q: np.ndarray, differences: np.ndarray) -> np.ndarray:
+    """Return |cov(q, e)| / sd(q) of each column of q."""
+    apart = q - q.mean(axis=0)
+    moved = np.abs(apart.T @ (differences - differences.mean())) / len(q)
+    return moved / np.maximum(q.std(axis=0), 1e-12)
 
 
 def _held_against(

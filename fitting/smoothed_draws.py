@@ -148,8 +148,10 @@ def smoothed_log_likelihoods(
     ----------
     smoothed : SmoothedDraws
         The patients.
-    mean, sd : (n,) arrays
+    mean : (n,) array
         Of the population.
+    sd : (n,) or (n, n) array
+        Of the population; or the factor S of its covariance T = S S'.
 
     Returns
     -------
@@ -165,9 +167,10 @@ def smoothed_log_likelihoods(
     >>> round(float(of[1][0] - of[0][0]), 6)  # 1 was measured: sd^2 = 1 + 0.25
     0.4
     """
+    spread = np.diag(sd) if sd.ndim == 1 else sd
     pulled = smoothed.precision @ mean
-    rest = (smoothed.slope - pulled) * sd
-    inner = smoothed.precision * np.outer(sd, sd) + np.eye(len(mean))
+    rest = (smoothed.slope - pulled) @ spread
+    inner = spread.T @ smoothed.precision @ spread + np.eye(len(mean))
     factor = np.linalg.cholesky(inner)
     half = np.linalg.solve(factor, rest[..., None])[..., 0]
     volume = np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)

@@ -1,10 +1,15 @@
 """A cohort's prior that nobody learnt, for the tests of its file and its use."""
 
+from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
+
 from pkmodels.clinic import cohort_prior_file
 from pkmodels.clinic.cohort_prior import subject_digest
-from pkmodels.clinic.cohort_prior_file import CohortPriorFile
+from pkmodels.clinic.cohort_prior_file import CohortPriorFile, cohort_prior_text
 
 ORGANS = ["kidney_left", "kidney_right", "liver"]
+NAMED = replaced(
+    PATIENT, "[decision]", '[cohort_prior]\nfile = "prior.toml"\n\n[decision]'
+)
 
 
 def table(median, log_sd, patients=12, unit="h"):
@@ -18,6 +23,7 @@ def table(median, log_sd, patients=12, unit="h"):
         "population_median": [0.9 * median, median, 1.1 * median],
         "population_log_sd": [0.8 * log_sd, log_sd, 1.3 * log_sd],
         "tail_ratio": 1.02,
+        "widened": 1.1,
     }
 
 
@@ -48,3 +54,11 @@ def content(**changed):
         },
     }
     return CohortPriorFile.model_validate(values | changed)
+
+
+def write_with_cohort(folder, patient=NAMED, measurements=MEASUREMENTS, **changed):
+    """Write a patient with the cohort's prior beside it."""
+    write_patient(folder, patient, measurements)
+    text = cohort_prior_text(content(**changed), "prior.toml")
+    (folder / "prior.toml").write_text(text, "utf-8")
+    return folder

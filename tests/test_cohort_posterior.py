@@ -9,14 +9,17 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from pkmodels.errors import InputError
-from pkmodels.fitting.cohort_draws import Member, arrange_cohort
+from pkmodels.fitting.cohort_correlations import learn_correlations
+from pkmodels.fitting.cohort_draws import CohortDraws, Member, arrange_cohort
 from pkmodels.fitting.cohort_posterior import (
     LEAST_PATIENTS,
     CohortPosterior,
     learn_cohort,
 )
 from pkmodels.fitting.cohort_predictive import find_outliers, predict_next
+from pkmodels.fitting.reused_draws import Reuse
 from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
+from pkmodels.fitting.smoothed_draws import smooth_draws, smoothed_log_likelihoods
 from pkmodels.values import Certainty, half_normal, log_normal
 
 OWN = {
@@ -44,12 +47,17 @@ def drawn(generator, d, e, n=(4, 1500)):
     return variance * d / e**2 + np.sqrt(variance) * generator.standard_normal(n)
 
 
-def on_grid(d, e):
-    """Return means and sds of m and of t by quadrature: d ~ N(m, t^2 + e^2)."""
-    m, t = np.linspace(-3.0, 3.0, 601), np.linspace(1e-3, 3.0, 600)
+def grid(d, e):
+    """Return a grid of m and t with its probabilities: d ~ N(m, t^2 + e^2)."""
+    m, t = np.linspace(-2.0, 2.0, 401), np.linspace(1e-3, 2.5, 250)
     of = norm.logpdf(d, m[:, None, None], np.sqrt(t[:, None] ** 2 + e**2)).sum(axis=-1)
     log_p = of + norm.logpdf(m)[:, None] + norm.logpdf(t)
-    p = np.exp(log_p - logsumexp(log_p))
+    return m, t, np.exp(log_p - logsumexp(log_p))
+
+
+def on_grid(d, e):
+    """Return means and sds of m and of t by quadrature."""
+    m, t, p = grid(d, e)
     found = []
     for x, marginal in ((m, p.sum(axis=1)), (t, p.sum(axis=0))):
         mean = marginal @ x
@@ -63,11 +71,17 @@ SHARED, APART, SIDE_ERROR = 0.3, 0.05, 0.1
 
 @dataclass(frozen=True)
 class Known:
-    """What was measured of each component, with which error, and what was learnt."""
+    """What was measured of each component, with which error, and the draws of it."""
 
     d: dict
     errors: dict
-    found: CohortPosterior
+    cohort: CohortDraws
+
+    def measured(self, component):
+        """Return what was measured of a component, with its error."""
+        weights = component.weights
+        d = sum(w * self.d[n] for n, w in weights.items())
+        return d, np.sqrt(sum(w**2 * self.errors[n] ** 2 for n, w in weights.items()))
 
 
 @pytest.fixture(scope="module")
@@ -94,40 +108,61 @@ def known():
         if "rare" in draws:
             draws["rare"] = np.exp(drawn(generator, 0.0, 0.2))
         members.append(Member(f"P{i}", draws))
-    cohort = arrange_cohort(members, OWN, pairs=[SIDES])
-    return Known(d, errors, learn_cohort(cohort, seed=2, draws_per_chain=400))
+    return Known(d, errors, arrange_cohort(members, OWN, pairs=[SIDES]))
 
 
-def component(known, name):
-    """Return what was measured of a component, and its posterior draws."""
-    place = [each.name for each in known.found.cohort.components].index(name)
-    weights = known.found.cohort.components[place].weights
-    d = sum(w * known.d[n] for n, w in weights.items())
-    e = np.sqrt(sum(w**2 * known.errors[n] ** 2 for n, w in weights.items()))
-    return d, e, known.found.mean[:, place], known.found.sd[:, place]
+@pytest.fixture(scope="module")
+def gridded(known):
+    """Draws of the population from quadrature, in the place of NUTS."""
+    cohort = known.cohort.without(["rare"])
+    generator = np.random.default_rng(3)
+    drawn = []
+    for each in cohort.components:
+        m, t, p = grid(*known.measured(each))
+        i, j = np.unravel_index(generator.choice(p.size, 1600, p=p.ravel()), p.shape)
+        drawn.append((m[i], t[j]))
+    mean, sd = (np.stack(each, axis=-1) for each in zip(*drawn, strict=True))
+    nothing = np.zeros(len(cohort.components))
+    reuse = Reuse(nothing, np.ones(PATIENTS), nothing, 0.0)
+    return CohortPosterior(cohort, mean, sd, reuse, 1.0, 1e3, {})
 
 
-@pytest.mark.parametrize("name", ["k", "q", "left and right", "left against right"])
-def test_a_population_is_that_of_the_closed_form(known, name):
-    d, e, m, t = component(known, name)
-    (mean, mean_sd), (sd, sd_sd) = on_grid(d, e)
-    # Of the posterior's own width.
-    assert abs(m.mean() - mean) < 0.15 * mean_sd
-    assert abs(t.mean() - sd) < 0.15 * sd_sd
-    assert m.std() == pytest.approx(mean_sd, rel=0.1)
-    assert t.std() == pytest.approx(sd_sd, rel=0.15)
+def test_smoothed_draws_give_the_likelihood_of_the_closed_form(known):
+    """Of a population against another: ln N(d; m, t^2 + e^2), summed over patients."""
+    cohort = known.cohort.without(["rare"])
+    for place, each in enumerate(cohort.components):
+        d, e = known.measured(each)
+        smoothed = smooth_draws(cohort.keeping([place]), seed=0)
+        said, truth = [], []
+        for m, t in ((0.0, 0.5), (0.3, 0.3), (-0.4, 0.6)):
+            of = smoothed_log_likelihoods(smoothed, np.array([m]), np.array([t]))
+            said.append(of.sum())
+            truth.append(norm.logpdf(d, m, np.sqrt(t**2 + e**2)).sum())
+        assert np.diff(said) == pytest.approx(np.diff(truth), abs=0.35)
 
 
-def test_a_parameter_that_few_have_is_left_out(known):
-    assert known.found.left_out == {"rare": "3 patients have it, and 8 are needed"}
-    assert "rare" not in known.found.cohort.parameters
+@pytest.mark.slow
+def test_a_population_is_that_of_the_closed_form_and_who_few_have_is_left_out(known):
+    found = learn_cohort(known.cohort, seed=2, draws_per_chain=400)
+    for place, each in enumerate(found.cohort.components):
+        (mean, mean_sd), (sd, sd_sd) = on_grid(*known.measured(each))
+        m, t = found.mean[:, place], found.sd[:, place]
+        # Of the posterior's own width.
+        assert abs(m.mean() - mean) < 0.15 * mean_sd
+        assert abs(t.mean() - sd) < 0.15 * sd_sd
+        assert m.std() == pytest.approx(mean_sd, rel=0.1)
+        assert t.std() == pytest.approx(sd_sd, rel=0.15)
+    assert len(found.cohort.components) == 4
+    assert found.left_out == {"rare": "3 patients have it, and 8 are needed"}
+    assert "rare" not in found.cohort.parameters
 
 
 @pytest.mark.parametrize("name", ["k", "q"])
-def test_the_next_patients_prior_is_the_mixture_and_not_narrower(known, name):
-    _, _, m, t = component(known, name)
+def test_the_next_patients_prior_is_the_mixture_and_not_narrower(gridded, name):
+    place = [each.name for each in gridded.cohort.components].index(name)
+    m, t = gridded.mean[:, place], gridded.sd[:, place]
     y = m + t * np.random.default_rng(0).standard_normal((200, len(m)))
-    found = predict_next(known.found, "c")[name]
+    found = predict_next(gridded, "c")[name]
     given, own = found.prior.parameters, OWN[name].parameters
     x = own["median"] * np.exp(own["log_sd"] * y.ravel())
     z = np.log(x / given["median"]) / given["log_sd"]
@@ -139,11 +174,11 @@ def test_the_next_patients_prior_is_the_mixture_and_not_narrower(known, name):
     assert found.patients == PATIENTS
 
 
-def test_two_organs_that_are_alike_keep_the_spread_of_their_mean(known):
+def test_two_organs_that_are_alike_keep_the_spread_of_their_mean(known, gridded):
     """Learnt one by one, the mean of both would seem too well known by sqrt(2)."""
     of_mean = (known.d["left"] + known.d["right"]) / 2.0
     truth = np.sqrt(of_mean.var(ddof=1) - SIDE_ERROR**2 / 2.0)
-    given = predict_next(known.found, "c")
+    given = predict_next(gridded, "c")
     wide = [given[side].prior.parameters["log_sd"] for side in SIDES]
     assert wide[0] == pytest.approx(wide[1])
     # The mean of two independent normals of that sd; the own log_sd is 1.
@@ -151,6 +186,73 @@ def test_two_organs_that_are_alike_keep_the_spread_of_their_mean(known):
     # Each alone is wider than it is known to be, which is the price.
     alone = given["left"].spread[1]
     assert 1.2 * alone < wide[0] < 1.6 * alone
+
+
+CORRELATED, COUNT = 0.8, 30
+
+
+def correlated(rho):
+    """Return patients whose two parameters go together, each measured with an error."""
+    generator = np.random.default_rng(3)
+    factor = np.linalg.cholesky([[1.0, rho], [rho, 1.0]])
+    y = 0.4 * generator.standard_normal((COUNT, 2)) @ factor.T
+    d = y + 0.2 * generator.standard_normal(y.shape)
+    members = []
+    for i in range(COUNT):
+        draws = {
+            name: OWN[name].parameters["median"]
+            * np.exp(
+                OWN[name].parameters["log_sd"] * drawn(generator, of, 0.2, (4, 400))
+            )
+            for name, of in zip("kq", d[i], strict=True)
+        }
+        members.append(Member(f"P{i}", draws))
+    cohort = arrange_cohort(members, OWN)
+    known = np.zeros((10, 2)), np.full((10, 2), 0.4)
+    reuse = Reuse(np.zeros(2), np.ones(COUNT), np.zeros(2), 0.0)
+    return d, CohortPosterior(cohort, *known, reuse, 1.0, 1e3, {})
+
+
+def test_a_correlation_is_that_of_the_closed_form():
+    """Of a known population: d ~ N(0, [[t^2, rho t^2], ...] + e^2)."""
+    d, posterior = correlated(CORRELATED)
+    [found] = learn_correlations(posterior, [("k", "q")], seed=0)
+    rho = np.linspace(-0.99, 0.99, 199)
+    log_p = []
+    for each in rho:
+        covariance = 0.4**2 * np.array([[1.0, each], [each, 1.0]]) + 0.2**2 * np.eye(2)
+        inverse = np.linalg.inv(covariance)
+        log_p.append(
+            -0.5 * np.einsum("pi,ij,pj->", d, inverse, d)
+            - 0.5 * COUNT * np.linalg.slogdet(covariance)[1]
+        )
+    p = np.exp(np.array(log_p) - np.max(log_p))
+    p /= p.sum()
+    middle, width = p @ rho, np.sqrt(p @ rho**2 - (p @ rho) ** 2)
+    assert found.rho[1] == pytest.approx(middle, abs=0.5 * width)
+    assert found.covariance == pytest.approx(0.4**2 * middle, abs=0.5 * 0.4**2 * width)
+    assert found.rho[0] < CORRELATED < found.rho[2]
+
+
+def test_a_prior_is_widened_to_hold_a_correlated_population():
+    """No direction of the population is wider than the independent normals."""
+    _, posterior = correlated(CORRELATED)
+    both = learn_correlations(posterior, [("k", "q")], seed=0)
+    plain = predict_next(posterior, "c")
+    wide = predict_next(posterior, "c", both)
+    sds = [
+        wide[n].prior.parameters["log_sd"] / OWN[n].parameters["log_sd"] for n in "kq"
+    ]
+    k = both[0].covariance / 0.4**2
+    for name in "kq":
+        assert wide[name].widened == pytest.approx(np.sqrt(1.0 + k), rel=1e-3)
+        assert plain[name].widened == 1.0
+        assert wide[name].patients == COUNT
+    population = np.array([[0.4**2, both[0].covariance], [both[0].covariance, 0.4**2]])
+    least = np.linalg.eigvalsh(np.diag(np.square(sds)) - population).min()
+    assert least > -1e-9
+    before = np.linalg.eigvalsh(np.diag([0.4**2, 0.4**2]) - population).min()
+    assert before < -0.5 * 0.4**2
 
 
 @pytest.mark.slow

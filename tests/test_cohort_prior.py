@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
-from made_up_cohort_prior import ORGANS, content
+from made_up_cohort_prior import NAMED, ORGANS, content
+from made_up_cohort_prior import write_with_cohort as write
 
-from pkmodels.clinic import cautions, cohort_learning, cohort_prior_file
+from pkmodels.clinic import cohort_learning, cohort_prior_file
 from pkmodels.clinic.cohort import Cohort
 from pkmodels.clinic.cohort_learning import learn_prior, learnt_lines
 from pkmodels.clinic.cohort_page import write_cohort_page
@@ -36,18 +36,6 @@ from pkmodels.errors import InputError
 from pkmodels.fitting.cohort_posterior import LEAST_PATIENTS, CohortPosterior
 from pkmodels.fitting.reused_draws import Reuse
 from pkmodels.models import organ_exchange
-
-NAMED = replaced(
-    PATIENT, "[decision]", '[cohort_prior]\nfile = "prior.toml"\n\n[decision]'
-)
-
-
-def write(folder, patient=NAMED, measurements=MEASUREMENTS, **changed):
-    """Write a patient with the cohort's prior beside it."""
-    write_patient(folder, patient, measurements)
-    text = cohort_prior_text(content(**changed), "prior.toml")
-    (folder / "prior.toml").write_text(text, "utf-8")
-    return folder
 
 
 def test_the_file_gives_back_what_was_written():
@@ -185,17 +173,6 @@ def test_another_ligand_mass_is_told(tmp_path):
     assert any("mass of the cohort" in w for w in unknown.warnings)
 
 
-def test_what_the_cohort_says_alone_is_told(tmp_path, monkeypatch):
-    patient = read_patient(write(tmp_path / "P"))
-    used = cohort_parameters(patient)
-    narrowed = dict.fromkeys(used, 0.9) | {"biological_half_life_kidney_left": 0.02}
-    monkeypatch.setattr(cautions, "contraction", lambda _: narrowed)
-    fit: Any = None
-    [told] = cautions.cohort_cautions(patient, fit)
-    assert told.startswith("of biological_half_life_kidney_left the cohort speaks")
-    assert not [*cautions.cohort_cautions(replace(patient, cohort_prior=None), fit)]
-
-
 def test_parameters_are_called_as_the_model_calls_them():
     assert organ_exchange.BLOOD_HALF_TIME == BLOOD_HALF_TIME
     assert organ_exchange.fraction_name("liver") == fraction_of("liver")
@@ -215,7 +192,8 @@ def known_posterior(cohort, *, seed, progress=None):
     """Return a population that is known exactly, in the place of NUTS."""
     own = cohort.y.mean(axis=1)
     mean, sd = (np.tile(f(own, axis=0), (600, 1)) for f in (np.mean, np.std))
-    reuse = Reuse(np.zeros(mean.shape[1]), np.ones(len(own)), 0.0, 0.0)
+    nothing = np.zeros(mean.shape[1])
+    reuse = Reuse(nothing, np.ones(len(own)), nothing, 0.0)
     return CohortPosterior(cohort, mean, sd, reuse, 1.0, 1e3, {})
 
 

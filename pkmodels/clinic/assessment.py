@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pkmodels.clinic.cohort_reliance import reliance_refusal
 from pkmodels.clinic.exposure import (
     Dosimetry,
     Exposure,
@@ -232,7 +233,8 @@ def _choose(
     dosimetry: Dosimetry,
 ) -> Choice:
     planned = plan in patient.plans
-    refused = _tail_refusal(patient, plan, exposures)
+    why = (_tail_refusal(patient, plan, exposures), reliance_refusal(patient, fit))
+    refused = "; ".join(each for each in why if each is not None) or None
     burdens = {} if refused else _burdens(patient, plan, exposures, received, dosimetry)
     if not burdens:
         return Choice(plan, planned, exposures, {}, None, None, None, refused)

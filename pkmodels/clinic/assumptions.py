@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pkmodels.clinic.assessment import Assessment
 from pkmodels.clinic.cohort_prior import cohort_parameters
+from pkmodels.clinic.cohort_reliance import HEARD
 from pkmodels.clinic.exposure import UPTAKE_OVER_H
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_models import (
@@ -70,6 +71,16 @@ def _model_assumptions(patient: Patient) -> Iterator[str]:
             f"{patient.cohort_prior.patients} patients of the cohort "
             f"{patient.cohort_prior.cohort!r}, of whom this one is taken to be one "
             "more; contraction is against them"
+        )
+        yield (
+            "where the cohort speaks of what is limited and not this patient's scans "
+            f"(contraction below {HEARD:g}), "
+            + (
+                "no activity is given"
+                if patient.without_scans_reason is None
+                else "an activity is given by the file's leave "
+                f"({patient.without_scans_reason})"
+            )
         )
     yield "the priors are listed in result.json and in report.html"
 

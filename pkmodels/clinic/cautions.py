@@ -5,16 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from pkmodels.clinic.assessment import Assessment, Choice
-from pkmodels.clinic.cohort_prior import cohort_parameters
+from pkmodels.clinic.cohort_reliance import reliance_warnings
 from pkmodels.clinic.model_checks import model_warnings
 from pkmodels.clinic.patient import Patient, Plan, Treatment
 from pkmodels.clinic.patient_models import held_uncertain, name_of, saturates
 from pkmodels.clinic.question import MONTE_CARLO_LIMIT
-from pkmodels.clinic.result_text import UNINFORMED
 from pkmodels.decision import cautions_of
 from pkmodels.dosimetry.marrow import marrow_s_values, remainder_s
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.learning import contraction
 from pkmodels.fitting.posterior import EXPECTED
 from pkmodels.models.values import LIGANDS
 from pkmodels.nuclides import nuclide
@@ -62,40 +60,11 @@ def warnings(patient: Patient, fit: Fit, assessment: Assessment | None) -> list[
     if fit.despite is not None:
         found.append(f"the fit FAILED its checks and is used since {fit.despite}")
     if assessment is not None:
-        found += cohort_cautions(patient, fit)
+        found += reliance_warnings(patient, fit)
         found += _residual_warnings(fit)
         found += _tail_warnings(patient, assessment)
         found += _activity_warnings(assessment)
     return found
-
-
-def cohort_cautions(patient: Patient, fit: Fit) -> Iterator[str]:
-    """Yield what of a patient's kinetics is the cohort's rather than the patient's own.
-
-    Parameters
-    ----------
-    patient : Patient
-        The patient.
-    fit : Fit
-        The fit.
-
-    Yields
-    ------
-    str
-        One sentence or two.
-    """
-    used = cohort_parameters(patient)
-    if not used:
-        return
-    told = contraction(fit)
-    unheard = [name for name in used if told[name] < UNINFORMED]
-    if unheard:
-        yield (
-            f"of {', '.join(unheard)} the cohort speaks, not this patient's scans "
-            f"(contraction below {UNINFORMED:g}): a patient who is not as those of the "
-            "cohort were, with failing kidneys say, would not be noticed, and the "
-            "activity would be too high; one more late scan tells"
-        )
 
 
 def _group_warnings(patient: Patient) -> Iterator[str]:

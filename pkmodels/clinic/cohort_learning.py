@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
 from pkmodels.clinic.cohort import PATIENTS, Cohort
 from pkmodels.clinic.cohort_prior import (
     MODEL,
@@ -20,6 +23,7 @@ from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_models import name_of
 from pkmodels.errors import InputError
+from pkmodels.fitting.cohort_correlations import Correlation, learn_correlations
 from pkmodels.fitting.cohort_draws import Member, arrange_cohort, read_kinetics
 from pkmodels.fitting.cohort_posterior import (
     LEAST_PATIENTS,
@@ -40,8 +44,8 @@ HYPERPRIOR = (
     "the scale of the own prior's sd"
 )
 INDEPENDENT = (
-    "parameters between patients, but for the same one of two kidneys: correlations of "
-    "an organ's uptake and half-life are left out"
+    "parameters between patients, but for the same one of two kidneys; the sds of an "
+    "organ's uptake and half-life are widened for their correlation by the factor given"
 )
 _POSTERIOR = "posterior.nc"
 
@@ -64,6 +68,8 @@ class LearntCohort:
         Parameters that keep the model's own prior, and why.
     outliers : tuple of Outlier
         Patients who stand apart.
+    correlations : tuple of Correlation
+        Of an organ's uptake and half-life between patients.
     """
 
     content: CohortPriorFile
@@ -72,6 +78,7 @@ class LearntCohort:
     left_out: dict[str, str]
     kept: dict[str, str]
     outliers: tuple[Outlier, ...]
+    correlations: tuple[Correlation, ...]
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,8 @@ def learn_prior(
     priors = _own_priors(ligands[0], used)
     arranged = arrange_cohort(members, priors, pairs=_pairs(priors))
     posterior = learn_cohort(arranged, seed=seed, progress=progress)
-    learnt = predict_next(posterior, folder.resolve().name)
+    correlations = learn_correlations(posterior, _together(priors), seed=seed)
+    learnt = predict_next(posterior, folder.resolve().name, correlations)
     content = _content(folder, used, left_out, organs, learnt, seed)
     return LearntCohort(
         content,
@@ -146,7 +154,34 @@ def learn_prior(
         left_out,
         kept | posterior.left_out,
         find_outliers(posterior, seed=seed),
+        correlations,
     )
+
+
+def learn_shown(
+    folder: Path, out: Path, cohort: Cohort, seed: int, console: Console
+) -> LearntCohort:
+    """Learn as `learn_prior` does, showing how far it is where there is a terminal.
+
+    Parameters
+    ----------
+    folder, out, cohort, seed
+        As of `learn_prior`.
+    console : Console
+        Where progress is shown.
+
+    Returns
+    -------
+    LearntCohort
+    """
+    columns = (TextColumn("Learning"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return learn_prior(folder, out, cohort, seed, show)
 
 
 def _used_of(
@@ -234,6 +269,15 @@ def _pairs(priors: dict[str, Prior]) -> list[tuple[str, str]]:
     return [pair for pair in pairs if set(pair) <= set(priors)]
 
 
+def _together(priors: dict[str, Prior]) -> list[tuple[str, str]]:
+    """Return the uptake and the half-life of each organ."""
+    start = organ_exchange.half_life_name("")
+    organs = [name.removeprefix(start) for name in priors if name.startswith(start)]
+    names = (organ_exchange.fraction_name, organ_exchange.half_life_name)
+    both = [(names[0](organ), names[1](organ)) for organ in organs]
+    return [each for each in both if set(each) <= set(priors)]
+
+
 def _content(
     folder: Path,
     used: Sequence[_Used],
@@ -278,7 +322,32 @@ def _table(of: LearntParameter) -> ParameterTable:
         population_median=list(of.median),
         population_log_sd=list(of.spread),
         tail_ratio=of.tail_ratio,
+        widened=of.widened,
     )
+
+
+def correlation_lines(found: LearntCohort) -> list[str]:
+    """Return each correlation that was learnt in words.
+
+    Parameters
+    ----------
+    found : LearntCohort
+        What was learnt.
+
+    Returns
+    -------
+    list of str
+    """
+    names = [each.name for each in found.posterior.cohort.components]
+    lines = []
+    for each in found.correlations:
+        low, middle, high = each.rho
+        first, second = (names[i] for i in each.components)
+        lines.append(
+            f"correlation of {first} with {second} between patients: {middle:.2f} "
+            f"({low:.2f} to {high:.2f})"
+        )
+    return lines
 
 
 def learnt_lines(found: LearntCohort) -> list[str]:
@@ -301,6 +370,7 @@ def learnt_lines(found: LearntCohort) -> list[str]:
             + f", sd of ln {given['log_sd']:.2g} (own: {own['median']:.3g}, "
             f"{own['log_sd']:.2g}; {of.patients} patients)"
         )
+    lines += [f"  {each}" for each in correlation_lines(found)]
     for name, why in found.kept.items():
         lines.append(f"  not learnt: {name}: {why}")
     for name, why in found.left_out.items():

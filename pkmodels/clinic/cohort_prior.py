@@ -326,6 +326,12 @@ def cohort_warnings(patient: "Patient") -> Iterator[str]:
             "what is eliminated is not the same"
         )
     yield from _mass_warning(patient, cohort)
+    if patient.without_scans_reason is not None:
+        yield (
+            "[cohort_prior] without_scans_reason: where the cohort speaks and not this "
+            "patient's scans, an activity is given all the same: "
+            f"{patient.without_scans_reason}"
+        )
 
 
 def _mass_warning(patient: "Patient", cohort: CohortPrior) -> Iterator[str]:

@@ -33,6 +33,8 @@ _HEAD = """\
 # all that is not known of the population. Between patients: 2.5, 50 and 97.5 % of the
 # population's median and of the sd of ln x. own_...: the model's prior without it.
 # tail_ratio: the 99 % interval over that of the log-normal; above 1 it is wider.
+# widened: log_sd holds this factor, for the correlation of an organ's uptake and
+# half-life between patients, which independent log-normals cannot have.
 """
 
 
@@ -51,6 +53,7 @@ class ParameterTable(Table):
     population_median: _Three = Field(description="three numbers above 0")
     population_log_sd: _Three = Field(description="three numbers above 0")
     tail_ratio: float = Field(gt=0, description="a number above 0")
+    widened: float = Field(ge=1, description="a number, 1 or more")
 
 
 class CohortPriorFile(Table):

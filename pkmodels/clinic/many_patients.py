@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from pkmodels.atomic_files import write_text_atomically
 from pkmodels.clinic.calibration_page import write_calibration_page
@@ -77,11 +78,11 @@ def do_cohort(
     text = cohort_text(found)
     learnt = None
     if prior_out is not None:
-        from pkmodels.clinic.cohort_learning import learn_prior, learnt_lines
+        from pkmodels.clinic.cohort_learning import learn_shown, learnt_lines
         from pkmodels.clinic.cohort_prior_file import cohort_prior_text
 
-        typer.echo("Learning how the patients differ", err=True)
-        learnt = learn_prior(folder, out, found, seed)
+        typer.echo(f"Learning how the patients differ (seed {seed})", err=True)
+        learnt = learn_shown(folder, out, found, seed, Console(stderr=True))
         prior = cohort_prior_text(learnt.content, prior_out.name)
         write_text_atomically(prior_out, prior)
         text += "\n" + "".join(f"{line}\n" for line in learnt_lines(learnt))

@@ -309,6 +309,8 @@ class Patient:
         Whether a value was stated as SUV.
     cohort_prior : CohortPrior or None
         The cohort whose kinetics are the prior of this patient's.
+    without_scans_reason : str or None
+        Why an activity may be given where the cohort speaks and no scan does.
     """
 
     id: str
@@ -349,6 +351,7 @@ class Patient:
     student_t_degrees: float | None = None
     body_mass_used: bool = False
     cohort_prior: CohortPrior | None = None
+    without_scans_reason: str | None = None
 
     @property
     def occasions(self) -> tuple[Occasion, ...]:

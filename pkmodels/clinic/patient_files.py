@@ -103,7 +103,7 @@ def read_patient(folder: Path) -> Patient:
     except InputError as error:
         problems.append(str(error))
     files = {patient_toml.FILE_NAME: toml_bytes, measurement_table.FILE_NAME: csv_bytes}
-    s_table = cohort = None
+    s_table = cohort = reason = None
     if tables is not None and tables.s_values is not None:
         name = tables.s_values.table
         try:
@@ -114,6 +114,7 @@ def read_patient(folder: Path) -> Patient:
             problems.append(str(error))
     if tables is not None and tables.cohort_prior is not None:
         name = tables.cohort_prior.file
+        reason = tables.cohort_prior.without_scans_reason
         try:
             _check_beside(folder, name, "[cohort_prior] file", "cohort's prior")
             files[name] = _read_bytes(folder, name)
@@ -122,7 +123,11 @@ def read_patient(folder: Path) -> Patient:
             problems.append(str(error))
     if tables is None or rows is None or problems:
         raise _refusal(folder, problems)
-    patient = replace(_patient(tables, s_table, files), cohort_prior=cohort)
+    patient = replace(
+        _patient(tables, s_table, files),
+        cohort_prior=cohort,
+        without_scans_reason=reason,
+    )
     return _with_measurements(folder, patient, rows)
 
 

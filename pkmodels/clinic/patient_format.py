@@ -292,6 +292,11 @@ class CohortPriorTable(Table):
         description='the name of a file in the folder, as "cohort_prior.toml", which '
         "`pkmodels cohort FOLDER --prior-out FILE` writes"
     )
+    without_scans_reason: Text | None = Field(
+        None,
+        description="why an activity may be given where the cohort speaks and not this "
+        "patient's scans, in quotes",
+    )
 
 
 class TransplantationTable(Table):

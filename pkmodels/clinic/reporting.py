@@ -9,6 +9,7 @@ from pkmodels.clinic.assumptions import assumptions
 from pkmodels.clinic.budgets import budgets_of
 from pkmodels.clinic.cautions import warnings
 from pkmodels.clinic.classical import classical_estimates
+from pkmodels.clinic.cohort_reliance import accepted_without_scans
 from pkmodels.clinic.decision_basis import (
     history_counted,
     history_left_out,
@@ -108,6 +109,7 @@ def _reported(patient: Patient, fit: Fit, assessment: Assessment) -> dict:
         for target, exposure in exposures.items():
             organs.setdefault(target, {})[label] = _organ(exposure)
     return {
+        "without_scans": accepted_without_scans(patient, fit),
         "organs": organs,
         "dose_already_received_Gy": {
             target: None if dose is None else summarize(dose)

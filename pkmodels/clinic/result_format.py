@@ -242,7 +242,9 @@ class Result(Record):
     A result whose `checks.passed` is false carries no organs, no doses, no safe
     activity and nothing that follows from them. Budgets, propagation, classical
     estimates and other scans are by label, then by region or group; `inputs` holds the
-    patient's files.
+    patient's files. `waived` and `without_scans` give the file's reason by target: of
+    limits that do not count, and of limits of whose kinetics a cohort speaks and not
+    the patient's scans.
     """
 
     format: Literal["pkmodels-result/1"] = FORMAT
@@ -252,6 +254,7 @@ class Result(Record):
     model: Text
     checks: Checks
     waived: dict[Text, Text] = Field(default_factory=dict)
+    without_scans: dict[Text, Text] = Field(default_factory=dict)
     organs: dict[Text, dict[Text, OrganResult]] = Field(default_factory=dict)
     dose_already_received_Gy: dict[Text, Summary | None] = Field(default_factory=dict)
     safe_activity: dict[Text, SafeActivity] = Field(default_factory=dict)
@@ -281,6 +284,7 @@ class Result(Record):
     @model_validator(mode="after")
     def _reports_what_may_be_reported(self) -> Self:
         reported = {
+            "without_scans": self.without_scans,
             "organs": self.organs,
             "dose_already_received_Gy": self.dose_already_received_Gy,
             "safe_activity": self.safe_activity,

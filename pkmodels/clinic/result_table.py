@@ -9,6 +9,7 @@ from rich.text import Text
 from pkmodels.clinic.decision_text import SafeActivityText, safe_activities
 from pkmodels.clinic.result_format import Result
 from pkmodels.clinic.result_text import (
+    ACCEPTED_WITHOUT_SCANS,
     budget_scope,
     check_figures,
     check_notes,
@@ -49,6 +50,7 @@ def print_result(result: Result, console: Console) -> None:
     if result.note is not None:
         _print_line(console, result.note)
     _print_waived(result, console)
+    _print_without_scans(result, console)
     _print_checks(result, console)
     if result.checks.passed:
         _print_organs(result, console)
@@ -72,6 +74,15 @@ def _print_waived(result: Result, console: Console) -> None:
     console.print()
     _print_line(console, "WAIVED LIMITS: these organs are not protected", "bold")
     for target, reason in result.waived.items():
+        _print_item(console, f"{target}: {reason}", mark="!")
+
+
+def _print_without_scans(result: Result, console: Console) -> None:
+    if not result.without_scans:
+        return
+    console.print()
+    _print_line(console, ACCEPTED_WITHOUT_SCANS, "bold")
+    for target, reason in result.without_scans.items():
         _print_item(console, f"{target}: {reason}", mark="!")
 
 

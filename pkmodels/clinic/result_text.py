@@ -18,6 +18,9 @@ from pkmodels.clinic.rounding import (
 # Below this contraction the data hardly narrowed the prior.
 UNINFORMED = 0.2
 UNKNOWN = "unknown"
+ACCEPTED_WITHOUT_SCANS = (
+    "ACCEPTED WITHOUT SCANS: of these limits a cohort speaks, not this patient's scans"
+)
 
 # How many factors of the variance are named in one line.
 _MAIN_FACTORS = 3

@@ -48,8 +48,9 @@ class Output:
     result : Result
         What was written as result.json.
     exit_code : int
-        0, or 3 when no activity is given: the fit failed its checks, or too much of a
-        planned label's integral lies after the last scan.
+        0, or 3 when no activity is given: the fit failed its checks, too much of a
+        planned label's integral lies after the last scan, or a cohort speaks of what
+        is limited and not the scans.
     seconds : mapping of str to float
         Time of each step.
     """
@@ -105,10 +106,24 @@ def run(folder: Path, out: Path | None, seed: int, console: Console) -> Output:
         shutil.rmtree(unfinished, ignore_errors=True)
     split = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     console.print(f"Time: {split}; written to {target}", style="dim")
-    return Output(result, _exit_code(result, assessment), seconds)
+    return Output(result, exit_code(result, assessment), seconds)
 
 
-def _exit_code(result: Result, assessment: "Assessment | None") -> int:
+def exit_code(result: Result, assessment: "Assessment | None") -> int:
+    """Return the exit status of a run.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+    assessment : Assessment or None
+        None where the fit failed its checks.
+
+    Returns
+    -------
+    int
+        3 where no activity of a planned label is given, else 0.
+    """
     if not result.checks.passed or assessment is None:
         return EXIT_REFUSED
     refused = any(c.refused is not None for c in assessment.planned.values())

@@ -28,15 +28,25 @@ from pkmodels.clinic.cohort_prior_file import read_cohort_prior  # noqa: E402
 from pkmodels.clinic.many_patients import do_cohort  # noqa: E402
 from pkmodels.clinic.patient_files import read_patient  # noqa: E402
 from pkmodels.clinic.workflow import fit_and_assess  # noqa: E402
+from pkmodels.fitting.learning import contraction  # noqa: E402
 
 MEMBERS = 20
 PRIOR = HERE / "cohort_prior.toml"
 TABLE = HERE / "patients.csv"
-SCANS_H = {"24 h": (24.0,), "24 and 72 h": (24.0, 72.0)}
-FIRST_NEW, NEW, SLOW = 1000, 6, 2
+SCANS_H = {
+    "24 h": (24.0,), "72 h": (72.0,), "24 and 72 h": (24.0, 72.0),
+    "4 and 72 h": (4.0, 72.0),
+}  # fmt: skip
+FIRST_NEW, NEW, SLOW = 1000, 5, 3
+# Of the activity that the kidneys' dose allows, whatever the rules say of it.
+CONFIDENCE = 0.95
+HALF_LIFE = "biological_half_life_kidney_left"
+LABELS = ("Y-90", "Lu-177")
 COLUMNS = (
-    "patient", "scans", "kidney_half_life", "prior", "true_Gy_per_GBq", "median",
-    "lo95", "hi95", "safe_GBq", "true_safe_GBq", "beyond_prior", "checks",
+    "patient", "scans", "kidney_half_life", "prior",
+    *(f"{what} {label}" for label in LABELS
+      for what in ("true_Gy_per_GBq", "median", "lo95", "hi95", "over_safe")),
+    "told_half_life", "refused", "beyond_prior", "checks",
 )  # fmt: skip
 
 
@@ -60,9 +70,9 @@ def patients(work):
         done = {(r["patient"], r["scans"], r["prior"]) for r in rows}
     else:
         TABLE.write_text(",".join(COLUMNS) + "\n")
-    # One form after another: each is compiled once.
-    for scans, times in SCANS_H.items():
-        for used in ("own", "cohort"):
+    for used in ("cohort", "own"):
+        # One form after another: each is compiled once.
+        for scans, times in SCANS_H.items():
             for number in range(NEW + SLOW):
                 seed, slow = FIRST_NEW + number, number >= NEW
                 if (str(seed), scans, used) in done:
@@ -75,7 +85,7 @@ def patients(work):
 
 
 def one(work, seed, scans, times, factor, used, prior):
-    folder = work / "new" / f"{seed}_{len(times)}"
+    folder = work / "new" / f"{seed}_at_{'_'.join(f'{t:g}' for t in times)}_h"
     truth = department.simulate(seed, times, kidney_factor=factor)
     if not folder.exists():
         department.write(folder, seed, times, kidney_factor=factor)
@@ -86,13 +96,25 @@ def one(work, seed, scans, times, factor, used, prior):
     fit, found = fit_and_assess(
         patient, 0, Console(quiet=True), {}, folder / "unfinished"
     )
+    # The decision that a physicist would see.
+    refused = (
+        "fit" if found is None
+        else (found.planned["Y-90"].refused or "").replace("\n", " ")
+    )  # fmt: skip
     row = {
         "patient": seed,
         "scans": scans,
         "kidney_half_life": f"x {factor:g}",
         "prior": used,
-        "true_Gy_per_GBq": f"{truth.kidney_dose_Gy_per_GBq['Y-90']:.4g}",
-        "true_safe_GBq": f"{truth.activity_at_dose(23.0):.4g}",
+        "told_half_life": f"{contraction(fit)[HALF_LIFE]:.2f}",
+        "refused": " ".join(
+            name
+            for name, words in (
+                ("tail", "after the last scan"),
+                ("cohort", "the cohort speaks"),
+            )
+            if words in refused
+        ),
         "beyond_prior": " ".join(
             f"{name}:{share:.2f}" for name, share in fit.checks.beyond_prior.items()
         ),
@@ -100,17 +122,17 @@ def one(work, seed, scans, times, factor, used, prior):
     }
     if found is None:
         return row
-    dose = found.exposures["Y-90"]["kidneys"].dose_Gy_per_GBq
-    assert dose is not None, "kidneys have S-values of 90Y"
-    low, median, high = np.quantile(dose, (0.025, 0.5, 0.975))
-    safe = found.planned["Y-90"].decision
-    activity = None if safe is None else safe.activity_GBq
-    return row | {
-        "median": f"{median:.4g}",
-        "lo95": f"{low:.4g}",
-        "hi95": f"{high:.4g}",
-        "safe_GBq": "" if activity is None else f"{activity:.4g}",
-    }
+    for label in LABELS:
+        true = truth.kidney_dose_Gy_per_GBq[label]
+        dose = found.exposures[label]["kidneys"].dose_Gy_per_GBq
+        assert dose is not None, "kidneys have S-values of both"
+        low, median, high = np.quantile(dose, (0.025, 0.5, 0.975))
+        # The activity that the draws allow, over the one that is safe.
+        over = true / np.quantile(dose, CONFIDENCE)
+        told = {"true_Gy_per_GBq": true, "median": median, "lo95": low, "hi95": high}
+        told["over_safe"] = over
+        row |= {f"{what} {label}": f"{x:.4g}" for what, x in told.items()}
+    return row
 
 
 if __name__ == "__main__":
