@@ -39,13 +39,17 @@ class Bridged:
     effective_size: float
 
 
-def bridge(without: np.ndarray, whole: np.ndarray) -> Bridged:
+def bridge(
+    without: np.ndarray,
+    whole: np.ndarray,
+    most: tuple[float, float] = (np.inf, np.inf),
+) -> Bridged:
     """Join two fits' densities of a group of values.
 
     With p = p(y_g | x), n_1 draws x of the fit without the group and n_2 of the whole,
     each counted by what it is worth, r = p(y_g | y_-g) solves
 
-        r = mean_1(p / (n_1 p + n_2 r)) / mean_2(1 / (n_1 p + n_2 r)).
+        r = mean_1(p / (n_1 r + n_2 p)) / mean_2(1 / (n_1 r + n_2 p)).
 
     Parameters
     ----------
@@ -53,6 +57,9 @@ def bridge(without: np.ndarray, whole: np.ndarray) -> Bridged:
         ln p(y_g | x) of draws of the fit that has not seen the group.
     whole : (n_chains, n_draws) array
         The same of draws of the fit that has.
+    most : (float, float)
+        What the draws of each are worth at most: those that were resampled by weight
+        look independent, and are not.
 
     Returns
     -------
@@ -89,12 +96,14 @@ def bridge(without: np.ndarray, whole: np.ndarray) -> Bridged:
     without = np.where(np.isnan(without), -np.inf, without)
     top = float(without.max())
     weights = np.exp(without - top)
-    count = (_worth(weights), _worth(np.exp(whole - float(whole.max()))))
-    share = count[0] / (count[0] + count[1])
-    odds = float(np.log(share) - np.log1p(-share))
+    count = (
+        _worth(weights, most[0]),
+        _worth(np.exp(whole - float(whole.max())), most[1]),
+    )
+    odds = float(np.log(count[1]) - np.log(count[0]))
     found = top + float(np.log(weights.mean()))
     for _ in range(_MOST_ROUNDS):
-        # n_1 p / (n_1 p + n_2 r) and n_2 r / (n_1 p + n_2 r): neither overflows.
+        # n_2 p / (n_1 r + n_2 p) and n_1 r / (n_1 r + n_2 p): neither overflows.
         upper = expit(without - found + odds).mean()
         lower = expit(-(whole - found + odds)).mean()
         change = float(np.log(upper) - np.log(lower)) - odds
@@ -102,19 +111,24 @@ def bridge(without: np.ndarray, whole: np.ndarray) -> Bridged:
         if abs(change) < _CLOSE:
             break
     variance = sum(
-        _relative_variance(each)
-        for each in (expit(without - found + odds), expit(-(whole - found + odds)))
+        _relative_variance(each, limit)
+        for each, limit in zip(
+            (expit(without - found + odds), expit(-(whole - found + odds))),
+            most,
+            strict=True,
+        )
     )
     size = float(weights.sum() ** 2 / (weights**2).sum())
     return Bridged(found, float(np.sqrt(variance)), size)
 
 
-def _worth(values: np.ndarray) -> float:
+def _worth(values: np.ndarray, most: float) -> float:
     """Return how many independent draws tell as much of a mean."""
     if np.ptp(values) == 0.0:
-        return float(values.size)
-    return float(az.ess(values, method="mean"))
+        return min(float(values.size), most)
+    return min(float(az.ess(values, method="mean")), most)
 
 
-def _relative_variance(values: np.ndarray) -> float:
-    return float(values.var(ddof=1)) / float(values.mean()) ** 2 / _worth(values)
+def _relative_variance(values: np.ndarray, most: float) -> float:
+    variance = float(values.var(ddof=1)) / float(values.mean()) ** 2
+    return variance / _worth(values, most)

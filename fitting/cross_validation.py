@@ -230,7 +230,11 @@ def _fitted_again(fit: Fit, left: LeftOut, whole: np.ndarray, refit: Refit) -> L
             f"the fit without {name} failed its checks, so that nothing is known of "
             f"how well it is predicted: {'; '.join(reduced.checks.reasons)}"
         )
-    found = bridge(log_likelihood_without(fit.posterior, rows, reduced), whole)
+    found = bridge(
+        log_likelihood_without(fit.posterior, rows, reduced),
+        whole,
+        (_most_worth(reduced), _most_worth(fit)),
+    )
     return LeftOut(
         left.group,
         found.elpd,
@@ -240,6 +244,12 @@ def _fitted_again(fit: Fit, left: LeftOut, whole: np.ndarray, refit: Refit) -> L
         found.monte_carlo_error,
         found.effective_size,
     )
+
+
+def _most_worth(fit: Fit) -> float:
+    """Return what draws that were resampled by weight are worth at most."""
+    is_of_chains = bool(fit.draws.statistics)
+    return np.inf if is_of_chains else fit.checks.ess_bulk_min or np.inf
 
 
 def leave_out(

@@ -194,6 +194,7 @@ class _Followed:
     points: list[_Point]
     crossing: float | None
     again: float | None = None
+    unseen: float | None = None
 
 
 def _follow(
@@ -347,8 +348,7 @@ def _looked_beyond(
         q = start.q + sign * (target.reach - left + place * length)
         found = _held(objective, target, before, q, length)
         if found is None:
-            # What cannot be solved so far out is not looked at: nothing is known there.
-            break
+            return replace(closed, points=points, unseen=before.q)
         points.append(found)
         if found.energy - start.energy < threshold:
             x, energy = _minimized(objective, found.x, None)
@@ -401,7 +401,9 @@ def _side(found: _Followed, target: Target, q: float, lowest: float) -> Side:
         )
     furthest = max((p.q for p in found.points), key=lambda x: abs(x - q), default=q)
     bound = None if found.crossing is None else float(target.shown(found.crossing))
-    return Side(found.end, bound, float(target.shown(furthest)), _rise(found, lowest))
+    unseen = None if found.unseen is None else float(target.shown(found.unseen))
+    reached = float(target.shown(furthest))
+    return Side(found.end, bound, reached, _rise(found, lowest), unseen)
 
 
 def _rise(found: _Followed, lowest: float) -> float:

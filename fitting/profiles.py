@@ -93,12 +93,16 @@ class Side:
         How far it was followed, in the target's unit; where it comes below again.
     rise : float
         The highest rise on this side.
+    unseen : float or None
+        Beyond the threshold, where the model could no longer be solved: whether values
+        further out fit as well is not known. None where all was looked at.
     """
 
     end: End
     bound: float | None
     reached: float
     rise: float
+    unseen: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +167,12 @@ def _describe(found: Profile) -> str:
     if found.identifiable:
         low, high = found.interval
         words[1:] = [f"{100.0 * found.level:g} % within {low:.4g} to {high:.4g}{unit}"]
+        words += [
+            f"nothing is known beyond {side.unseen:.4g}{unit}, where the model could "
+            "not be solved"
+            for side in (found.lower, found.upper)
+            if side.unseen is not None
+        ]
     return f"{', '.join(words)} (profile of {found.of})"
 
 

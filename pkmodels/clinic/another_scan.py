@@ -85,7 +85,7 @@ def value_scans(
     patient = read_patient(folder)
     check_answerable(patient)
     _check_latest(patient, latest_h)
-    unfinished = folder / "out" / UNFINISHED
+    unfinished = folder / "out" / f"{UNFINISHED}-design"
     fitted, assessment = fit_and_assess(patient, seed, console, {}, unfinished)
     shutil.rmtree(unfinished, ignore_errors=True)
     if assessment is None:

@@ -95,6 +95,7 @@ class LabelAnswer(Record):
     monte_carlo_error: NonNegative | None = None
     cycles: Annotated[int, Field(ge=1)] = 1
     range_GBq: tuple[NonNegative, NonNegative] | None = None
+    refusing_in_range: list[Text] = Field(default_factory=list)
     dose_Gy_per_GBq: dict[Text, StackedDose]
     by_model: dict[Text, ModelAnswer]
     missing: Text | None = None

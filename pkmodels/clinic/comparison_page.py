@@ -168,6 +168,7 @@ def _label(found: "ModelComparison", choice: "AveragedChoice") -> LabelAnswer:
         monte_carlo_error=error if math.isfinite(error) else None,
         cycles=activity.cycles,
         range_GBq=choice.range_GBq,
+        refusing_in_range=list(choice.refusing_in_range),
         dose_Gy_per_GBq=doses,
         by_model=by_model,
     )

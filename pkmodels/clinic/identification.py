@@ -108,7 +108,7 @@ def identify_patient(
     structural, omitted = structure_of(patient)
     from pkmodels.fitting.identifiability import identify
 
-    unfinished = folder / "out" / UNFINISHED
+    unfinished = folder / "out" / f"{UNFINISHED}-identify"
     fitted, assessment = fit_and_assess(patient, seed, console, {}, unfinished)
     if assessment is None:
         raise FitRefusedError("; ".join(fitted.checks.reasons))

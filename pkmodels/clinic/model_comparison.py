@@ -57,6 +57,7 @@ class AveragedChoice:
     refused: str | None
     alone: "Mapping[str, float | None]" = field(default_factory=dict)
     range_GBq: tuple[float, float] | None = None
+    refusing_in_range: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,7 @@ def compare_models(
     keep_xla_programs()
     target = out or folder / "out"
     check_writable(target)
-    unfinished = target / UNFINISHED
+    unfinished = target / f"{UNFINISHED}-compare"
     assessed, validations = {}, {}
     for name, patient in patients.items():
         console.print(f"{name}: fitting", style="dim")
@@ -219,19 +220,27 @@ def _validated(
     from pkmodels.fitting.saved_draws import digest
 
     count = draws_per_chain(patient.confidence, saturable=saturates(patient))
-    seed = fitted.seed
 
     def refit(reduced: "Posterior") -> "Fit":
         compiled = compile_once(reduced)
         # The values that are left say which scan it is that is not there.
-        values = digest([reduced.observations.value])
-        kept = unfinished / f"{compiled.form[:8]}-{values[:8]}-{seed}"
+        told = f"{compiled.form[:8]}-{digest([reduced.observations.value])[:8]}"
+        seed = _seed_of(told, fitted.seed)
+        kept = unfinished / f"{told}-{seed}"
         return sample(reduced, compiled, seed, count, console, kept)
 
     def tell(done: int, total: int) -> None:
         console.print(f"Fitted again without one {by}: {done} of {total}", style="dim")
 
     return cross_validate(fitted, by=By(by), refit=refit, progress=tell)
+
+
+def _seed_of(told: str, seed: int) -> int:
+    """Return a refit's own seed: with one for all, their errors would add up."""
+    import numpy as np
+
+    sequence = np.random.SeedSequence([seed, *told.encode()])
+    return int(sequence.generate_state(1)[0])
 
 
 def average_choices(
@@ -251,7 +260,8 @@ def average_choices(
     weights : mapping of str to float
         By model, from stacking.
     ranges : mapping of str to (float, float) or None
-        Least and largest weight of each model when one group is not counted.
+        Least and largest weight of each model when one group is not counted; at its
+        ends the others keep their proportions.
 
     Returns
     -------
@@ -267,8 +277,10 @@ def average_choices(
             name: None if choice.decision is None else choice.decision.activity_GBq
             for name, (_, choice) in every.items()
         }
-        ends = _at_ends(patient, every, weights, ranges) if of_label.activity else None
-        found.append(replace(of_label, alone=alone, range_GBq=ends))
+        if of_label.activity is not None:
+            ends, refusing = _at_ends(patient, every, weights, ranges)
+            of_label = replace(of_label, range_GBq=ends, refusing_in_range=refusing)
+        found.append(replace(of_label, alone=alone))
     return tuple(found)
 
 
@@ -283,9 +295,13 @@ def _at_ends(
     every: "Mapping[str, tuple[Fit, Choice]]",
     weights: Mapping[str, float],
     ranges: "Mapping[str, tuple[float, float] | None]",
-) -> tuple[float, float] | None:
-    """Return the least and the largest activity at the ends of the weights' ranges."""
-    found = []
+) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """Return the least and the largest activity at the ends of the weights' ranges.
+
+    And the models that count at some end, and give no activity there.
+    """
+    found: list[float] = []
+    refusing: dict[str, None] = {}
     for model, ends in ranges.items():
         for end in ends or ():
             others = {n: w for n, w in weights.items() if n != model}
@@ -298,10 +314,11 @@ def _at_ends(
             }
             counted = _counted({model: end, **shared})
             chosen = {n: every[n] for n in counted}
-            if any(choice.decision is None for _, choice in chosen.values()):
-                continue  # which is told of that model by itself
-            found.append(_activity(patient, chosen, counted).activity_GBq)
-    return (min(found), max(found)) if found else None
+            none = [n for n, (_, choice) in chosen.items() if choice.decision is None]
+            refusing |= dict.fromkeys(none)
+            if not none:
+                found.append(_activity(patient, chosen, counted).activity_GBq)
+    return (min(found), max(found)) if found else None, tuple(refusing)
 
 
 def _averaged(
@@ -420,8 +437,14 @@ def _choice_lines(choice: AveragedChoice) -> list[str]:
     if choice.range_GBq is not None:
         low, high = (rounded_down(x) for x in choice.range_GBq)
         lines.append(
-            "  With the weights that leaving out one group more would give: "
-            f"{low} to {high} GBq"
+            "  With each model's weight at the least and the most that leaving out one "
+            f"group more would give it: {low} to {high} GBq"
+        )
+    if choice.refusing_in_range:
+        named = ", ".join(choice.refusing_in_range)
+        lines.append(
+            f"  NO ACTIVITY at some of those weights, since {named} would count and "
+            "gives none"
         )
     given = {n: own for n, own in choice.alone.items() if own is not None}
     if given:

@@ -167,7 +167,10 @@ def _valued(
     seen = offer.foreseen
     if seen is None:
         return AnotherScan(**told, missing=offer.why)
-    value = seen.value(dose)
+    try:
+        value = seen.value(dose)
+    except InputError as error:
+        return AnotherScan(**told, missing=str(error))
     ratio = np.minimum(value.log_sd_then / value.log_sd_now, 1.0)
     told |= {
         "regions": list(seen.regions),

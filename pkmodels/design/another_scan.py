@@ -262,7 +262,15 @@ def foresee_scan(
     curves = predict_labels(only.compiled, draws, only.schedule, times)[labels.pop()]
     names = only.compiled.system.observables
     shown = curves[:, :, [names.index(region) for region in rows]]
-    log_values = np.log(shown) + _log_factors(fitted, list(rows.values()))[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_shown = np.log(shown)
+    log_values = log_shown + _log_factors(fitted, list(rows.values()))[:, None]
+    lost = int((~np.isfinite(log_values).all(axis=(1, 2))).sum())
+    if lost:
+        raise InputError(
+            f"{modality} at {times[0]:g} to {times[-1]:g} h: {lost} of the fit's draws "
+            "show nothing above 0, or cannot be solved: ask for earlier times"
+        )
     variance = _variance(fitted, list(rows.values()), np.exp(log_values))
     return ForeseenScan(modality, tuple(rows), times, log_values, variance)
 
