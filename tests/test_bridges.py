@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from scipy.stats import norm
 
 from pkmodels.errors import InputError
@@ -12,11 +13,13 @@ SD = 0.5
 SHAPE, REPEATS = (4, 250), 100
 
 
-def draw(generator, value: float) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    generator, value: float, shapes: tuple = (SHAPE, SHAPE)
+) -> tuple[np.ndarray, np.ndarray]:
     """x is Normal(0, 1) without the value, which is Normal(x, SD)."""
-    variance = SD**2 / (1.0 + SD**2)
-    without = generator.standard_normal(SHAPE)
-    whole = value / (1.0 + SD**2) + np.sqrt(variance) * generator.standard_normal(SHAPE)
+    sd = SD / np.hypot(1.0, SD)
+    without = generator.standard_normal(shapes[0])
+    whole = value / (1.0 + SD**2) + sd * generator.standard_normal(shapes[1])
     return norm.logpdf(value, without, SD), norm.logpdf(value, whole, SD)
 
 
@@ -34,6 +37,38 @@ def test_the_density_and_its_error_are_those_of_the_closed_form(value: float) ->
     # Of 100 repeats the sd itself is known to 7 %.
     assert errors.std() == pytest.approx(stated, rel=0.3)
     assert errors.std() < np.std(plain)
+
+
+def optimal(log_without: np.ndarray, log_whole: np.ndarray) -> float:
+    """Meng and Wong's equation 4.1, typed anew, by a root finder."""
+    p, q = np.exp(log_without).ravel(), np.exp(log_whole).ravel()
+
+    def away(log_r: float) -> float:
+        r = np.exp(log_r)
+        upper = np.mean(p / (p.size * r + q.size * p))
+        return float(np.log(upper / np.mean(1.0 / (p.size * r + q.size * q))) - log_r)
+
+    return float(brentq(away, -50.0, 10.0))
+
+
+@pytest.mark.parametrize("sizes", [(60, 2000), (2000, 60)])
+def test_unequal_numbers_of_draws_are_weighted_as_is_best(sizes) -> None:
+    """The other way about, the errors are 2 and 7 times as large."""
+    shapes = tuple((4, size) for size in sizes)
+    truth = float(norm.logpdf(3.0, 0.0, np.hypot(1.0, SD)))
+    pairs = [draw(np.random.default_rng(n), 3.0, shapes) for n in range(REPEATS)]
+    errors = np.array([bridge(*pair).elpd for pair in pairs]) - truth
+    least = np.array([optimal(*pair) for pair in pairs]) - truth
+    assert np.sqrt(np.mean(errors**2)) < 1.1 * np.sqrt(np.mean(least**2))
+
+
+def test_draws_that_were_resampled_are_worth_no_more_than_is_said() -> None:
+    pair = draw(np.random.default_rng(0), 1.0)
+    free, bound = bridge(*pair), bridge(*pair, (100.0, 100.0))
+    assert bound.elpd == pytest.approx(free.elpd, abs=0.05)
+    assert bound.monte_carlo_error == pytest.approx(
+        free.monte_carlo_error * np.sqrt(1000 / 100), rel=0.15
+    )
 
 
 def test_a_value_far_out_is_known_better_than_by_the_plain_mean_and_told() -> None:

@@ -108,7 +108,28 @@ def test_a_model_without_weight_does_not_count(tmp_path: Path) -> None:
     least = rounded_down(other.activity_GBq)
     assert f"b (weight 0.00, not counted): {least} GBq by itself" in text
     assert f"The least of any model by itself: {least} GBq (b)" in text
-    assert f"one group more would give: {rounded_down(expected[0])} to" in text
+    assert f"group more would give it: {rounded_down(expected[0])} to" in text
+
+
+def test_weights_at_which_a_refusing_model_would_count_are_told(tmp_path: Path) -> None:
+    patient = read_patient(folder_of(tmp_path))
+    one = made_up_fit(patient)
+    whole = assess(patient, one)
+    choice = whole.choices["Y-90"]
+    refusing = replace(choice, decision=None, refused="the scans end too early")
+    other = replace(whole, choices={**whole.choices, "Y-90": refusing})
+    [found] = average_choices(
+        patient,
+        {"a": (one, whole), "b": (one, other)},
+        {"a": 1.0, "b": 0.0},
+        {"a": (0.2, 1.0), "b": (0.0, 0.8)},
+    )
+    assert choice.decision is not None
+    alone = choice.decision.activity_GBq
+    assert found.range_GBq == pytest.approx((alone, alone), rel=1e-9)
+    assert found.refusing_in_range == ("b",)
+    text = describe_comparison(ModelComparison("test", COMPARISON, (found,), ()))
+    assert "NO ACTIVITY at some of those weights, since b would count" in text
 
 
 def test_what_one_model_refuses_is_refused(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_the_noise_is_integrated_out_of_the_worked_example() -> None:
 def test_the_profile_holds_the_truth_as_often_as_it_says(
     times: tuple[float, ...], patients: int
 ) -> None:
-    """Of 95 % it held 260 of 300 (three scans) with the noise at the mode; truths of the priors."""
+    """With the noise at its mode, 260 of 300 of three scans; truths of the priors."""
     when, example = np.array(times, dtype=float), worked_example.posterior()
     target = parameter_target(example, "half_life")
     held = 0

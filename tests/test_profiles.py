@@ -276,6 +276,22 @@ def test_another_well_beyond_the_threshold_leaves_the_side_open() -> None:
     assert found.lower.bound == pytest.approx(-1.96, abs=0.01)
 
 
+def test_what_could_not_be_solved_beyond_the_threshold_is_told() -> None:
+    """The second well lies where nothing can be solved: it is not denied."""
+    wells = two_wells(0.0)
+
+    def slope(x: np.ndarray) -> tuple[float, np.ndarray]:
+        return (np.inf, np.zeros(1)) if x[0] > 2.6 else wells.slope(x)
+
+    found = profile(replace(wells, slope=slope), entry(0, 1, reach=12.0), level=0.95)
+    assert found.upper.end is End.CLOSED
+    assert found.upper.bound == pytest.approx(1.96, abs=0.02)
+    assert found.upper.unseen is not None
+    assert 1.9 < found.upper.unseen < 2.7
+    assert "nothing is known beyond" in found.describe()
+    assert found.lower.unseen is None
+
+
 def test_a_deeper_well_beyond_the_threshold_is_the_optimum() -> None:
     found = profile(two_wells(3.0), entry(0, 1, reach=12.0), level=0.95)
     assert found.estimate == pytest.approx(6.0, abs=0.01)
