@@ -29,11 +29,12 @@ from pkmodels.fitting.subject_copies import (
     propose_effects,
 )
 from pkmodels.population.coordinates import coefficient_names, estimates_of
+from pkmodels.population.designs import design_of
 from pkmodels.population.predictions import on_own_scale
 from pkmodels.population.residuals import variance_of
 from pkmodels.population.responses import Response
 from pkmodels.population.structure import ErrorForm, PopulationModel
-from pkmodels.population.subjects import Subject, design_of
+from pkmodels.population.subjects import Subject
 
 # Draws of the population that are weighted at most, and of the effects for each.
 _POPULATIONS, _EACH = 2000, 32

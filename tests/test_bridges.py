@@ -1,5 +1,7 @@
 """Bridges against the predictive density of normal data, in closed form."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq
@@ -48,7 +50,8 @@ def optimal(log_without: np.ndarray, log_whole: np.ndarray) -> float:
         upper = np.mean(p / (p.size * r + q.size * p))
         return float(np.log(upper / np.mean(1.0 / (p.size * r + q.size * q))) - log_r)
 
-    return float(brentq(away, -50.0, 10.0))
+    root: Any = brentq(away, -50.0, 10.0)
+    return float(root)
 
 
 @pytest.mark.parametrize("sizes", [(60, 2000), (2000, 60)])

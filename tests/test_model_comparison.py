@@ -11,11 +11,11 @@ from rich.console import Console
 
 from pkmodels.clinic import model_comparison
 from pkmodels.clinic.assessment import assess
+from pkmodels.clinic.averaged_choices import average_choices
 from pkmodels.clinic.command_line import main
 from pkmodels.clinic.model_comparison import (
     ModelComparison,
     _notes,
-    average_choices,
     compare_models,
     describe_comparison,
 )

@@ -26,7 +26,8 @@ from pkmodels.errors import InputError
 from pkmodels.fitting.comparison import worth
 
 if TYPE_CHECKING:
-    from pkmodels.clinic.model_comparison import AveragedChoice, ModelComparison
+    from pkmodels.clinic.averaged_choices import AveragedChoice
+    from pkmodels.clinic.model_comparison import ModelComparison
     from pkmodels.fitting.cross_validation import LeftOut
 
 # How the notes of a comparison begin that are of waived limits.

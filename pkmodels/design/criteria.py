@@ -28,7 +28,8 @@ def criterion(variances: np.ndarray, wrong_factor: float | None) -> np.ndarray:
         Of ln q.
     wrong_factor : float or None
         None: the mean variance. A factor f > 1: the probability that the median of q
-        is wrong by more than f either way, 2 (1 - Phi(ln f / sd)).
+        is wrong by more than f either way, 2 (1 - Phi(ln f / sd)). Where q is the dose
+        per activity and one limit L of dose binds, the activity L / q is as wrong.
 
     Returns
     -------
