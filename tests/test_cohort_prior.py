@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
-from made_up_cohort_prior import NAMED, ORGANS, content
+from made_up_cohort_prior import NAMED, ORGANS, content, table
 from made_up_cohort_prior import write_with_cohort as write
 
 from pkmodels.clinic import cohort_learning, cohort_prior_file
@@ -122,6 +122,77 @@ def test_regions_go_by_organ_and_side_and_tumours_by_nothing(tmp_path):
     assert parameter_keys(patient)["fraction_a"] == "fraction_kidney_left"
     assert "fraction_a" in cohort_parameters(patient)
     assert "fraction_lesion" not in cohort_parameters(patient)
+
+
+def without(text, region):
+    """Return measurements without a region's."""
+    return "".join(
+        line
+        for line in text.splitlines(keepends=True)
+        if not line.startswith(f"{region},")
+    )
+
+
+def of_one_region(name, organ):
+    """Return a patient and measurements with one region of the kidneys."""
+    text = replaced(NAMED, '"kidney_left", "kidney_right"', f'"{name}"')
+    text = replaced(
+        text,
+        '[regions.kidney_left]\norgan = "kidney"',
+        f'[regions.{name}]\norgan = "{organ}"',
+    )
+    start, end = (text.index(f"[regions.{each}]") for each in ("kidney_right", "liver"))
+    text = text[:start] + text[end:]
+    rows = without(MEASUREMENTS, "kidney_right").replace("kidney_left", name)
+    return text, rows
+
+
+@pytest.mark.parametrize(
+    ("name", "organ"),
+    [("kidney_left", "kidney"), ("renal", "kidney"), ("both", "kidneys"), (None, None)],
+)
+def test_one_kidney_alone_keeps_the_models_own_prior_and_it_is_told(
+    tmp_path, name, organ
+):
+    """The cohort's are of one of two: the only one, or both, is another organ."""
+    if name is not None:
+        text, rows = of_one_region(name, organ)
+    else:  # two regions, both of the left one
+        side = '[regions.kidney_right]\nside = "left"'
+        text, rows = replaced(NAMED, "[regions.kidney_right]", side), MEASUREMENTS
+        name = "kidney"
+    # Even where the file is of such patients, as one of before may be.
+    organs = ["kidney_left", "liver"]
+    with_it = read_patient(write(tmp_path / "P", text, rows, organs=organs))
+    plain = replace(with_it, cohort_prior=None)
+    assert set(cohort_parameters(with_it)) == {BLOOD_HALF_TIME}
+    given, own = (build_experiments(each)[1].priors for each in (with_it, plain))
+    ours = {n: p for n, p in {**own.odds, **own.independent}.items() if name in n}
+    assert len(ours) >= 2
+    assert ours.items() <= {**given.odds, **given.independent}.items()
+    [told] = [w for w in with_it.warnings if w.startswith("not told of by the cohort")]
+    assert all(each in told for each in ours)
+    assert any("uptake fractions are not used" in w for w in with_it.warnings)
+
+
+def test_kidneys_as_one_region_are_told_to_be_both(tmp_path):
+    text, rows = of_one_region("both", "kidneys")
+    given = {"biological_half_life_kidneys": table(45.0, 0.25)}
+    patient = read_patient(write(tmp_path / "P", text, rows, parameter=given))
+    assert set(cohort_parameters(patient)) == {"biological_half_life_both"}
+    assert any("has one kidney only, remove" in w for w in patient.warnings)
+
+
+def test_regions_that_have_no_name_in_common_make_no_fractions_alike(tmp_path):
+    """Two patients' single kidneys are not known to be the same organ."""
+    text, rows = of_one_region("kidney_left", "kidney")
+    changed = {
+        "organs": ["liver", "region kidney_left"],
+        "parameter": {"fraction_liver": table(0.1, 0.2, unit="")},
+    }
+    patient = read_patient(write(tmp_path / "P", text, rows, **changed))
+    assert compared_organs(patient) == ("liver", "region kidney_left")
+    assert cohort_parameters(patient) == {}
 
 
 def test_who_is_in_the_cohort_is_not_fitted_with_it(tmp_path):
