@@ -12,7 +12,8 @@ from made_up_cohort_prior import write_with_cohort as write
 
 from pkmodels.clinic import cohort_learning, cohort_prior_file
 from pkmodels.clinic.cohort import Cohort
-from pkmodels.clinic.cohort_learning import learn_prior, learnt_lines
+from pkmodels.clinic.cohort_learning import learn_prior
+from pkmodels.clinic.cohort_learnt_text import learnt_lines
 from pkmodels.clinic.cohort_page import write_cohort_page
 from pkmodels.clinic.cohort_prior import (
     BLOOD_HALF_TIME,
@@ -359,3 +360,38 @@ def test_too_few_and_two_ligands_are_refused(department):
     path.write_text(text, "utf-8")
     with pytest.raises(InputError, match="were given dotatate, pentixather"):
         learn_prior(folder, folder / "out", cohort, 0)
+
+
+def test_a_calibration_that_patients_share_widens_uptakes_alone(department):
+    """cv 5 % of [calibration.SPECT], times 1 + the sum of three ratios of 0.02."""
+    folder, cohort = department
+    found = learn_prior(folder, folder / "out", cohort, 0)
+    tables = found.content.parameter
+    shared = np.sqrt(np.log(1.0 + 0.05**2)) * 1.06
+    assert tables["fraction_liver"].shared_sd == pytest.approx(shared, rel=0.01)
+    assert tables["biological_half_life_liver"].shared_sd == 0.0
+    # Their patients are all alike but for the draws: what is left is m and t, each
+    # with the shared error.
+    given = found.learnt["fraction_liver"].prior.parameters["log_sd"]
+    assert given == pytest.approx(np.sqrt(2.0) * shared, rel=0.05)
+    assert "a shared calibration, sd of ln 0.053" in "\n".join(learnt_lines(found))
+    for i in range(PATIENTS):
+        path = folder / f"P{i}" / "patient.toml"
+        text = replaced(
+            path.read_text("utf-8"),
+            'scope = "modality"\ncv = 0.05',
+            'scope = "region"\ncv = "free"',
+        )
+        path.write_text(text, "utf-8")
+    free = learn_prior(folder, folder / "out", cohort, 0)
+    assert not [name for name in free.learnt if name.startswith("fraction_")]
+    assert "the calibration of SPECT is free" in free.kept["uptake fractions"]
+
+
+def test_a_file_that_does_not_count_a_shared_calibration_is_told(tmp_path):
+    folder = write(tmp_path / "P")
+    path = folder / "prior.toml"
+    assert not any("shared by its" in w for w in read_patient(folder).warnings)
+    text = path.read_text("utf-8").replace("shared_sd = 0.05\n", "")
+    path.write_text(text, "utf-8")
+    assert any("shared by its patients" in w for w in read_patient(folder).warnings)

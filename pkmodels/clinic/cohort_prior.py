@@ -50,6 +50,8 @@ class CohortPrior:
         That it was learnt from.
     priors : mapping of str to Prior
         Of the next patient, by the parameter's name with keys for regions.
+    scale_counted : bool
+        Whether the priors hold the calibration that its patients share.
     subjects, measured : frozenset of str
         Digests of its patients' ids, and of what was measured of them.
     """
@@ -62,6 +64,7 @@ class CohortPrior:
     organs: tuple[str, ...]
     patients: int
     priors: Mapping[str, Prior]
+    scale_counted: bool
     subjects: frozenset[str]
     measured: frozenset[str]
 
@@ -342,6 +345,12 @@ def cohort_warnings(patient: "Patient") -> Iterator[str]:
             f"the cohort's uptake fractions are not used: they are of patients with "
             f"{', '.join(cohort.organs)}, and this one has {', '.join(own)}, so that "
             "what is eliminated is not the same"
+        )
+    if not cohort.scale_counted:
+        yield (
+            "the cohort's file does not say that a calibration shared by its patients "
+            "was counted, without which uptakes seem better known than they are: write "
+            "it anew with `pkmodels cohort FOLDER --prior-out FILE`"
         )
     yield from _mass_warning(patient, cohort)
     if patient.without_scans_reason is not None:

@@ -6,7 +6,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from pkmodels.clinic.cohort_learning import LearntCohort, correlation_lines
+from pkmodels.clinic.cohort_learning import LearntCohort
+from pkmodels.clinic.cohort_learnt_text import correlation_lines
 from pkmodels.clinic.report_axes import BLUE, axes, to_html
 from pkmodels.fitting.cohort_predictive import LearntParameter, Quantiles
 

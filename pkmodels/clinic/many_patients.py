@@ -91,7 +91,8 @@ def do_cohort(
     _write_summary(out, found, text, title)
     if prior_out is None:
         return text, _status(found.rows)
-    from pkmodels.clinic.cohort_learning import learn_shown, learnt_lines
+    from pkmodels.clinic.cohort_learning import learn_shown
+    from pkmodels.clinic.cohort_learnt_text import learnt_lines
     from pkmodels.clinic.cohort_prior_file import cohort_prior_text
 
     typer.echo(f"Learning how the patients differ (seed {seed})", err=True)

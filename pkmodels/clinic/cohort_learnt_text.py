@@ -1,0 +1,65 @@
+"""What was learnt of a cohort, in words."""
+
+from pkmodels.clinic.cohort_learning import LearntCohort
+
+
+def correlation_lines(found: LearntCohort) -> list[str]:
+    """Return each correlation that was learnt in words.
+
+    Parameters
+    ----------
+    found : LearntCohort
+        What was learnt.
+
+    Returns
+    -------
+    list of str
+    """
+    names = [each.name for each in found.posterior.cohort.components]
+    lines = []
+    for each in found.correlations:
+        low, middle, high = each.rho
+        first, second = (names[i] for i in each.components)
+        lines.append(
+            f"correlation of {first} with {second} between patients: {middle:.2f} "
+            f"({low:.2f} to {high:.2f})"
+        )
+    return lines
+
+
+def learnt_lines(found: LearntCohort) -> list[str]:
+    """Return what was learnt as lines of text.
+
+    Parameters
+    ----------
+    found : LearntCohort
+        What was learnt.
+
+    Returns
+    -------
+    list of str
+    """
+    lines = [f"The next patient's prior, of {found.content.patients} patients:"]
+    for name, of in found.learnt.items():
+        given, own = of.prior.parameters, of.own.parameters
+        lines.append(
+            f"  {name}: median {given['median']:.3g} {of.prior.unit}".rstrip()
+            + f", sd of ln {given['log_sd']:.2g} (own: {own['median']:.3g}, "
+            f"{own['log_sd']:.2g}; {of.patients} patients)"
+        )
+    lines += [f"  {each}" for each in correlation_lines(found)]
+    shared = [table.shared_sd or 0.0 for table in found.content.parameter.values()]
+    if max(shared, default=0.0) > 0.0:
+        lines.append(
+            f"  uptakes are widened by a shared calibration, sd of ln {max(shared):.2g}"
+        )
+    for name, why in found.kept.items():
+        lines.append(f"  not learnt: {name}: {why}")
+    for name, why in found.left_out.items():
+        lines.append(f"  left out: {name}: {why}")
+    for each in found.outliers:
+        lines.append(
+            f"  stands apart: {each.member} in {each.component} (p = "
+            f"{each.p_value:.1g}): look at these scans"
+        )
+    return lines
