@@ -148,11 +148,8 @@ def learn_prior(
             f"{LEAST_PATIENTS} or more{f' (left out: {told})' if told else ''}"
         )
     organs, kept = _most_common_organs(used)
-    shared, unknown_scale = shared_calibration([each.patient for each in used])
-    kept |= unknown_scale
+    shared = shared_calibration([each.patient for each in used])
     members = [_member(each, organs) for each in used]
-    if unknown_scale:
-        members = [_without_fractions(each) for each in members]
     priors = _own_priors(ligands[0], used)
     arranged = arrange_cohort(members, priors, pairs=_pairs(priors))
     posterior = learn_cohort(arranged, seed=seed, progress=progress)
@@ -263,14 +260,6 @@ def _member(used: _Used, organs: tuple[str, ...]) -> Member:
             for name, key in parameter_keys(used.patient).items()
             if alike or not key.startswith(fraction)
         },
-    )
-
-
-def _without_fractions(member: Member) -> Member:
-    start = organ_exchange.fraction_name("")
-    return Member(
-        member.name,
-        {name: of for name, of in member.draws.items() if not name.startswith(start)},
     )
 
 
