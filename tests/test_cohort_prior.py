@@ -334,6 +334,11 @@ def test_a_cohort_is_learnt_from_every_sound_fit_and_others_are_named(department
     assert parse_cohort_prior(text, "p.toml").organs == tuple(ORGANS)
     assert subject_digest("p3") in parse_cohort_prior(text, "p.toml").subjects
     told = "\n".join(learnt_lines(found))
+    assert "all together by at most 0 (variance of the weights 0)" in told
+    assert found.content.checked_together
+    unlike = replace(found.posterior.reuse, variance=3.0)
+    unknown = replace(found, posterior=replace(found.posterior, reuse=unlike))
+    assert "NOT CHECKED against the draws" in "\n".join(learnt_lines(unknown))
     assert "left out: P11: the fit failed its checks" in told
 
 

@@ -159,6 +159,7 @@ def learn_prior(
         with_shared_error(posterior, errors), folder.resolve().name, correlations
     )
     content = _content(folder, used, left_out, organs, learnt, errors, seed)
+    content = content.model_copy(update={"checked_together": posterior.reuse.together})
     return LearntCohort(
         content,
         learnt,

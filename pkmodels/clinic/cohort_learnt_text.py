@@ -1,6 +1,7 @@
 """What was learnt of a cohort, in words."""
 
 from pkmodels.clinic.cohort_learning import LearntCohort
+from pkmodels.fitting.reused_draws import VARIANCE_LIMIT
 
 
 def correlation_lines(found: LearntCohort) -> list[str]:
@@ -27,6 +28,35 @@ def correlation_lines(found: LearntCohort) -> list[str]:
     return lines
 
 
+def reuse_line(found: LearntCohort) -> str:
+    """Return how far the patients' draws bear out what was learnt.
+
+    Parameters
+    ----------
+    found : LearntCohort
+        What was learnt.
+
+    Returns
+    -------
+    str
+    """
+    reuse = found.posterior.reuse
+    told = (
+        "the smoothing of the patients' draws moves each component alone by at most "
+        f"{reuse.gaps.max():.2g} of its own uncertainty"
+    )
+    if reuse.together:
+        return (
+            f"{told}, and all together by at most {reuse.shifts.max():.2g} (variance "
+            f"of the weights {reuse.variance:.2g})"
+        )
+    return (
+        f"{told}; all together: NOT CHECKED against the draws, since the weights' "
+        f"variance is {reuse.variance:.2g}, not below {VARIANCE_LIMIT:g}; in its place "
+        "each patient's means and sds were"
+    )
+
+
 def learnt_lines(found: LearntCohort) -> list[str]:
     """Return what was learnt as lines of text.
 
@@ -47,6 +77,7 @@ def learnt_lines(found: LearntCohort) -> list[str]:
             + f", sd of ln {given['log_sd']:.2g} (own: {own['median']:.3g}, "
             f"{own['log_sd']:.2g}; {of.patients} patients)"
         )
+    lines.append(f"  {reuse_line(found)}")
     lines += [f"  {each}" for each in correlation_lines(found)]
     shared = [table.shared_sd or 0.0 for table in found.content.parameter.values()]
     if max(shared, default=0.0) > 0.0:

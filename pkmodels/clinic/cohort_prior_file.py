@@ -84,6 +84,9 @@ class CohortPriorFile(Table):
     organs: list[Text] = Field(description="the organs in brackets")
     hyperprior: Text = Field(description="the priors of the population in words")
     independent: Text = Field(description="what is taken as independent, in words")
+    checked_together: bool | None = Field(
+        None, description="true, or false where draws were held by patient alone"
+    )
     subjects: list[_Digest] = Field(description="a digest of each patient's id")
     measured: list[_Digest] = Field(description="a digest of each one's measurements")
     parameter: dict[Name, ParameterTable] = Field(
