@@ -92,7 +92,7 @@ def ill_smoothed(cohort: CohortDraws, *, seed: int) -> np.ndarray:
     --------
     >>> from pkmodels.fitting.cohort_draws import Component
     >>> y = np.random.default_rng(0).standard_normal((2, 2000, 1))
-    >>> y *= np.array([0.5, 2.0])[:, None, None]  # no data makes a prior wider
+    >>> y *= np.array([0.5, 8.0])[:, None, None]  # no data makes a prior wider
     >>> cohort = CohortDraws({}, (Component("k", {"k": 1.0}),), ("P1", "P2"), y,
     ...     y[:, 0] < 99)
     >>> ill_smoothed(cohort, seed=0).tolist()

@@ -401,3 +401,20 @@ def test_a_file_that_does_not_count_a_shared_calibration_is_told(tmp_path):
     text = path.read_text("utf-8").replace("shared_sd = 0.05\n", "")
     path.write_text(text, "utf-8")
     assert any("shared by its patients" in w for w in read_patient(folder).warnings)
+
+
+def test_a_patient_whose_draws_hang_together_is_named_and_thins_nobody(department):
+    folder, cohort = department
+    path = folder / "out" / "patients" / "P2" / "posterior.nc"
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        tree = tree.load()
+    posterior = tree["posterior"].to_dataset()
+    stuck = posterior["kinetics"].values
+    stuck[:] = np.repeat(stuck[:, ::10], 10, axis=1)  # 120 draws, each ten times
+    tree["posterior"] = xr.DataTree(posterior)
+    path.unlink()
+    tree.to_netcdf(path, engine="h5netcdf")
+    found = learn_prior(folder, folder / "out", cohort, 0)
+    assert "independent draws, and 400 are needed" in found.left_out["P2"]
+    assert found.content.patients == PATIENTS - 1
+    assert found.posterior.cohort.y.shape[1] > 800

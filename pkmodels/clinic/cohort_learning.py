@@ -26,7 +26,13 @@ from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_models import name_of
 from pkmodels.errors import InputError
 from pkmodels.fitting.cohort_correlations import Correlation, learn_correlations
-from pkmodels.fitting.cohort_draws import Member, arrange_cohort, read_kinetics
+from pkmodels.fitting.cohort_draws import (
+    ENOUGH_DRAWS,
+    Member,
+    arrange_cohort,
+    count_independent,
+    read_kinetics,
+)
 from pkmodels.fitting.cohort_posterior import (
     LEAST_PATIENTS,
     CohortPosterior,
@@ -135,6 +141,8 @@ def learn_prior(
         When nothing can be learnt.
     """
     used, left_out = _used_of(folder, out, cohort)
+    used, ill_mixed = _well_mixed(used)
+    left_out |= ill_mixed
     ligands = sorted({each.patient.schedule.ligands[0] for each in used})
     if len(ligands) > 1:
         raise InputError(
@@ -234,6 +242,23 @@ def _read(folder: Path, out: Path, name: str, status: str) -> _Used | str:
         return "itself fitted with a cohort's prior: those patients would count twice"
     draws = read_kinetics(path)
     return "the fit failed its checks" if draws is None else _Used(name, patient, draws)
+
+
+def _well_mixed(used: Sequence[_Used]) -> tuple[list[_Used], dict[str, str]]:
+    """Return the patients with draws enough, and the others with the reason."""
+    kept, ill = [], {}
+    for each in used:
+        priors = _own_priors(each.patient.schedule.ligands[0], [each])
+        member = _member(each, compared_organs(each.patient))
+        count = count_independent(member, priors, pairs=_pairs(priors))
+        if count < ENOUGH_DRAWS:
+            ill[each.folder] = (
+                f"its fit is worth {count} independent draws, and {ENOUGH_DRAWS} are "
+                "needed; all patients would be thinned to as many: fit it with more"
+            )
+        else:
+            kept.append(each)
+    return kept, ill
 
 
 def _most_common_organs(
