@@ -1,6 +1,7 @@
 """A population from patients' own draws, held against closed forms and full models."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -356,7 +357,7 @@ def test_two_stages_give_what_one_model_of_all_patients_gives():
     with pm.Model() as model:
         mean = pm.Normal("mean", 0.0, 1.0, shape=2)
         sd = pm.HalfNormal("sd", 1.0, shape=2)
-        each = mean[:, None] + sd[:, None] * pm.Normal("unit", shape=(2, count))
+        each: Any = mean[:, None] + sd[:, None] * pm.Normal("unit", shape=(2, count))
         slope = -np.log(2.0) * TIMES_H / 60.0
         curve = each[1][:, None] + slope[None, :] * pm.math.exp(-each[0])[:, None]
         pm.Normal("seen", curve, LOG_ERROR, observed=values)

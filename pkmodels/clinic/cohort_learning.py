@@ -166,8 +166,7 @@ def learn_prior(
     learnt = predict_next(
         with_shared_error(posterior, errors), folder.resolve().name, correlations
     )
-    content = _content(folder, used, left_out, organs, learnt, errors, seed)
-    content = content.model_copy(update={"checked_together": posterior.reuse.together})
+    content = _content(folder, used, left_out, organs, learnt, errors, posterior, seed)
     return LearntCohort(
         content,
         learnt,
@@ -338,6 +337,7 @@ def _content(
     organs: tuple[str, ...],
     learnt: dict[str, LearntParameter],
     errors: dict[str, float],
+    posterior: CohortPosterior,
     seed: int,
 ) -> CohortPriorFile:
     patients = [each.patient for each in used]
@@ -358,6 +358,7 @@ def _content(
         organs=list(organs),
         hyperprior=HYPERPRIOR,
         independent=INDEPENDENT,
+        checked_together=posterior.reuse.together,
         subjects=sorted(subject_digest(p.id) for p in patients),
         measured=sorted(measured_digest(p) for p in patients),
         parameter={

@@ -90,7 +90,7 @@ def learnt_lines(found: LearntCohort) -> list[str]:
         lines.append(f"  left out: {name}: {why}")
     for each in found.outliers:
         lines.append(
-            f"  stands apart: {each.member} in {each.component} (p = "
-            f"{each.p_value:.1g}): look at these scans"
+            f"  stands apart, or may: {each.member} in {each.component} "
+            f"({each.told}): look at these scans"
         )
     return lines

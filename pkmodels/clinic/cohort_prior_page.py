@@ -67,8 +67,8 @@ def learnt_view(found: LearntCohort) -> LearntView:
     notes += [f"{name} is not learnt: {why}" for name, why in found.kept.items()]
     notes += [f"{name} is left out: {why}" for name, why in found.left_out.items()]
     notes += [
-        f"{each.member} stands apart from the others in {each.component} "
-        f"(p = {each.p_value:.1g}): look at these scans"
+        f"{each.member} stands apart from the others, or may, in {each.component} "
+        f"({each.told}): look at these scans"
         for each in found.outliers
     ]
     wide = [n for n, of in found.learnt.items() if of.tail_ratio > 1.1]
