@@ -357,9 +357,10 @@ def test_two_stages_give_what_one_model_of_all_patients_gives():
     with pm.Model() as model:
         mean = pm.Normal("mean", 0.0, 1.0, shape=2)
         sd = pm.HalfNormal("sd", 1.0, shape=2)
-        each: Any = mean[:, None] + sd[:, None] * pm.Normal("unit", shape=(2, count))
+        each = mean[:, None] + sd[:, None] * pm.Normal("unit", shape=(2, count))
         slope = -np.log(2.0) * TIMES_H / 60.0
-        curve = each[1][:, None] + slope[None, :] * pm.math.exp(-each[0])[:, None]
+        rate: Any = pm.math.exp(-each[0])
+        curve = each[1][:, None] + slope[None, :] * rate[:, None]
         pm.Normal("seen", curve, LOG_ERROR, observed=values)
     sampler = compile_sampler(model, target_acceptance=0.95)
     size = 4 + 2 * count
