@@ -27,6 +27,9 @@ from pkmodels.values import Family, Prior
 # Of each patient; more cost time, fewer carry narrow populations less well.
 DRAWS_EACH = 4000
 _LEAST_DRAWS = 100
+# All are thinned to the count of the worst patient: one of fewer had better be left out
+# than make the others' likelihoods as coarse as its own.
+ENOUGH_DRAWS = 400
 _HALF = math.sqrt(0.5)
 
 
@@ -221,14 +224,45 @@ def _components(
     return tuple(found)
 
 
-def _of_member(
+def count_independent(
+    member: Member,
+    priors: Mapping[str, Prior],
+    *,
+    pairs: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Return how many independent draws a patient's are worth.
+
+    Parameters
+    ----------
+    member, priors, pairs
+        As of `arrange_cohort`.
+
+    Returns
+    -------
+    int
+        The least bulk effective size of the components; of draws that come several
+        times, at most how many are distinct.
+
+    Examples
+    --------
+    >>> from pkmodels.values import Certainty, log_normal
+    >>> prior = {"k": log_normal(1.0, 1.0, "h", "wide", Certainty.JUDGEMENT)}
+    >>> few = np.exp(np.random.default_rng(0).standard_normal((4, 50)))
+    >>> count_independent(Member("P1", {"k": np.repeat(few, 10, axis=1)}), prior) < 250
+    True
+    """
+    components = _components([member], priors, pairs)
+    has = np.array([set(c.weights) <= set(member.draws) for c in components])
+    return _standardized(member, priors, components, has)[1]
+
+
+def _standardized(
     member: Member,
     priors: Mapping[str, Prior],
     components: Sequence[Component],
     has: np.ndarray,
-    most: int,
-) -> np.ndarray:
-    """Return (n_draws, n_components): as many as are independent, evenly taken."""
+) -> tuple[np.ndarray, int]:
+    """Return (n_draws, n_components), and how many of them are independent."""
     z = {n: standardize(priors[n], draws) for n, draws in member.draws.items()}
     shape = next(iter(z.values())).shape
     y = np.zeros((*shape, len(components)))
@@ -243,7 +277,19 @@ def _of_member(
     flat = y.reshape(-1, len(components))
     # Draws that were resampled from weighted ones come several times.
     unique = len(np.unique(used.reshape(flat.shape[0], -1), axis=0))
-    count = int(min(size, unique, most, len(flat)))
+    return flat, int(min(size, unique, len(flat)))
+
+
+def _of_member(
+    member: Member,
+    priors: Mapping[str, Prior],
+    components: Sequence[Component],
+    has: np.ndarray,
+    most: int,
+) -> np.ndarray:
+    """Return (n_draws, n_components): as many as are independent, evenly taken."""
+    flat, count = _standardized(member, priors, components, has)
+    count = min(count, most)
     if not count >= _LEAST_DRAWS:
         raise InputError(
             f"{member.name} has {count} independent draws, and its part of a cohort "

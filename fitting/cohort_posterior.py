@@ -18,7 +18,7 @@ Hogg, Myers and Bovy, ApJ 2010;725:2166, and Lunn et al., J R Statist Soc C 2013
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import arviz as az
 import numpy as np
@@ -30,8 +30,8 @@ from pkmodels.fitting.checks import DIVERGENCE_LIMIT, ESS_LIMIT, RHAT_LIMIT
 from pkmodels.fitting.cohort_draws import CohortDraws
 from pkmodels.fitting.reused_draws import (
     GAP_LIMIT,
-    VARIANCE_LIMIT,
     Reuse,
+    ill_smoothed,
     look_at_reuse,
 )
 from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
@@ -74,7 +74,7 @@ class CohortPosterior:
     rhat, ess : float
         The largest R-hat, the least effective size (bulk or tail).
     left_out : mapping of str to str
-        Parameters that were not learnt, and why.
+        Parameters that were not learnt, or not from one patient, and why.
     """
 
     cohort: CohortDraws
@@ -185,6 +185,13 @@ def learn_cohort(
         mean, sd, rhat, ess = _draw(cohort, seed, draws_per_chain, progress)
         reuse = look_at_reuse(cohort, mean, sd, seed=seed)
         refused = _not_carried(cohort, reuse)
+        ill = ill_smoothed(cohort, seed=seed)
+        if not refused and not reuse.together and ill.any():
+            cohort, told = _without_ill(cohort, ill)
+            few = _too_few(cohort)
+            left_out |= told | few
+            cohort = cohort.without(list(few))
+            continue
         if not refused:
             return CohortPosterior(cohort, mean, sd, reuse, rhat, ess, left_out)
         left_out |= refused
@@ -203,6 +210,26 @@ def _too_few(cohort: CohortDraws) -> dict[str, str]:
         if count < LEAST_PATIENTS
         for name in component.weights
     }
+
+
+def _without_ill(
+    cohort: CohortDraws, ill: np.ndarray
+) -> tuple[CohortDraws, dict[str, str]]:
+    """Return the cohort without what is ill smoothed of each patient, and who it is."""
+    told = {}
+    has = cohort.has.copy()
+    for i, member in enumerate(cohort.members):
+        places = np.flatnonzero(ill[i])
+        names = {name for k in places for name in cohort.components[k].weights}
+        for k, component in enumerate(cohort.components):
+            has[i, k] &= not names & set(component.weights)
+        told |= {
+            f"{name} of {member}": "its draws are not what they are smoothed to, and "
+            "all components together could not be held against the draws"
+            for name in sorted(names)
+        }
+    y = np.where(has[:, None, :], cohort.y, 0.0)
+    return replace(cohort, y=y, has=has), told
 
 
 def _draw(
@@ -271,7 +298,7 @@ def _check_chains(
 def _not_carried(cohort: CohortDraws, reuse: Reuse) -> dict[str, str]:
     """Return the parameters whose draws say something else than they do smoothed."""
     gaps = reuse.gaps
-    if reuse.variance < VARIANCE_LIMIT:
+    if reuse.together:
         gaps = np.maximum(gaps, reuse.shifts)
     return {
         name: (

@@ -38,6 +38,8 @@ _MIXED = 2000
 _LOOKED_AT = 500
 # A measured precision below this share of the prior's tells too little of a patient.
 _LEAST_TOLD = 0.25
+# Weighted draws that a p-value rests on: of fewer it is not known.
+_LEAST_WEIGHTED = 100.0
 
 Quantiles = tuple[float, float, float]
 
@@ -82,12 +84,26 @@ class Outlier:
     member, component : str
         Who, and in what.
     p_value : float
-        Two-sided, of what was measured under the population of the others.
+        Two-sided, of what was measured under the population of the others; NaN where it
+        is not known.
+    size : float
+        Effective number of draws that it rests on.
     """
 
     member: str
     component: str
     p_value: float
+    size: float
+
+    @property
+    def told(self) -> str:
+        """The p-value in words, with what it rests on."""
+        if math.isnan(self.p_value):
+            return (
+                f"p is not known: {self.size:.0f} effective draws without this "
+                f"patient, and {_LEAST_WEIGHTED:g} are needed"
+            )
+        return f"p = {self.p_value:.1g}, of {self.size:.0f} effective draws"
 
 
 def predict_next(
@@ -234,7 +250,8 @@ def find_outliers(posterior: CohortPosterior, *, seed: int) -> tuple[Outlier, ..
     Of each component that a patient's scans tell of, the measured value d with its sd
     e (the posterior without the prior) has the p-value of Normal(m, t^2 + e^2) over the
     posterior without the patient, which is that of all weighted by 1 / L_i. Found are
-    those below 0.05 divided by how many were looked at.
+    those below 0.05 divided by how many were looked at, and those whose weights leave
+    fewer than 100 effective draws, 1 / sum of squared shares: of them p is not known.
 
     Parameters
     ----------
@@ -276,6 +293,7 @@ def find_outliers(posterior: CohortPosterior, *, seed: int) -> tuple[Outlier, ..
     for i, member in enumerate(cohort.members):
         weights = np.exp(log_l[:, i].min() - log_l[:, i])
         weights /= weights.sum()
+        size = float(1.0 / (weights**2).sum())
         for k in np.flatnonzero(cohort.has[i]):
             own = cohort.y[i, :, k]
             variance = max(float(own.var()), 1e-12)
@@ -286,7 +304,11 @@ def find_outliers(posterior: CohortPosterior, *, seed: int) -> tuple[Outlier, ..
             z = (measured - mean[:, k]) / np.sqrt(sd[:, k] ** 2 + e2)
             below = float(weights @ ndtr(z))
             p = 2.0 * min(below, 1.0 - below)
-            looked_at.append(Outlier(member, cohort.components[k].name, p))
+            if size < _LEAST_WEIGHTED:
+                p = math.nan
+            looked_at.append(Outlier(member, cohort.components[k].name, p, size))
     limit = OUTLIER_LEVEL / max(len(looked_at), 1)
-    found = [each for each in looked_at if each.p_value < limit]
-    return tuple(sorted(found, key=lambda each: each.p_value))
+    found = [each for each in looked_at if not each.p_value >= limit]
+    return tuple(
+        sorted(found, key=lambda each: (math.isnan(each.p_value), each.p_value))
+    )

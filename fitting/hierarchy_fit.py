@@ -45,7 +45,8 @@ class HierarchyFit:
         Draws of every variable; read them by the functions of this module, which refuse
         a fit that failed.
     checks : Checks
-        Whether they may be trusted.
+        Whether the sampling may be trusted: they say nothing of the model, for which
+        look at NPDE and predictive checks.
     seed : int
         Repeats the fit.
     assumptions : tuple of str
@@ -59,10 +60,13 @@ class HierarchyFit:
     assumptions: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:
-        """Say in one line whether the fit may be trusted."""
+        """Say in one line whether the sampling may be trusted; not the model."""
         name = self.hierarchy.model.name
         if self.checks.passed:
-            return f"<hierarchical fit of {name}: passed its checks>"
+            return (
+                f"<hierarchical fit of {name}: passed its checks, of sampling only: "
+                "look at NPDE and predictive checks for the model>"
+            )
         reasons = "; ".join(self.checks.reasons)
         return f"<hierarchical fit of {name}: NOT to be trusted: {reasons}>"
 
@@ -223,7 +227,8 @@ def fit_hierarchy(
     >>> print(example.start.round(2))  # FOCEI's estimates, about which chains begin
     [ 0.24  0.99  3.47 -0.66 -1.3  -1.35]
     >>> fit_hierarchy(example, seed=1, draws_per_chain=1000)  # doctest: +SKIP
-    <hierarchical fit of oral: passed its checks>
+    <hierarchical fit of oral: passed its checks, of sampling only: look at \
+NPDE and predictive checks for the model>
     """
     with TemporaryDirectory() as temporary:
         own = Path(temporary if folder is None else folder)

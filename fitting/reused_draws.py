@@ -34,6 +34,8 @@ GAP_LIMIT = 0.5
 # Of ln L of all components: the draws' relative error of L is sqrt(exp(v) - 1), which
 # at v = 1 is 1.3: L is not known to its own size, and e says nothing.
 VARIANCE_LIMIT = 1.0
+# Where that check is off: of a patient's own sd, and of the sd itself.
+MEAN_LIMIT, SD_LIMIT = 0.1, 0.1
 # Of a patient's posterior sd, by median: narrower populations are all alike.
 _ALIKE = 0.2
 # Draws of the population at which both are looked at.
@@ -60,6 +62,57 @@ class Reuse:
     shares: np.ndarray
     shifts: np.ndarray
     variance: float
+
+    @property
+    def together(self) -> bool:
+        """Whether the draws tell of all components together."""
+        return self.variance < VARIANCE_LIMIT
+
+
+def ill_smoothed(cohort: CohortDraws, *, seed: int) -> np.ndarray:
+    """Return where a patient's mixture has another mean or sd than its draws.
+
+    It is asked where `Reuse.together` is false, so that nothing else holds what the
+    mixtures say of all components together against the draws.
+
+    Parameters
+    ----------
+    cohort : CohortDraws
+        The patients.
+    seed : int
+        Repeats the smoothing, >= 0.
+
+    Returns
+    -------
+    (n_members, n_components) bool array
+        True where the mean is off by `MEAN_LIMIT` of the draws' sd or more, or the sd
+        by `SD_LIMIT` of itself.
+
+    Examples
+    --------
+    >>> from pkmodels.fitting.cohort_draws import Component
+    >>> y = np.random.default_rng(0).standard_normal((2, 2000, 1))
+    >>> y *= np.array([0.5, 8.0])[:, None, None]  # no data makes a prior wider
+    >>> cohort = CohortDraws({}, (Component("k", {"k": 1.0}),), ("P1", "P2"), y,
+    ...     y[:, 0] < 99)
+    >>> ill_smoothed(cohort, seed=0).tolist()
+    [[False], [True]]
+    """
+    smoothed = smooth_draws(cohort, seed=seed)
+    size = len(cohort.components)
+    precision = smoothed.precision + np.eye(size)
+    covariance = np.linalg.inv(precision)
+    centres = np.einsum("igab,igb->iga", covariance, smoothed.slope)
+    norm = np.linalg.slogdet(precision)[1] - (centres * smoothed.slope).sum(axis=-1)
+    log_share = smoothed.level - 0.5 * norm
+    share = np.exp(log_share - logsumexp(log_share, axis=1, keepdims=True))[..., None]
+    mean = (share * centres).sum(axis=1)
+    each = np.diagonal(covariance, axis1=-2, axis2=-1) + centres**2
+    sd = np.sqrt((share * each).sum(axis=1) - mean**2)
+    own, own_sd = cohort.y.mean(axis=1), cohort.y.std(axis=1)
+    held = np.abs(mean - own) < MEAN_LIMIT * own_sd
+    held &= np.abs(sd - own_sd) < SD_LIMIT * own_sd
+    return cohort.has & ~held
 
 
 def log_weights(cohort: CohortDraws, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ def table(median, log_sd, patients=12, unit="h"):
         "population_log_sd": [0.8 * log_sd, log_sd, 1.3 * log_sd],
         "tail_ratio": 1.02,
         "widened": 1.1,
+        "shared_sd": 0.05,
     }
 
 

@@ -16,9 +16,11 @@ import made_up_result
 import pytest
 import simulators
 from clinic_patients import write_patient
+from made_up_cohort_prior import content
 
 from pkmodels.clinic.cohort import Cohort, answer, find_patients, run_cohort
 from pkmodels.clinic.cohort_page import write_cohort_page
+from pkmodels.clinic.cohort_prior_file import cohort_prior_text
 from pkmodels.clinic.cohort_rows import (
     ANSWERED,
     BAD_INPUT,
@@ -382,3 +384,59 @@ def wait_for(seen: Callable[[], bool]) -> None:
     while not seen():
         assert time.monotonic() < end, "nothing within five minutes"
         time.sleep(0.02)
+
+
+def test_a_refused_learning_loses_nothing_of_the_patients(people, tmp_path, capsys):
+    """Two patients are too few to learn from: known after all fits only."""
+    prior = tmp_path / "prior.toml"
+    out = tmp_path / "out"
+    command = ["cohort", str(people), "--out", str(out), "--workers", "0"]
+    assert main([*command, "--prior-out", str(prior)]) == 2
+    told = capsys.readouterr().err
+    assert "prior.toml is not written: 0 patients can be used" in told
+    assert "cohort.html, summary.csv, summary.txt" in told
+    assert not prior.exists()
+    assert "one: bad input" in (out / "summary.txt").read_text("utf-8")
+    assert len((out / "summary.csv").read_text("utf-8").splitlines()) == 3
+    assert "found 3" in (out / "cohort.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "told"),
+    [
+        ("no/prior.toml", None, "there is no folder"),
+        ("people", None, "is no file"),
+        ("mine.toml", 'format = "pkmodels-patient/1"\n', "found 'pkmodels-patient/1'"),
+        ("mine.toml", "my notes", "not valid TOML"),
+        ("mine.toml", 'format = "pkmodels-cohort-prior/1"\n', "cohort is missing"),
+    ],
+)
+def test_where_a_prior_cannot_go_is_told_before_anything_is_fitted(
+    people, tmp_path, capsys, where, text, told
+):
+    prior = tmp_path / where
+    if text is not None:
+        prior.write_text(text, "utf-8")
+    command = ["cohort", str(people), "--out", str(tmp_path / "out"), "--workers", "0"]
+    assert main([*command, "--prior-out", str(prior)]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    if text is not None:
+        assert prior.read_text("utf-8") == text
+
+
+def test_a_cohorts_prior_that_is_there_already_may_be_replaced(people, tmp_path):
+    prior = tmp_path / "prior.toml"
+    prior.write_text(cohort_prior_text(content(), "prior.toml"), "utf-8")
+    with pytest.raises(InputError, match="0 patients can be used"):
+        do_cohort(
+            people,
+            tmp_path / "out",
+            1,
+            workers=0,
+            scheduler=None,
+            retry_failed=False,
+            prior_out=prior,
+        )
+    # And is not, where nothing was learnt.
+    assert prior.read_text("utf-8") == cohort_prior_text(content(), "prior.toml")

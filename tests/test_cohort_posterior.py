@@ -1,6 +1,7 @@
 """A population from patients' own draws, held against closed forms and full models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -9,6 +10,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from pkmodels.errors import InputError
+from pkmodels.fitting import cohort_posterior
 from pkmodels.fitting.cohort_correlations import learn_correlations
 from pkmodels.fitting.cohort_draws import CohortDraws, Member, arrange_cohort
 from pkmodels.fitting.cohort_posterior import (
@@ -17,7 +19,7 @@ from pkmodels.fitting.cohort_posterior import (
     learn_cohort,
 )
 from pkmodels.fitting.cohort_predictive import find_outliers, predict_next
-from pkmodels.fitting.reused_draws import Reuse
+from pkmodels.fitting.reused_draws import Reuse, ill_smoothed
 from pkmodels.fitting.sampling import Problem, compile_sampler, draw_posterior
 from pkmodels.fitting.smoothed_draws import smooth_draws, smoothed_log_likelihoods
 from pkmodels.values import Certainty, half_normal, log_normal
@@ -272,6 +274,29 @@ def test_who_stands_apart_is_named_and_nobody_else():
     assert find_outliers(rest, seed=1) == ()
 
 
+def test_a_patient_smoothed_to_something_else_is_named_and_left_out(known, monkeypatch):
+    """Where all components together cannot be held against the draws."""
+    cohort = known.cohort.without(["rare"])
+    assert not ill_smoothed(cohort, seed=0).any()
+    y = cohort.y.copy()
+    # Wider than the prior, which no likelihood makes.
+    y[3, :, 2] *= 1.5 / y[3, :, 2].std()
+    cohort = replace(cohort, y=y)
+    ill = ill_smoothed(cohort, seed=0)
+    assert np.argwhere(ill).tolist() == [[3, 2]]
+    count = len(cohort.components)
+    several = np.zeros((8, count)), np.full((8, count), 0.5)
+    monkeypatch.setattr(cohort_posterior, "_draw", lambda *_: (*several, 1.0, 1e3))
+    for variance, told in ((2.0, {"left of P3", "right of P3"}), (0.5, set())):
+        reuse = Reuse(np.zeros(count), np.ones(PATIENTS), np.zeros(count), variance)
+        monkeypatch.setattr(
+            cohort_posterior, "look_at_reuse", lambda *_, of=reuse, **__: of
+        )
+        found = learn_cohort(cohort, seed=0)
+        assert set(found.left_out) == told
+        assert found.cohort.has[3].all() == (not told)
+
+
 def test_few_patients_are_no_cohort():
     y = np.random.default_rng(5).standard_normal((LEAST_PATIENTS - 1, 4, 200))
     members = [Member(f"P{i}", {"k": np.exp(own)}) for i, own in enumerate(y)]
@@ -334,7 +359,8 @@ def test_two_stages_give_what_one_model_of_all_patients_gives():
         sd = pm.HalfNormal("sd", 1.0, shape=2)
         each = mean[:, None] + sd[:, None] * pm.Normal("unit", shape=(2, count))
         slope = -np.log(2.0) * TIMES_H / 60.0
-        curve = each[1][:, None] + slope[None, :] * pm.math.exp(-each[0])[:, None]
+        rate: Any = pm.math.exp(-each[0])
+        curve = each[1][:, None] + slope[None, :] * rate[:, None]
         pm.Normal("seen", curve, LOG_ERROR, observed=values)
     sampler = compile_sampler(model, target_acceptance=0.95)
     size = 4 + 2 * count

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from clinic_patients import MEASUREMENTS, PATIENT, replaced, write_patient
-from made_up_cohort_prior import NAMED, ORGANS, content
+from made_up_cohort_prior import NAMED, ORGANS, content, table
 from made_up_cohort_prior import write_with_cohort as write
 
 from pkmodels.clinic import cohort_learning, cohort_prior_file
 from pkmodels.clinic.cohort import Cohort
-from pkmodels.clinic.cohort_learning import learn_prior, learnt_lines
+from pkmodels.clinic.cohort_learning import learn_prior
+from pkmodels.clinic.cohort_learnt_text import learnt_lines
 from pkmodels.clinic.cohort_page import write_cohort_page
 from pkmodels.clinic.cohort_prior import (
     BLOOD_HALF_TIME,
@@ -122,6 +123,77 @@ def test_regions_go_by_organ_and_side_and_tumours_by_nothing(tmp_path):
     assert parameter_keys(patient)["fraction_a"] == "fraction_kidney_left"
     assert "fraction_a" in cohort_parameters(patient)
     assert "fraction_lesion" not in cohort_parameters(patient)
+
+
+def without(text, region):
+    """Return measurements without a region's."""
+    return "".join(
+        line
+        for line in text.splitlines(keepends=True)
+        if not line.startswith(f"{region},")
+    )
+
+
+def of_one_region(name, organ):
+    """Return a patient and measurements with one region of the kidneys."""
+    text = replaced(NAMED, '"kidney_left", "kidney_right"', f'"{name}"')
+    text = replaced(
+        text,
+        '[regions.kidney_left]\norgan = "kidney"',
+        f'[regions.{name}]\norgan = "{organ}"',
+    )
+    start, end = (text.index(f"[regions.{each}]") for each in ("kidney_right", "liver"))
+    text = text[:start] + text[end:]
+    rows = without(MEASUREMENTS, "kidney_right").replace("kidney_left", name)
+    return text, rows
+
+
+@pytest.mark.parametrize(
+    ("name", "organ"),
+    [("kidney_left", "kidney"), ("renal", "kidney"), ("both", "kidneys"), (None, None)],
+)
+def test_one_kidney_alone_keeps_the_models_own_prior_and_it_is_told(
+    tmp_path, name, organ
+):
+    """The cohort's are of one of two: the only one, or both, is another organ."""
+    if name is not None:
+        text, rows = of_one_region(name, organ)
+    else:  # two regions, both of the left one
+        side = '[regions.kidney_right]\nside = "left"'
+        text, rows = replaced(NAMED, "[regions.kidney_right]", side), MEASUREMENTS
+        name = "kidney"
+    # Even where the file is of such patients, as one of before may be.
+    organs = ["kidney_left", "liver"]
+    with_it = read_patient(write(tmp_path / "P", text, rows, organs=organs))
+    plain = replace(with_it, cohort_prior=None)
+    assert set(cohort_parameters(with_it)) == {BLOOD_HALF_TIME}
+    given, own = (build_experiments(each)[1].priors for each in (with_it, plain))
+    ours = {n: p for n, p in {**own.odds, **own.independent}.items() if name in n}
+    assert len(ours) >= 2
+    assert ours.items() <= {**given.odds, **given.independent}.items()
+    [told] = [w for w in with_it.warnings if w.startswith("not told of by the cohort")]
+    assert all(each in told for each in ours)
+    assert any("uptake fractions are not used" in w for w in with_it.warnings)
+
+
+def test_kidneys_as_one_region_are_told_to_be_both(tmp_path):
+    text, rows = of_one_region("both", "kidneys")
+    given = {"biological_half_life_kidneys": table(45.0, 0.25)}
+    patient = read_patient(write(tmp_path / "P", text, rows, parameter=given))
+    assert set(cohort_parameters(patient)) == {"biological_half_life_both"}
+    assert any("has one kidney only, remove" in w for w in patient.warnings)
+
+
+def test_regions_that_have_no_name_in_common_make_no_fractions_alike(tmp_path):
+    """Two patients' single kidneys are not known to be the same organ."""
+    text, rows = of_one_region("kidney_left", "kidney")
+    changed = {
+        "organs": ["liver", "region kidney_left"],
+        "parameter": {"fraction_liver": table(0.1, 0.2, unit="")},
+    }
+    patient = read_patient(write(tmp_path / "P", text, rows, **changed))
+    assert compared_organs(patient) == ("liver", "region kidney_left")
+    assert cohort_parameters(patient) == {}
 
 
 def test_who_is_in_the_cohort_is_not_fitted_with_it(tmp_path):
@@ -262,6 +334,11 @@ def test_a_cohort_is_learnt_from_every_sound_fit_and_others_are_named(department
     assert parse_cohort_prior(text, "p.toml").organs == tuple(ORGANS)
     assert subject_digest("p3") in parse_cohort_prior(text, "p.toml").subjects
     told = "\n".join(learnt_lines(found))
+    assert "all together by at most 0 (variance of the weights 0)" in told
+    assert found.content.checked_together
+    unlike = replace(found.posterior.reuse, variance=3.0)
+    unknown = replace(found, posterior=replace(found.posterior, reuse=unlike))
+    assert "NOT CHECKED against the draws" in "\n".join(learnt_lines(unknown))
     assert "left out: P11: the fit failed its checks" in told
 
 
@@ -288,3 +365,56 @@ def test_too_few_and_two_ligands_are_refused(department):
     path.write_text(text, "utf-8")
     with pytest.raises(InputError, match="were given dotatate, pentixather"):
         learn_prior(folder, folder / "out", cohort, 0)
+
+
+def test_a_calibration_that_patients_share_widens_uptakes_alone(department):
+    """cv 5 % of [calibration.SPECT], times 1 + the sum of three ratios of 0.02."""
+    folder, cohort = department
+    found = learn_prior(folder, folder / "out", cohort, 0)
+    tables = found.content.parameter
+    shared = np.sqrt(np.log(1.0 + 0.05**2)) * 1.06
+    assert tables["fraction_liver"].shared_sd == pytest.approx(shared, rel=0.01)
+    assert tables["biological_half_life_liver"].shared_sd == 0.0
+    # Their patients are all alike but for the draws: what is left is m and t, each
+    # with the shared error.
+    given = found.learnt["fraction_liver"].prior.parameters["log_sd"]
+    assert given == pytest.approx(np.sqrt(2.0) * shared, rel=0.05)
+    assert "a shared calibration, sd of ln 0.053" in "\n".join(learnt_lines(found))
+    # One patient's larger cv of the same camera counts for all.
+    path = folder / "P4" / "patient.toml"
+    text = replaced(
+        path.read_text("utf-8"),
+        'scope = "modality"\ncv = 0.05',
+        'scope = "modality"\ncv = 0.1',
+    )
+    path.write_text(text, "utf-8")
+    found = learn_prior(folder, folder / "out", cohort, 0)
+    shared = np.sqrt(np.log(1.0 + 0.1**2)) * 1.06
+    given = found.content.parameter["fraction_liver"].shared_sd
+    assert given == pytest.approx(shared, rel=0.01)
+
+
+def test_a_file_that_does_not_count_a_shared_calibration_is_told(tmp_path):
+    folder = write(tmp_path / "P")
+    path = folder / "prior.toml"
+    assert not any("shared by its" in w for w in read_patient(folder).warnings)
+    text = path.read_text("utf-8").replace("shared_sd = 0.05\n", "")
+    path.write_text(text, "utf-8")
+    assert any("shared by its patients" in w for w in read_patient(folder).warnings)
+
+
+def test_a_patient_whose_draws_hang_together_is_named_and_thins_nobody(department):
+    folder, cohort = department
+    path = folder / "out" / "patients" / "P2" / "posterior.nc"
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        tree = tree.load()
+    posterior = tree["posterior"].to_dataset()
+    stuck = posterior["kinetics"].values
+    stuck[:] = np.repeat(stuck[:, ::10], 10, axis=1)  # 120 draws, each ten times
+    tree["posterior"] = xr.DataTree(posterior)
+    path.unlink()
+    tree.to_netcdf(path, engine="h5netcdf")
+    found = learn_prior(folder, folder / "out", cohort, 0)
+    assert "independent draws, and 400 are needed" in found.left_out["P2"]
+    assert found.content.patients == PATIENTS - 1
+    assert found.posterior.cohort.y.shape[1] > 800

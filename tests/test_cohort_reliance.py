@@ -58,17 +58,20 @@ def test_no_activity_is_given_where_the_cohort_speaks_of_a_limited_organ(
     assert status == EXIT_REFUSED
     for safe in result.safe_activity.values():
         assert safe.activity_GBq is None
+        assert safe.missing is not None
         assert f"kidneys, by {LEFT} (contraction 0." in safe.missing
         assert "scan once more" in safe.missing
         assert "[cohort_prior] without_scans_reason" in safe.missing
     # Kinetics and doses stay, with their warning.
     kidneys = result.organs["kidneys"]["Y-90"]
+    assert kidneys.tiac_h is not None
     assert kidneys.tiac_h.median > 0.0
     assert kidneys.absorbed_dose_per_activity_Gy_per_GBq is not None
     assert any(w.startswith(f"of {LEFT}, {RIGHT} the cohort") for w in result.warnings)
     assert result.without_scans == {}
     # What another scan would tell says why no activity stands beside it.
     [offer, *_] = result.another_scan["Y-90"]["kidneys"]
+    assert offer.activity_missing is not None
     assert "the cohort speaks" in offer.activity_missing
 
 
@@ -76,7 +79,8 @@ def test_by_the_files_leave_an_activity_is_given_and_the_reason_told(patient, un
     allowed = replace(patient, without_scans_reason=REASON)
     result, status = answered(allowed, untold)
     assert status == EXIT_DONE
-    assert all(safe.activity_GBq > 0.0 for safe in result.safe_activity.values())
+    given = [safe.activity_GBq for safe in result.safe_activity.values()]
+    assert all(activity is not None and activity > 0.0 for activity in given)
     assert result.without_scans == {"kidneys": REASON}
     told = [w for w in result.warnings if REASON in w]
     assert any(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -19,12 +20,19 @@ from pkmodels.clinic.cohort_prior import (
 )
 from pkmodels.clinic.cohort_prior_file import FORMAT, CohortPriorFile, ParameterTable
 from pkmodels.clinic.cohort_rows import BAD_INPUT, FAILED
+from pkmodels.clinic.cohort_scale import shared_calibration
 from pkmodels.clinic.patient import Patient
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.patient_models import name_of
 from pkmodels.errors import InputError
 from pkmodels.fitting.cohort_correlations import Correlation, learn_correlations
-from pkmodels.fitting.cohort_draws import Member, arrange_cohort, read_kinetics
+from pkmodels.fitting.cohort_draws import (
+    ENOUGH_DRAWS,
+    Member,
+    arrange_cohort,
+    count_independent,
+    read_kinetics,
+)
 from pkmodels.fitting.cohort_posterior import (
     LEAST_PATIENTS,
     CohortPosterior,
@@ -36,16 +44,22 @@ from pkmodels.fitting.cohort_predictive import (
     find_outliers,
     predict_next,
 )
+from pkmodels.fitting.cohort_shared import with_shared_error
 from pkmodels.models import organ_exchange
 from pkmodels.values import Prior
 
 HYPERPRIOR = (
     "the population's median as the model's own prior; its sd of ln x half-normal, of "
-    "the scale of the own prior's sd"
+    "the scale of the own prior's sd; of a pair of kidneys the sds of sum and "
+    "difference are half-normal, so that of one side it is their root mean square, as "
+    "Rayleigh's distribution: small sds of a side are held for unlikely"
 )
 INDEPENDENT = (
     "parameters between patients, but for the same one of two kidneys; the sds of an "
-    "organ's uptake and half-life are widened for their correlation by the factor given"
+    "organ's uptake and half-life are widened for their correlation by the factor "
+    "given; uptakes' priors are widened by shared_sd, for a calibration that patients "
+    "share; an error of recovery coefficients, which they may share too, is taken as "
+    "another one in each"
 )
 _POSTERIOR = "posterior.nc"
 
@@ -127,6 +141,8 @@ def learn_prior(
         When nothing can be learnt.
     """
     used, left_out = _used_of(folder, out, cohort)
+    used, ill_mixed = _well_mixed(used)
+    left_out |= ill_mixed
     ligands = sorted({each.patient.schedule.ligands[0] for each in used})
     if len(ligands) > 1:
         raise InputError(
@@ -140,13 +156,17 @@ def learn_prior(
             f"{LEAST_PATIENTS} or more{f' (left out: {told})' if told else ''}"
         )
     organs, kept = _most_common_organs(used)
+    shared = shared_calibration([each.patient for each in used])
     members = [_member(each, organs) for each in used]
     priors = _own_priors(ligands[0], used)
     arranged = arrange_cohort(members, priors, pairs=_pairs(priors))
     posterior = learn_cohort(arranged, seed=seed, progress=progress)
     correlations = learn_correlations(posterior, _together(priors), seed=seed)
-    learnt = predict_next(posterior, folder.resolve().name, correlations)
-    content = _content(folder, used, left_out, organs, learnt, seed)
+    errors = _shared_errors(posterior, used, shared)
+    learnt = predict_next(
+        with_shared_error(posterior, errors), folder.resolve().name, correlations
+    )
+    content = _content(folder, used, left_out, organs, learnt, errors, posterior, seed)
     return LearntCohort(
         content,
         learnt,
@@ -223,6 +243,23 @@ def _read(folder: Path, out: Path, name: str, status: str) -> _Used | str:
     return "the fit failed its checks" if draws is None else _Used(name, patient, draws)
 
 
+def _well_mixed(used: Sequence[_Used]) -> tuple[list[_Used], dict[str, str]]:
+    """Return the patients with draws enough, and the others with the reason."""
+    kept, ill = [], {}
+    for each in used:
+        priors = _own_priors(each.patient.schedule.ligands[0], [each])
+        member = _member(each, compared_organs(each.patient))
+        count = count_independent(member, priors, pairs=_pairs(priors))
+        if count < ENOUGH_DRAWS:
+            ill[each.folder] = (
+                f"its fit is worth {count} independent draws, and {ENOUGH_DRAWS} are "
+                "needed; all patients would be thinned to as many: fit it with more"
+            )
+        else:
+            kept.append(each)
+    return kept, ill
+
+
 def _most_common_organs(
     used: Sequence[_Used],
 ) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -249,6 +286,21 @@ def _member(used: _Used, organs: tuple[str, ...]) -> Member:
             if alike or not key.startswith(fraction)
         },
     )
+
+
+def _shared_errors(
+    posterior: CohortPosterior, used: Sequence[_Used], shared: float
+) -> dict[str, float]:
+    """Return the sd of ln of what patients share in each uptake's ratio."""
+    start = organ_exchange.fraction_name("")
+    ratios = [
+        sum(np.median(of) for n, of in each.draws.items() if n.startswith(start))
+        for each in used
+    ]
+    # Of the eliminated part, too: see pkmodels.fitting.cohort_shared.
+    error = shared * (1.0 + float(np.median(ratios)))
+    names = posterior.cohort.parameters
+    return {name: error for name in names if name.startswith(start)}
 
 
 def _own_priors(ligand: str, used: Sequence[_Used]) -> dict[str, Prior]:
@@ -284,6 +336,8 @@ def _content(
     left_out: dict[str, str],
     organs: tuple[str, ...],
     learnt: dict[str, LearntParameter],
+    errors: dict[str, float],
+    posterior: CohortPosterior,
     seed: int,
 ) -> CohortPriorFile:
     patients = [each.patient for each in used]
@@ -304,13 +358,16 @@ def _content(
         organs=list(organs),
         hyperprior=HYPERPRIOR,
         independent=INDEPENDENT,
+        checked_together=posterior.reuse.together,
         subjects=sorted(subject_digest(p.id) for p in patients),
         measured=sorted(measured_digest(p) for p in patients),
-        parameter={name: _table(of) for name, of in learnt.items()},
+        parameter={
+            name: _table(of, errors.get(name, 0.0)) for name, of in learnt.items()
+        },
     )
 
 
-def _table(of: LearntParameter) -> ParameterTable:
+def _table(of: LearntParameter, shared: float) -> ParameterTable:
     given, own = of.prior.parameters, of.own.parameters
     return ParameterTable(
         unit=of.prior.unit,
@@ -323,61 +380,5 @@ def _table(of: LearntParameter) -> ParameterTable:
         population_log_sd=list(of.spread),
         tail_ratio=of.tail_ratio,
         widened=of.widened,
+        shared_sd=shared,
     )
-
-
-def correlation_lines(found: LearntCohort) -> list[str]:
-    """Return each correlation that was learnt in words.
-
-    Parameters
-    ----------
-    found : LearntCohort
-        What was learnt.
-
-    Returns
-    -------
-    list of str
-    """
-    names = [each.name for each in found.posterior.cohort.components]
-    lines = []
-    for each in found.correlations:
-        low, middle, high = each.rho
-        first, second = (names[i] for i in each.components)
-        lines.append(
-            f"correlation of {first} with {second} between patients: {middle:.2f} "
-            f"({low:.2f} to {high:.2f})"
-        )
-    return lines
-
-
-def learnt_lines(found: LearntCohort) -> list[str]:
-    """Return what was learnt as lines of text.
-
-    Parameters
-    ----------
-    found : LearntCohort
-        What was learnt.
-
-    Returns
-    -------
-    list of str
-    """
-    lines = [f"The next patient's prior, of {found.content.patients} patients:"]
-    for name, of in found.learnt.items():
-        given, own = of.prior.parameters, of.own.parameters
-        lines.append(
-            f"  {name}: median {given['median']:.3g} {of.prior.unit}".rstrip()
-            + f", sd of ln {given['log_sd']:.2g} (own: {own['median']:.3g}, "
-            f"{own['log_sd']:.2g}; {of.patients} patients)"
-        )
-    lines += [f"  {each}" for each in correlation_lines(found)]
-    for name, why in found.kept.items():
-        lines.append(f"  not learnt: {name}: {why}")
-    for name, why in found.left_out.items():
-        lines.append(f"  left out: {name}: {why}")
-    for each in found.outliers:
-        lines.append(
-            f"  stands apart: {each.member} in {each.component} (p = "
-            f"{each.p_value:.1g}): look at these scans"
-        )
-    return lines

@@ -1,11 +1,12 @@
 """A cohort as the prior of the next patient: what it says, and of which parameters.
 
 Regions go by what patients have in common: the organ, with the side of a kidney where
-there are two. Tumours, and several regions of one organ without a side, are nobody
-else's. An uptake fraction is learnt as its ratio to the eliminated fraction, which
-holds all that was not measured: so it serves patients of the same organs only. Tumours
-are not counted among those: what they take up (2 % by the prior's median) moves the
-ratios of the others by as much.
+both were measured. One kidney's region alone is nobody else's: whether it is one of
+two, the only one or both, its name does not say, and each takes up another share. Nor
+are tumours, or several regions of one organ without a side. An uptake fraction is
+learnt as its ratio to the eliminated fraction, which holds all that was not measured:
+so it serves patients of the same organs only. Tumours are not counted among those: what
+they take up (2 % by the prior's median) moves the ratios of the others by as much.
 """
 
 import hashlib
@@ -27,6 +28,8 @@ BLOOD_HALF_TIME = "blood_half_time"
 _FILE = "patient.toml"
 _OWN_ALONE = ("tumour",)
 _SIDES = ("left", "right")
+_KIDNEY, _KIDNEYS = "kidney", "kidneys"
+_UNKEYED = "region "
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class CohortPrior:
         That it was learnt from.
     priors : mapping of str to Prior
         Of the next patient, by the parameter's name with keys for regions.
+    scale_counted : bool
+        Whether the priors hold the calibration that its patients share.
     subjects, measured : frozenset of str
         Digests of its patients' ids, and of what was measured of them.
     """
@@ -59,6 +64,7 @@ class CohortPrior:
     organs: tuple[str, ...]
     patients: int
     priors: Mapping[str, Prior]
+    scale_counted: bool
     subjects: frozenset[str]
     measured: frozenset[str]
 
@@ -96,8 +102,9 @@ def region_keys(patient: "Patient") -> dict[str, str | None]:
     Returns
     -------
     dict of str to (str or None)
-        By name of the region: ``liver``, ``kidney_left``; None where no other patient
-        has its like.
+        By name of the region: ``liver``; ``kidney_left`` and ``kidney_right`` where
+        both were measured, as two regions; ``kidneys`` where they are one; None where
+        no other patient has its like.
     """
     from pkmodels.clinic.patient_models import measured_organs
 
@@ -105,13 +112,16 @@ def region_keys(patient: "Patient") -> dict[str, str | None]:
     sides = {region.name: region.side for region in patient.regions}
     alone = Counter(organs.values())
     keys: dict[str, str | None] = {}
-    for name, organ in organs.items():
+    kidneys = {}
+    for name in (name for name, organ in organs.items() if organ == _KIDNEY):
         suffix = name.rsplit("_", 1)[-1]
-        side = sides[name] or (suffix if suffix in _SIDES else None)
+        kidneys[name] = sides[name] or (suffix if suffix in _SIDES else None)
+    pair = sorted(map(str, kidneys.values())) == sorted(_SIDES)
+    for name, organ in organs.items():
         if organ in _OWN_ALONE:
             keys[name] = None
-        elif organ == "kidney" and side is not None:
-            keys[name] = f"kidney_{side}"
+        elif organ == _KIDNEY:
+            keys[name] = f"{_KIDNEY}_{kidneys[name]}" if pair else None
         else:
             keys[name] = organ if alone[organ] == 1 else None
     return keys
@@ -129,14 +139,14 @@ def compared_organs(patient: "Patient") -> tuple[str, ...]:
     -------
     tuple of str
         Keys of its regions, sorted; tumours are left out, and a region that has no key
-        stands by its own name, which no cohort has.
+        stands by its own name, with which no two patients are alike.
     """
     from pkmodels.clinic.patient_models import measured_organs
 
     organs, keys = measured_organs(patient), region_keys(patient)
     return tuple(
         sorted(
-            keys[name] or f"region {name}"
+            keys[name] or f"{_UNKEYED}{name}"
             for name, organ in organs.items()
             if organ not in _OWN_ALONE
         )
@@ -202,13 +212,18 @@ def cohort_parameters(patient: "Patient") -> dict[str, Prior]:
     cohort = patient.cohort_prior
     if cohort is None:
         return {}
-    alike = compared_organs(patient) == cohort.organs
+    alike = _alike(compared_organs(patient), cohort)
     fractions = {fraction_of(name) for name in region_keys(patient)}
     return {
         name: cohort.priors[key]
         for name, key in parameter_keys(patient).items()
         if key in cohort.priors and (alike or name not in fractions)
     }
+
+
+def _alike(own: tuple[str, ...], cohort: CohortPrior) -> bool:
+    """Say whether uptake fractions mean the same: a region without a key does not."""
+    return own == cohort.organs and not any(n.startswith(_UNKEYED) for n in own)
 
 
 def subject_digest(patient_id: str) -> str:
@@ -319,11 +334,23 @@ def cohort_warnings(patient: "Patient") -> Iterator[str]:
         named = ", ".join(bare)
         yield f"not told of by the cohort, so with the model's own prior: {named}"
     own = compared_organs(patient)
-    if own != cohort.organs:
+    kidneys = [n for n, key in region_keys(patient).items() if key == _KIDNEYS]
+    if any(name in used for n in kidneys for name in (fraction_of(n), half_life_of(n))):
+        yield (
+            "the cohort's kidneys are both kidneys outlined as one region: where this "
+            "patient has one kidney only, remove [cohort_prior]"
+        )
+    if not _alike(own, cohort):
         yield (
             f"the cohort's uptake fractions are not used: they are of patients with "
             f"{', '.join(cohort.organs)}, and this one has {', '.join(own)}, so that "
             "what is eliminated is not the same"
+        )
+    if not cohort.scale_counted:
+        yield (
+            "the cohort's file does not say that a calibration shared by its patients "
+            "was counted, without which uptakes seem better known than they are: write "
+            "it anew with `pkmodels cohort FOLDER --prior-out FILE`"
         )
     yield from _mass_warning(patient, cohort)
     if patient.without_scans_reason is not None:

@@ -35,6 +35,8 @@ _HEAD = """\
 # tail_ratio: the 99 % interval over that of the log-normal; above 1 it is wider.
 # widened: log_sd holds this factor, for the correlation of an organ's uptake and
 # half-life between patients, which independent log-normals cannot have.
+# shared_sd: log_sd and both intervals hold it, the sd of ln x of the calibration that
+# the patients share, which no number of them averages out.
 """
 
 
@@ -54,6 +56,9 @@ class ParameterTable(Table):
     population_log_sd: _Three = Field(description="three numbers above 0")
     tail_ratio: float = Field(gt=0, description="a number above 0")
     widened: float = Field(ge=1, description="a number, 1 or more")
+    shared_sd: float | None = Field(
+        None, ge=0, description="the shared error's sd of ln x, 0 or more"
+    )
 
 
 class CohortPriorFile(Table):
@@ -79,6 +84,9 @@ class CohortPriorFile(Table):
     organs: list[Text] = Field(description="the organs in brackets")
     hyperprior: Text = Field(description="the priors of the population in words")
     independent: Text = Field(description="what is taken as independent, in words")
+    checked_together: bool | None = Field(
+        None, description="true, or false where draws were held by patient alone"
+    )
     subjects: list[_Digest] = Field(description="a digest of each patient's id")
     measured: list[_Digest] = Field(description="a digest of each one's measurements")
     parameter: dict[Name, ParameterTable] = Field(
@@ -201,6 +209,7 @@ reads format = "pkmodels-cohort-prior/1" only
             )
             for key, table in read.parameter.items()
         },
+        scale_counted=all(t.shared_sd is not None for t in read.parameter.values()),
         subjects=frozenset(read.subjects),
         measured=frozenset(read.measured),
     )

@@ -6,7 +6,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from pkmodels.clinic.cohort_learning import LearntCohort, correlation_lines
+from pkmodels.clinic.cohort_learning import LearntCohort
+from pkmodels.clinic.cohort_learnt_text import correlation_lines, reuse_line
 from pkmodels.clinic.report_axes import BLUE, axes, to_html
 from pkmodels.fitting.cohort_predictive import LearntParameter, Quantiles
 
@@ -62,12 +63,12 @@ def learnt_view(found: LearntCohort) -> LearntView:
         )
         for name, of in found.learnt.items()
     )
-    notes = correlation_lines(found)
+    notes = [reuse_line(found), *correlation_lines(found)]
     notes += [f"{name} is not learnt: {why}" for name, why in found.kept.items()]
     notes += [f"{name} is left out: {why}" for name, why in found.left_out.items()]
     notes += [
-        f"{each.member} stands apart from the others in {each.component} "
-        f"(p = {each.p_value:.1g}): look at these scans"
+        f"{each.member} stands apart from the others, or may, in {each.component} "
+        f"({each.told}): look at these scans"
         for each in found.outliers
     ]
     wide = [n for n, of in found.learnt.items() if of.tail_ratio > 1.1]

@@ -1,9 +1,11 @@
 """Many patients from the command line: cohorts and calibration, with their files."""
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -15,7 +17,7 @@ from pkmodels.clinic.calibration_table import (
     summary_lines,
     verdict_table,
 )
-from pkmodels.clinic.cohort import run_cohort
+from pkmodels.clinic.cohort import Cohort, run_cohort
 from pkmodels.clinic.cohort_page import write_cohort_page
 from pkmodels.clinic.cohort_rows import (
     BAD_INPUT,
@@ -29,8 +31,13 @@ from pkmodels.clinic.folder_digests import digest_folder
 from pkmodels.cohorts.calibration import calibrate, read_calibration
 from pkmodels.cohorts.runs import Progress
 from pkmodels.cohorts.verdicts import judge
+from pkmodels.errors import FitRefusedError, InputError
+
+if TYPE_CHECKING:
+    from pkmodels.clinic.cohort_learning import LearntCohort
 
 EXIT_DONE, EXIT_FAILED, EXIT_REFUSED = 0, 1, 3
+_SUMMARY = ("cohort.html", "summary.csv", "summary.txt")
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -51,7 +58,8 @@ def do_cohort(
     folder, out, seed, workers, scheduler, retry_failed
         See `pkmodels.clinic.cohort.run_cohort`.
     prior_out : Path, optional
-        Where the prior of the next patient is written.
+        Where the prior of the next patient is written, after the summary; a cohort's
+        prior that is there already is replaced, and no other file.
 
     Returns
     -------
@@ -62,10 +70,13 @@ def do_cohort(
     Raises
     ------
     InputError
-        As of `run_cohort`; when too few patients can be learnt from.
+        As of `run_cohort`; when `prior_out` cannot be written; when too few patients
+        can be learnt from.
     FitRefusedError
         When nothing can be learnt of the next patient.
     """
+    if prior_out is not None:
+        _check_prior_out(prior_out, out)
     found = run_cohort(
         folder,
         out,
@@ -76,22 +87,69 @@ def do_cohort(
         progress=_teller("patients"),
     )
     text = cohort_text(found)
-    learnt = None
-    if prior_out is not None:
-        from pkmodels.clinic.cohort_learning import learn_shown, learnt_lines
-        from pkmodels.clinic.cohort_prior_file import cohort_prior_text
+    title = folder.resolve().name
+    _write_summary(out, found, text, title)
+    if prior_out is None:
+        return text, _status(found.rows)
+    from pkmodels.clinic.cohort_learning import learn_shown
+    from pkmodels.clinic.cohort_learnt_text import learnt_lines
+    from pkmodels.clinic.cohort_prior_file import cohort_prior_text
 
-        typer.echo(f"Learning how the patients differ (seed {seed})", err=True)
+    typer.echo(f"Learning how the patients differ (seed {seed})", err=True)
+    try:
         learnt = learn_shown(folder, out, found, seed, Console(stderr=True))
-        prior = cohort_prior_text(learnt.content, prior_out.name)
-        write_text_atomically(prior_out, prior)
-        text += "\n" + "".join(f"{line}\n" for line in learnt_lines(learnt))
-        typer.echo(f"Written: {prior_out}", err=True)
+    except (InputError, FitRefusedError) as error:
+        raise type(error)(
+            f"{prior_out} is not written: {error}\nWhat was found of each patient is, "
+            f"to {out}: {', '.join(_SUMMARY)}"
+        ) from error
+    write_text_atomically(prior_out, cohort_prior_text(learnt.content, prior_out.name))
+    typer.echo(f"Written: {prior_out}", err=True)
+    text += "\n" + "".join(f"{line}\n" for line in learnt_lines(learnt))
+    _write_summary(out, found, text, title, learnt)
+    return text, _status(found.rows)
+
+
+def _write_summary(
+    out: Path,
+    found: Cohort,
+    text: str,
+    title: str,
+    learnt: "LearntCohort | None" = None,
+) -> None:
     write_text_atomically(out / "summary.csv", cohort_csv(found.rows))
     write_text_atomically(out / "summary.txt", text)
-    write_cohort_page(out / "cohort.html", found, folder.resolve().name, learnt)
-    typer.echo(f"Written to {out}: cohort.html, summary.csv", err=True)
-    return text, _status(found.rows)
+    write_cohort_page(out / "cohort.html", found, title, learnt)
+    typer.echo(f"Written to {out}: {', '.join(_SUMMARY)}", err=True)
+
+
+def _check_prior_out(path: Path, out: Path) -> None:
+    """Refuse, before hours of fits, where a cohort's prior cannot be written."""
+    if path.parent.resolve() == out.resolve() and not out.exists():
+        return  # which the run makes
+    if not path.parent.is_dir():
+        raise InputError(
+            f"--prior-out {path}: there is no folder {path.parent}; make it, or name "
+            "another file"
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(
+            f"--prior-out {path}: nothing may be written to {path.parent}; name "
+            "another file"
+        )
+    if not os.path.lexists(path):
+        return
+    if not path.is_file():
+        raise InputError(f"--prior-out {path} is no file; name another one")
+    from pkmodels.clinic.cohort_prior_file import read_cohort_prior
+
+    try:
+        read_cohort_prior(path)
+    except (InputError, OSError) as error:
+        raise InputError(
+            f"--prior-out {path} exists and is no cohort's prior, so it is not "
+            f"replaced; name another file ({error})"
+        ) from None
 
 
 def _status(rows: tuple[CohortRow, ...]) -> int:
