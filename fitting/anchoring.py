@@ -46,6 +46,8 @@ class Anchors(NamedTuple):
 
     Attributes
     ----------
+    row : (n_anchors,) array of int
+        Of the measurements.
     log_value : (n_anchors,) array
         ln y of each anchor.
     relative_variance : (n_anchors,) array
@@ -54,6 +56,7 @@ class Anchors(NamedTuple):
         1 / y^2 in the column of the anchor's floor, else 0.
     """
 
+    row: Any
     log_value: Any
     relative_variance: Any
     floor: Any
@@ -145,16 +148,14 @@ def anchored(posterior: Posterior, model: pm.Model) -> Coordinates:
     fractions, factors = choose_anchors(posterior)
     odds_at = np.array([begin[ODDS] + i for i in fractions], dtype=int)
     factors_at = np.array([begin.get(CALIBRATION, 0) + j for j in factors], dtype=int)
-    odds_rows = np.array(list(fractions.values()), dtype=int)
-    factor_rows = np.array(list(factors.values()), dtype=int)
     log_expected = _log_expected(model)
     noise_of = [
         posterior.noisy.index(m) if m in posterior.noisy else 0 for m in seen.modalities
     ]
-    noise_at = np.array(noise_of)[seen.modality]
+    noise_at = jnp.array(noise_of)[seen.modality]
 
-    def spread(position: Any, rows: np.ndarray, anchors: Anchors) -> Any:
-        noise = position[begin[NOISE] : stop[NOISE]][noise_at[rows]]
+    def spread(position: Any, anchors: Anchors) -> Any:
+        noise = position[begin[NOISE] : stop[NOISE]][noise_at[anchors.row]]
         floor = position[begin[FLOOR] : stop[FLOOR]] if FLOOR in begin else jnp.zeros(0)
         variance = jnp.exp(2.0 * noise) + anchors.floor @ jnp.exp(2.0 * floor)
         return jnp.sqrt(variance + anchors.relative_variance)
@@ -163,12 +164,12 @@ def anchored(posterior: Posterior, model: pm.Model) -> Coordinates:
         of_fractions, of_factors = arrays
         unconstrained, log_determinant = position, jnp.zeros(())
         if odds_at.size:
-            size = spread(position, odds_rows, of_fractions)
+            size = spread(position, of_fractions)
             # With these odds at 1 each, the fraction of every anchored one is known.
             reference = position.at[odds_at].set(0.0)
             others = jnp.exp(reference[begin[ODDS] : stop[ODDS]])
             log_reference = -jnp.log1p(jnp.sum(others))
-            missing = of_fractions.log_value - log_expected(reference)[odds_rows]
+            missing = of_fractions.log_value - log_expected(reference)[of_fractions.row]
             log_fraction = log_reference + missing + size * position[odds_at]
             plain = jnp.sum(others) - odds_at.size
             remainder = (1.0 - jnp.sum(jnp.exp(log_fraction))) / (1.0 + plain)
@@ -177,9 +178,9 @@ def anchored(posterior: Posterior, model: pm.Model) -> Coordinates:
             total = jnp.sum(jnp.exp(log_fraction))
             log_determinant = jnp.sum(jnp.log(size)) - jnp.log1p(-total)
         if factors_at.size:
-            size = spread(position, factor_rows, of_factors)
+            size = spread(position, of_factors)
             reference = unconstrained.at[factors_at].set(0.0)
-            missing = of_factors.log_value - log_expected(reference)[factor_rows]
+            missing = of_factors.log_value - log_expected(reference)[of_factors.row]
             log_factor = missing + size * position[factors_at]
             unconstrained = unconstrained.at[factors_at].set(log_factor)
             log_determinant = log_determinant + jnp.sum(jnp.log(size))
@@ -259,4 +260,4 @@ def _arrays(posterior: Posterior, anchors: dict[int, int]) -> Anchors:
         if additive[row]:
             floor[k, np.searchsorted(used, seen.floor[row])] = 1.0 / value[k] ** 2
     least = posterior.minimum_noise**2
-    return Anchors(np.log(value), least + (stated / value) ** 2, floor)
+    return Anchors(rows, np.log(value), least + (stated / value) ** 2, floor)

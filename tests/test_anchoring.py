@@ -49,6 +49,25 @@ def test_log_determinant_is_that_of_the_jacobian(hybrid):
         assert float(log_determinant) == pytest.approx(float(expected), abs=1e-8)
 
 
+def test_another_patients_coordinates_serve_whichever_values_are_anchors(hybrid):
+    """What one patient compiled moves another's positions as its own does."""
+    seen = hybrid.observations
+    turned = np.empty_like(seen.value)
+    for region, modality in np.unique(np.c_[seen.region, seen.modality], axis=0):
+        rows = np.flatnonzero((seen.region == region) & (seen.modality == modality))
+        turned[rows] = np.roll(seen.value[rows], 1)
+    other = replace(hybrid, observations=replace(seen, value=turned))
+    assert choose_anchors(other) != choose_anchors(hybrid)
+    problem = problem_of(other)
+    position = jnp.asarray(problem.centre + 0.2 * problem.spread)
+    moved, own = (
+        anchored(of, build_model(of))(position, problem.coordinates)
+        for of in (hybrid, other)
+    )
+    np.testing.assert_allclose(moved[0], own[0], rtol=1e-12)
+    assert float(moved[1]) == pytest.approx(float(own[1]), rel=1e-12)
+
+
 @pytest.mark.slow
 def test_the_posterior_is_that_of_plain_coordinates(repository):
     """Patient 4 sampled in the model's own coordinates gives the same answer."""

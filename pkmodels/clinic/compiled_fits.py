@@ -34,9 +34,8 @@ def compile_once(posterior: Posterior) -> CompiledFit:
     """
     form = form_of(posterior)
     if not posterior.saturates:
-        # What anchors the coordinates hangs on the values: with those of another
-        # patient, the same seed gives other draws.
-        form += repr(choose_anchors(posterior))
+        # Whether a fraction has an anchor hangs on the values; which one is data.
+        form += repr([list(anchors) for anchors in choose_anchors(posterior)])
     if form in _LAST:
         _LAST[form] = _LAST.pop(form)
     else:
