@@ -6,6 +6,7 @@
 
 Stop it at will and start it again: what is done is not done twice. At the end it writes
 ranks_<which>.csv beside itself; `figures.py` draws them and writes the README's tables.
+A part alone (`--first 100 --patients 100`) replaces its own rows of the table.
 
 Patients of the default are drawn and measured by tests/simulators.py, which imports
 nothing of pkmodels; those of pentixather by the package, as `pkmodels calibrate` does.
@@ -14,6 +15,7 @@ nothing of pkmodels; those of pentixather by the package, as `pkmodels calibrate
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -99,16 +101,25 @@ def show(progress: Progress) -> None:
         print(f"{progress.done} of {progress.total}{told}", flush=True)
 
 
+def merge(earlier: str, table: str, numbers: Iterable[int]) -> str:
+    """Put a table of these numbers in the place of their rows in an earlier one."""
+    head, *rows = table.splitlines()
+    lacking = set(map(str, numbers))
+    rows += [x for x in earlier.splitlines()[1:] if x.split(",")[0] not in lacking]
+    return "\n".join([head, *sorted(rows, key=lambda x: int(x.split(",")[0]))]) + "\n"
+
+
 def main() -> None:
     """Run what is lacking, and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("which", choices=PATIENTS)
-    parser.add_argument("--patients", type=int)
+    parser.add_argument("--first", type=int, default=0, help="place of the first")
+    parser.add_argument("--patients", type=int, help="how many")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=HERE / "out")
     chosen = parser.parse_args()
     which, folder = chosen.which, chosen.out / chosen.which
-    numbers = PATIENTS[which][: chosen.patients]
+    numbers = PATIENTS[which][chosen.first :][: chosen.patients]
     if which != "pentixather":
         fit = fit_measured if which == "default" else fit_apart
         steps = (true_patient, measured_patient, fit)
@@ -125,7 +136,9 @@ def main() -> None:
         progress=show,
     )
     found = read_calibration(folder, numbers)
-    (HERE / f"ranks_{which}.csv").write_text(ranks_table(found), "utf-8")
+    table = HERE / f"ranks_{which}.csv"
+    earlier = table.read_text("utf-8") if table.exists() else ""
+    table.write_text(merge(earlier, ranks_table(found), numbers), "utf-8")
     print(f"refused {len(found.refused)}, failed {len(found.failed)}; "
           f"CPU a patient: median {np.median(found.cpu_seconds):.1f} s, "
           f"sum {found.cpu_seconds.sum() / 3600.0:.2f} h")  # fmt: skip
