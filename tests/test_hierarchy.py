@@ -433,6 +433,42 @@ def test_a_normal_hierarchy_has_the_posterior_of_quadrature_however_it_is_centre
 
 
 @pytest.mark.slow
+def test_an_interrupted_fit_says_so_and_the_same_call_goes_on(tmp_path):
+    """Ctrl-C among the kept draws; then the same call, as if nothing had been."""
+    subjects = level_subjects([1, 2, 2, 4, 8, 8, 16, 16], 2, 0.6)
+    priors = {
+        "level": normal(1.0, 2.0, WHY),
+        "sd of level": half_normal(1.0, WHY),
+        "additive sd of y": half_normal(1.0, WHY),
+    }
+    made = predictor(level_model(), subjects)
+    hierarchy = state_hierarchy(made, priors, start=start_of(level_model(0.3, 0.6)))
+
+    def press(done: int, total: int) -> None:
+        if done > total - 700:
+            raise KeyboardInterrupt
+
+    asked: Any = {"seed": 4, "draws_per_chain": 1000, "folder": tmp_path / "draws"}
+    part = fit_hierarchy(hierarchy, progress=press, **asked)
+    assert part.draws.wanted_per_chain == 1000
+    kept = part.draws.unconstrained.shape[1]
+    assert 0 < kept < 1000
+    chunks = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+    assert len(chunks) > kept // 100
+    whole = fit_hierarchy(hierarchy, **asked)
+    # Every chunk is as it was: none was drawn again.
+    assert all(p.stat().st_mtime_ns == then for p, then in chunks.items())
+    assert whole.checks.attempts == 1, whole.checks.reasons
+    assert whole.draws.wanted_per_chain is None
+    assert whole.draws.unconstrained.shape[1] == 1000
+    np.testing.assert_array_equal(
+        whole.draws.unconstrained[:, :kept], part.draws.unconstrained
+    )
+    other = fit_hierarchy(hierarchy, seed=4, draws_per_chain=1000)
+    np.testing.assert_array_equal(whole.draws.unconstrained, other.draws.unconstrained)
+
+
+@pytest.mark.slow
 def test_blocks_and_occasions_have_the_posterior_of_the_marginal_model():
     subjects = cases.line_subjects(20, 4)
     made = predictor(cases.line_population(), subjects)
