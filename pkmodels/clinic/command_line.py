@@ -36,6 +36,7 @@ _Folder = Annotated[
     Path,
     typer.Argument(metavar="FOLDER", help="Holds patient.toml and measurements.csv."),
 ]
+_Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")]
 
 
 @contextmanager
@@ -172,9 +173,7 @@ def safe_activity(
     json: Annotated[
         bool, typer.Option("--json", help="Print result.json instead of the table.")
     ] = False,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
-    ] = DEFAULT_SEED,
+    seed: _Seed = DEFAULT_SEED,
 ) -> None:
     """Run the workflow; the result goes to stdout, all else to stderr."""
     from rich.console import Console
@@ -231,9 +230,7 @@ def cohort(
             "of the next patient ([cohort_prior] in patient.toml).",
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
-    ] = DEFAULT_SEED,
+    seed: _Seed = DEFAULT_SEED,
 ) -> None:
     """Run a cohort; the summary goes to stdout, progress to stderr."""
     from pkmodels.clinic.many_patients import do_cohort
@@ -310,9 +307,7 @@ def compare(
             help="Where comparison.html and .json are written; default out/ in FOLDER.",
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
-    ] = DEFAULT_SEED,
+    seed: _Seed = DEFAULT_SEED,
 ) -> None:
     """Compare models; the result goes to stdout, all else to stderr."""
     from rich.console import Console
@@ -337,9 +332,7 @@ def design(
             metavar="H", min=1.0, help="The latest time, h after the occasion's dose."
         ),
     ] = 168.0,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
-    ] = DEFAULT_SEED,
+    seed: _Seed = DEFAULT_SEED,
 ) -> None:
     """Value one more scan; the result goes to stdout, all else to stderr."""
     from rich.console import Console
@@ -361,9 +354,7 @@ def identify(
         float,
         typer.Option(metavar="P", min=0.5, max=0.999, help="Of the intervals."),
     ] = 0.95,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Repeats a run exactly.")
-    ] = DEFAULT_SEED,
+    seed: _Seed = DEFAULT_SEED,
 ) -> None:
     """Say what is identifiable; the table goes to stdout, all else to stderr."""
     from rich.console import Console
