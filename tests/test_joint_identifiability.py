@@ -17,7 +17,8 @@ from pkmodels.exact import compile_exactly
 from pkmodels.fitting.checks import Checks
 from pkmodels.fitting.experiments import Experiment, alone
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.identifiability import PracticalIdentifiability, identify
+from pkmodels.fitting.identifiability import identify
+from pkmodels.fitting.identifiability_answers import PracticalIdentifiability
 from pkmodels.fitting.observations import arrange
 from pkmodels.fitting.posterior import Posterior
 from pkmodels.fitting.profiles import End

@@ -13,11 +13,8 @@ from pkmodels.errors import FitRefusedError, InputError
 from pkmodels.fitting import worked_example
 from pkmodels.fitting.checks import Checks
 from pkmodels.fitting.fit import Fit
-from pkmodels.fitting.identifiability import (
-    Answer,
-    identify,
-    strongest_correlations,
-)
+from pkmodels.fitting.identifiability import identify, strongest_correlations
+from pkmodels.fitting.identifiability_answers import Answer
 from pkmodels.fitting.noise_mixtures import mix_noise, threshold_over, typical_noise
 from pkmodels.fitting.objectives import hold_noise, parameter_target
 from pkmodels.fitting.profile_search import find_optimum, profile

@@ -24,7 +24,7 @@ from pkmodels.symbols import Parameter
 
 if TYPE_CHECKING:
     from pkmodels.definition import Model
-    from pkmodels.fitting.identifiability import PracticalIdentifiability
+    from pkmodels.fitting.identifiability_answers import PracticalIdentifiability
 
 # Typical models take less than three seconds.
 BUDGET_S = 60.0
