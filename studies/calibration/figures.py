@@ -119,7 +119,7 @@ def text_of(which: str, found: Calibration) -> str:
         f"{min(1.0, len(p_values) * min(p_values)):.2g}.",
         "",
         *[f"- refused, {n}: {why}" for why, n in reasons.most_common()],
-        "",
+        *([""] if reasons else []),
         _line(heads),
         _line("---" for _ in heads),
         *[_line(row) for row in rows],
