@@ -21,10 +21,7 @@ from pkmodels.fitting.objectives import objectives_of, parameter_target
 from pkmodels.fitting.posterior import FRACTION, ODDS
 from pkmodels.fitting.profile_search import profile
 from pkmodels.fitting.profiles import Objective, Profile, Target
-from pkmodels.fitting.sloppiness import (
-    kinetic_information,
-    sloppiness,
-)
+from pkmodels.fitting.sloppiness import kinetic_information, sloppiness
 from pkmodels.identifiability.answers import StructuralIdentifiability, Verdict
 
 # Draws that are counted outside an interval.

@@ -9,6 +9,7 @@ import pytest
 import simulators
 from test_calibration import patient_of
 
+from pkmodels.clinic import compiled_fits
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import build_posterior
 from pkmodels.fitting.anchoring import anchored, choose_anchors, problem_of
@@ -49,23 +50,45 @@ def test_log_determinant_is_that_of_the_jacobian(hybrid):
         assert float(log_determinant) == pytest.approx(float(expected), abs=1e-8)
 
 
-def test_another_patients_coordinates_serve_whichever_values_are_anchors(hybrid):
-    """What one patient compiled moves another's positions as its own does."""
+@pytest.fixture(scope="module")
+def turned(hybrid):
+    """The same schedule with each region's values at other times: other anchors."""
     seen = hybrid.observations
-    turned = np.empty_like(seen.value)
+    values = np.empty_like(seen.value)
     for region, modality in np.unique(np.c_[seen.region, seen.modality], axis=0):
         rows = np.flatnonzero((seen.region == region) & (seen.modality == modality))
-        turned[rows] = np.roll(seen.value[rows], 1)
-    other = replace(hybrid, observations=replace(seen, value=turned))
+        values[rows] = np.roll(seen.value[rows], 1)
+    other = replace(hybrid, observations=replace(seen, value=values))
     assert choose_anchors(other) != choose_anchors(hybrid)
-    problem = problem_of(other)
+    return other
+
+
+def test_another_patients_coordinates_serve_whichever_values_are_anchors(
+    hybrid, turned
+):
+    """What one patient compiled moves another's positions as its own does."""
+    problem = problem_of(turned)
     position = jnp.asarray(problem.centre + 0.2 * problem.spread)
     moved, own = (
         anchored(of, build_model(of))(position, problem.coordinates)
-        for of in (hybrid, other)
+        for of in (hybrid, turned)
     )
     np.testing.assert_allclose(moved[0], own[0], rtol=1e-12)
     assert float(moved[1]) == pytest.approx(float(own[1]), rel=1e-12)
+
+
+def test_patients_share_a_compiled_fit_but_where_a_region_has_no_anchor(
+    hybrid, turned, monkeypatch
+):
+    monkeypatch.setattr(compiled_fits, "compile_fit", lambda _: object())
+    monkeypatch.setattr(compiled_fits, "warm_up_fit", lambda *_: None)
+    monkeypatch.setattr(compiled_fits, "_LAST", {})
+    one = compiled_fits.compile_once(hybrid)
+    assert compiled_fits.compile_once(turned) is one
+    seen = hybrid.observations
+    empty = np.where(seen.region == 0, 0.0, seen.value)
+    without = replace(hybrid, observations=replace(seen, value=empty))
+    assert compiled_fits.compile_once(without) is not one
 
 
 @pytest.mark.slow

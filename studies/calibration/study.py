@@ -104,8 +104,8 @@ def show(progress: Progress) -> None:
 def merge(earlier: str, table: str, numbers: Iterable[int]) -> str:
     """Put a table of these numbers in the place of their rows in an earlier one."""
     head, *rows = table.splitlines()
-    lacking = set(map(str, numbers))
-    rows += [x for x in earlier.splitlines()[1:] if x.split(",")[0] not in lacking]
+    replaced = set(map(str, numbers))
+    rows += [x for x in earlier.splitlines()[1:] if x.split(",")[0] not in replaced]
     return "\n".join([head, *sorted(rows, key=lambda x: int(x.split(",")[0]))]) + "\n"
 
 
