@@ -14,7 +14,14 @@ from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import build_posterior
 from pkmodels.fitting.anchoring import anchored, choose_anchors, problem_of
 from pkmodels.fitting.fit import fit
-from pkmodels.fitting.posterior import build_model
+from pkmodels.fitting.posterior import (
+    CALIBRATION,
+    EXPECTED,
+    FLOOR,
+    NOISE,
+    ODDS,
+    build_model,
+)
 from pkmodels.fitting.sampling import compile_sampler, draw_posterior
 
 
@@ -51,40 +58,74 @@ def test_log_determinant_is_that_of_the_jacobian(hybrid):
 
 
 @pytest.fixture(scope="module")
-def turned(hybrid):
-    """The same schedule with each region's values at other times: other anchors."""
-    seen = hybrid.observations
+def three_scans(tmp_path_factory):
+    protocol = simulators.Protocol("pentixather", 200.0, (4.0, 24.0, 96.0))
+    folder = tmp_path_factory.mktemp("p")
+    simulators.write_patient(folder, simulators.simulate(3, protocol), protocol)
+    return build_posterior(read_patient(folder))
+
+
+def turn(posterior):
+    """Give the same schedule each region's values at other times: other anchors."""
+    seen = posterior.observations
     values = np.empty_like(seen.value)
     for region, modality in np.unique(np.c_[seen.region, seen.modality], axis=0):
         rows = np.flatnonzero((seen.region == region) & (seen.modality == modality))
         values[rows] = np.roll(seen.value[rows], 1)
-    other = replace(hybrid, observations=replace(seen, value=values))
-    assert choose_anchors(other) != choose_anchors(hybrid)
-    return other
+    return replace(posterior, observations=replace(seen, value=values))
 
 
-def test_another_patients_coordinates_serve_whichever_values_are_anchors(
-    hybrid, turned
-):
+def test_a_coordinate_is_the_residual_of_its_anchor(hybrid):
+    """ln(c f) = ln y + s e, s^2 = b^2 + 0.01^2 + (a^2 + sd^2) / y^2 of the anchor."""
+    seen, problem = hybrid.observations, problem_of(hybrid)
+    offset = np.random.default_rng(1).uniform(-1.0, 1.0, problem.centre.size)
+    position = problem.centre + problem.spread * offset
+    model = build_model(hybrid)
+    moved, _ = anchored(hybrid, model)(jnp.asarray(position), problem.coordinates)
+    cuts = np.cumsum([len(of) for of in hybrid.all_priors.values()])[:-1]
+    values = [v.name for v in model.value_vars]
+    (graph,) = model.replace_rvs_by_values([model[EXPECTED]])
+    expect = model.compile_fn(graph, inputs=model.value_vars, on_unused_input="ignore")
+    expected = expect(dict(zip(values, np.split(np.asarray(moved), cuts), strict=True)))
+    before = dict(zip(hybrid.all_priors, np.split(position, cuts), strict=True))
+    for of, anchors in zip((ODDS, CALIBRATION), choose_anchors(hybrid), strict=True):
+        for i, row in anchors.items():
+            modality = seen.modalities[seen.modality[row]]
+            variance = np.exp(2.0 * before[NOISE][hybrid.noisy.index(modality)])
+            variance += simulators.MINIMUM_NOISE**2
+            if modality == "planar":
+                name = f"{seen.regions[seen.region[row]]}, planar"
+                floor = before[FLOOR][list(hybrid.all_priors[FLOOR]).index(name)]
+                sd = np.hypot(np.exp(floor), seen.sd[row])
+                variance += (sd / seen.value[row]) ** 2
+            residual = np.log(expected[row] / seen.value[row])
+            assert residual == pytest.approx(np.sqrt(variance) * before[of][i], 1e-9)
+
+
+@pytest.mark.parametrize("one", ["hybrid", "three_scans"])
+def test_another_patients_coordinates_serve_whichever_values_are_anchors(one, request):
     """What one patient compiled moves another's positions as its own does."""
+    posterior = request.getfixturevalue(one)
+    turned = turn(posterior)
+    assert choose_anchors(turned) != choose_anchors(posterior)
     problem = problem_of(turned)
     position = jnp.asarray(problem.centre + 0.2 * problem.spread)
     moved, own = (
         anchored(of, build_model(of))(position, problem.coordinates)
-        for of in (hybrid, turned)
+        for of in (posterior, turned)
     )
     np.testing.assert_allclose(moved[0], own[0], rtol=1e-12)
     assert float(moved[1]) == pytest.approx(float(own[1]), rel=1e-12)
 
 
 def test_patients_share_a_compiled_fit_but_where_a_region_has_no_anchor(
-    hybrid, turned, monkeypatch
+    hybrid, monkeypatch
 ):
     monkeypatch.setattr(compiled_fits, "compile_fit", lambda _: object())
     monkeypatch.setattr(compiled_fits, "warm_up_fit", lambda *_: None)
     monkeypatch.setattr(compiled_fits, "_LAST", {})
     one = compiled_fits.compile_once(hybrid)
-    assert compiled_fits.compile_once(turned) is one
+    assert compiled_fits.compile_once(turn(hybrid)) is one
     seen = hybrid.observations
     empty = np.where(seen.region == 0, 0.0, seen.value)
     without = replace(hybrid, observations=replace(seen, value=empty))
