@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -164,11 +164,19 @@ class CompiledFit:
         What it was compiled for; see `fitting.posterior.form_of`.
     scorer : callable
         The distribution of every measured value, from `compile_scores`.
+    posterior : Posterior
+        What it was compiled from, one of that form.
     """
 
     sampler: Sampler
     form: str
     scorer: Scorer
+    posterior: Posterior
+
+    @cached_property
+    def with_smaller_steps(self) -> "CompiledFit":
+        """The same for a second attempt, compiled once, by the first that needs it."""
+        return compile_fit(self.posterior, target_acceptance=_SECOND_TARGET_ACCEPTANCE)
 
 
 def compile_fit(
@@ -211,7 +219,7 @@ def compile_fit(
             coordinates=anchored(posterior, model),
         )
     scorer = compile_scores(sampler.density)
-    return CompiledFit(sampler, form_of(posterior), scorer)
+    return CompiledFit(sampler, form_of(posterior), scorer, posterior)
 
 
 def fit(
@@ -315,11 +323,8 @@ def fit(
         interrupted = first.draws.wanted_per_chain is not None
         if first.checks.passed or first.checks.misfits or interrupted:
             return first
-        smaller_steps = compile_fit(
-            posterior, target_acceptance=_SECOND_TARGET_ACCEPTANCE
-        )
-        as_long = first.draws.diverging.shape[1]
-        return _long_enough(partial(run, smaller_steps, attempt=2), as_long)
+        again = partial(run, compiled.with_smaller_steps, attempt=2)
+        return _long_enough(again, first.draws.diverging.shape[1])
 
 
 def _long_enough(run: Callable[..., Fit], draws_per_chain: int) -> Fit:
