@@ -29,6 +29,7 @@ from pkmodels.fitting.posterior import (
     ODDS,
     Posterior,
     add_distribution,
+    form_of,
     measured_data,
 )
 from pkmodels.fitting.priors import on_sampling_scale, sampling_scale_sd
@@ -107,6 +108,33 @@ def choose_anchors(posterior: Posterior) -> tuple[dict[int, int], dict[int, int]
         {i: row for i, row in fractions.items() if row is not None},
         {j: row for j, row in factors.items() if row is not None},
     )
+
+
+def fit_form(posterior: Posterior) -> str:
+    """Return what a compiled fit serves: the posterior's form, and what has an anchor.
+
+    Whether a coordinate has an anchor hangs on the measured values; which of them it
+    is does not matter.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Model, priors, measurements.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from pkmodels.fitting import worked_example
+    >>> example = worked_example.posterior()
+    >>> fit_form(example) == fit_form(example)
+    True
+    """
+    if posterior.saturates:
+        return form_of(posterior)
+    return form_of(posterior) + repr([list(x) for x in choose_anchors(posterior)])
 
 
 def _middle(rows: np.ndarray, values: np.ndarray) -> int | None:

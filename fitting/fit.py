@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from pkmodels.errors import FitRefusedError, InputError
-from pkmodels.fitting.anchoring import anchored, problem_of
+from pkmodels.fitting.anchoring import anchored, fit_form, problem_of
 from pkmodels.fitting.checks import Checks, Weights, check
 from pkmodels.fitting.paths import Path as Way
 from pkmodels.fitting.paths import choose_path, draw_fast
@@ -20,7 +20,6 @@ from pkmodels.fitting.posterior import (
     NOISE,
     Posterior,
     build_model,
-    form_of,
     parameter_draws,
 )
 from pkmodels.fitting.predictive_checks import (
@@ -161,7 +160,7 @@ class CompiledFit:
     sampler : Sampler
         The compiled log-density.
     form : str
-        What it was compiled for; see `fitting.posterior.form_of`.
+        What it was compiled for; see `fitting.anchoring.fit_form`.
     scorer : callable
         The distribution of every measured value, from `compile_scores`.
     posterior : Posterior
@@ -219,7 +218,7 @@ def compile_fit(
             coordinates=anchored(posterior, model),
         )
     scorer = compile_scores(sampler.density)
-    return CompiledFit(sampler, form_of(posterior), scorer, posterior)
+    return CompiledFit(sampler, fit_form(posterior), scorer, posterior)
 
 
 def fit(
@@ -289,10 +288,10 @@ def fit(
     ...
     pkmodels.errors.InputError: this fit was compiled for other scans, doses or ...
     """
-    if compiled is not None and compiled.form != form_of(posterior):
+    if compiled is not None and compiled.form != fit_form(posterior):
         raise InputError(
-            "this fit was compiled for other scans, doses or priors: compile it anew "
-            "with compile_fit"
+            "this fit was compiled for other scans, doses or priors, or for others of "
+            "the regions with a positive value: compile it anew with compile_fit"
         )
     compiled = compiled or compile_fit(posterior)
     chosen, why = choose_path(posterior, compiled.sampler.density.size, path)

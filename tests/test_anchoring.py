@@ -1,6 +1,7 @@
 """Anchored coordinates leave the posterior as it is, and sparse data can be fitted."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,9 @@ from test_calibration import patient_of
 from pkmodels.clinic import compiled_fits
 from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import build_posterior
-from pkmodels.fitting.anchoring import anchored, choose_anchors, problem_of
-from pkmodels.fitting.fit import fit
+from pkmodels.errors import InputError
+from pkmodels.fitting.anchoring import anchored, choose_anchors, fit_form, problem_of
+from pkmodels.fitting.fit import CompiledFit, fit
 from pkmodels.fitting.posterior import (
     CALIBRATION,
     EXPECTED,
@@ -130,6 +132,11 @@ def test_patients_share_a_compiled_fit_but_where_a_region_has_no_anchor(
     empty = np.where(seen.region == 0, 0.0, seen.value)
     without = replace(hybrid, observations=replace(seen, value=empty))
     assert compiled_fits.compile_once(without) is not one
+    never_called: Any = None
+    form = fit_form(hybrid)
+    compiled = CompiledFit(never_called, form, never_called, hybrid)
+    with pytest.raises(InputError, match="compiled for other scans"):
+        fit(without, seed=0, draws_per_chain=100, compiled=compiled)
 
 
 @pytest.mark.slow

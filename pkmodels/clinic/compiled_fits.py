@@ -1,8 +1,8 @@
 """Compiled fits: patients of one form, one after another, compile once a process."""
 
-from pkmodels.fitting.anchoring import choose_anchors
+from pkmodels.fitting.anchoring import fit_form
 from pkmodels.fitting.fit import CompiledFit, compile_fit, warm_up_fit
-from pkmodels.fitting.posterior import Posterior, form_of
+from pkmodels.fitting.posterior import Posterior
 
 # Those used last, so that memory does not grow with the patients.
 _MOST = 6
@@ -32,10 +32,7 @@ def compile_once(posterior: Posterior) -> CompiledFit:
     ...     compile_once(worked_example.posterior()) is one, compiling.call_count
     (True, 1)
     """
-    form = form_of(posterior)
-    if not posterior.saturates:
-        # Whether a fraction has an anchor hangs on the values; which one is data.
-        form += repr([list(anchors) for anchors in choose_anchors(posterior)])
+    form = fit_form(posterior)
     if form in _LAST:
         _LAST[form] = _LAST.pop(form)
     else:
