@@ -4,6 +4,7 @@
 
 Patients of tests/simulators.py, three scans each; every tenth of them prints a line.
 Each patient's report and draws take 9 MB of the folder. Stop it at will: it goes on.
+At the end the answers are held against the truths that the scans were drawn from.
 """
 
 import argparse
@@ -13,8 +14,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 
-from pkmodels.clinic.cohort import TASKS, run_cohort
+from pkmodels.clinic.cohort import PATIENTS, TASKS, run_cohort
 from pkmodels.cohorts.outcomes import peak_memory_MB
 from pkmodels.cohorts.runs import Progress
 
@@ -22,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import simulators  # pyright: ignore[reportMissingImports]
 
 PROTOCOL = simulators.Protocol("pentixather", 200.0, (4.0, 24.0, 96.0))
+# Of absorbed dose in the kidneys, as `simulators.write_patient` states it.
+LIMIT_GY = 23.0
 
 
 def write_people(folder: Path, count: int) -> None:
@@ -29,6 +33,9 @@ def write_people(folder: Path, count: int) -> None:
         own = folder / f"P{seed:04d}"
         own.mkdir(parents=True, exist_ok=True)
         simulators.write_patient(own, simulators.simulate(seed, PROTOCOL), PROTOCOL)
+        described = own / "patient.toml"
+        text = described.read_text("utf-8")
+        described.write_text(text.replace('"simulated"', f'"{own.name}"'), "utf-8")
 
 
 def main() -> None:
@@ -53,6 +60,7 @@ def main() -> None:
     out = chosen.out / "results"
     found = run_cohort(people, out, 0, workers=chosen.workers, progress=tell)
     report(out / TASKS, len(found.rows))
+    judge(out, chosen.patients)
 
 
 def report(folder: Path, total: int) -> None:
@@ -66,6 +74,32 @@ def report(folder: Path, total: int) -> None:
               f"{memory[part].max():7.0f}")  # fmt: skip
     statuses = [each["value"]["status"] for each in outcomes if each["value"]]
     print({status: statuses.count(status) for status in set(statuses)})
+
+
+def judge(out: Path, count: int) -> None:
+    """Print how often activities hold, of which the true doses are known."""
+    held, shares, doses = [], [], []
+    for seed in range(count):
+        result = out / PATIENTS / f"P{seed:04d}" / "result.json"
+        if not result.exists():
+            continue
+        said = json.loads(result.read_text("utf-8"))["safe_activity"]["Y-90"]
+        truth = simulators.simulate(seed, PROTOCOL).kidney_dose_Gy_per_GBq
+        before = PROTOCOL.activity_MBq / 1000.0 * truth["Lu-177"]
+        largest = (LIMIT_GY - before) / truth["Y-90"]
+        low, high = said["activity_at_limit_GBq"]["interval_95"]
+        held.append(low <= largest <= high)
+        shares.append(said["activity_GBq"] / largest)
+        doses.append(before + said["activity_GBq"] * truth["Y-90"])
+    above = np.array(doses) > LIMIT_GY
+    for what, seen, expected in (
+        ("95 % intervals that hold the largest activity", held, 0.95),
+        (f"safe activities that would give above {LIMIT_GY:g} Gy", above, 0.05),
+    ):
+        p = binomtest(int(np.sum(seen)), len(seen), expected).pvalue
+        print(f"{what}: {np.sum(seen)} of {len(seen)} (p = {p:.2g})")
+    print(f"largest dose {max(doses):.1f} Gy; median of safe over largest activity "
+          f"{np.median(shares):.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -153,6 +153,9 @@ def test_two_folders_of_one_id_are_told(tmp_path):
     rows = [CohortRow(name, "P1", ANSWERED, "") for name in "ab"]
     rows.append(replace(rows[0], folder="c", patient="P2"))
     assert [bool(row.why) for row in told_twice(rows)] == [True, True, False]
+    rows = [CohortRow(f"{i}", "P1", ANSWERED, "") for i in range(1000)]
+    said = told_twice(rows)[0].why
+    assert "is also that of 1, 2, 3 and 996 more: one patient, or a mistake?" in said
 
 
 @pytest.fixture

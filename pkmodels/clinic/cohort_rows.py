@@ -11,6 +11,8 @@ from pkmodels.clinic.summary_csv import harmless
 from pkmodels.cohorts.outcomes import Outcome
 
 ANSWERED, REFUSED, BAD_INPUT, FAILED = "answered", "refused", "bad input", "failed"
+# Of several folders that state one id, how many are named.
+_NAMED = 3
 # Failures first: they are what someone has to look at.
 ORDER = (FAILED, BAD_INPUT, REFUSED, ANSWERED)
 COLUMNS = (
@@ -228,9 +230,12 @@ def told_twice(rows: Sequence[CohortRow]) -> list[CohortRow]:
     for row in rows:
         others = [name for name in of_id.get(row.patient, ()) if name != row.folder]
         if others:
+            named = ", ".join(others[:_NAMED])
+            if len(others) > _NAMED:
+                named += f" and {len(others) - _NAMED} more"
             said = (
-                f"the id {row.patient} is also that of {', '.join(others)}: one "
-                "patient, or a mistake?"
+                f"the id {row.patient} is also that of {named}: one patient, or a "
+                "mistake?"
             )
             why = f"{row.why}; {said}" if row.why else said
             row = replace(row, why=why, warnings=row.warnings + 1)
