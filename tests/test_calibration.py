@@ -18,8 +18,8 @@ from pkmodels.clinic.patient_files import read_patient
 from pkmodels.clinic.question import build_posterior
 from pkmodels.cohorts.calibration import DRAWS
 from pkmodels.cohorts.rank_tests import coverage_p, ecdf_p, ranks_of_shares
+from pkmodels.fitting.anchoring import fit_form
 from pkmodels.fitting.fit import compile_fit, fit
-from pkmodels.fitting.posterior import form_of
 from pkmodels.nuclides import nuclide
 
 N_PATIENTS = 200
@@ -81,7 +81,7 @@ def run_patients(folder, seeds, simulate, duration):
         simulated = simulate(seed)
         patient = patient_of(folder, simulated, duration)
         posterior = build_posterior(patient)
-        if compiled is None or compiled.form != form_of(posterior):
+        if compiled is None or compiled.form != fit_form(posterior):
             compiled = compile_fit(posterior)
         fitted = fit(
             posterior, seed=seed, draws_per_chain=N_DRAWS // 4, compiled=compiled
