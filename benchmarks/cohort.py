@@ -35,7 +35,8 @@ def write_people(folder: Path, count: int) -> None:
         simulators.write_patient(own, simulators.simulate(seed, PROTOCOL), PROTOCOL)
         described = own / "patient.toml"
         text = described.read_text("utf-8")
-        described.write_text(text.replace('"simulated"', f'"{own.name}"'), "utf-8")
+        text = text.replace('id = "simulated"', f'id = "{own.name}"')
+        described.write_text(text, "utf-8")
 
 
 def main() -> None:
@@ -81,9 +82,11 @@ def judge(out: Path, count: int) -> None:
     held, shares, doses = [], [], []
     for seed in range(count):
         result = out / PATIENTS / f"P{seed:04d}" / "result.json"
-        if not result.exists():
+        table = json.loads(result.read_text("utf-8")) if result.exists() else {}
+        said = table.get("safe_activity", {}).get("Y-90", {})
+        if said.get("activity_GBq") is None:
+            print(f"P{seed:04d} has no activity, and is left out of what follows")
             continue
-        said = json.loads(result.read_text("utf-8"))["safe_activity"]["Y-90"]
         truth = simulators.simulate(seed, PROTOCOL).kidney_dose_Gy_per_GBq
         before = PROTOCOL.activity_MBq / 1000.0 * truth["Lu-177"]
         largest = (LIMIT_GY - before) / truth["Y-90"]

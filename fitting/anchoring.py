@@ -127,9 +127,12 @@ def fit_form(posterior: Posterior) -> str:
 
     Examples
     --------
+    >>> from dataclasses import replace
     >>> from pkmodels.fitting import worked_example
     >>> example = worked_example.posterior()
-    >>> fit_form(example) == fit_form(example)
+    >>> seen = example.observations
+    >>> higher = replace(example, observations=replace(seen, value=2.0 * seen.value))
+    >>> fit_form(higher) == fit_form(example)
     True
     """
     if posterior.saturates:

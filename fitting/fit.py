@@ -183,7 +183,8 @@ def compile_fit(
 ) -> CompiledFit:
     """Compile the sampler of a posterior.
 
-    It serves every posterior that differs in the measured values and sd only.
+    It serves every posterior that differs in the sizes of measured values and of their
+    sd only, and of which the same coordinates have an anchor: see `fit_form`.
 
     Parameters
     ----------
@@ -290,8 +291,8 @@ def fit(
     """
     if compiled is not None and compiled.form != fit_form(posterior):
         raise InputError(
-            "this fit was compiled for other scans, doses or priors, or for others of "
-            "the regions with a positive value: compile it anew with compile_fit"
+            "this fit was compiled for other scans, doses or priors, or where other "
+            "regions have a positive value: compile it anew with compile_fit"
         )
     compiled = compiled or compile_fit(posterior)
     chosen, why = choose_path(posterior, compiled.sampler.density.size, path)

@@ -454,7 +454,7 @@ def test_an_interrupted_fit_says_so_and_the_same_call_goes_on(tmp_path):
     kept = part.draws.unconstrained.shape[1]
     assert 0 < kept < 1000
     chunks = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
-    assert len(chunks) > kept // 100
+    assert any(p.suffix == ".npz" for p in chunks)
     whole = fit_hierarchy(hierarchy, **asked)
     # Every chunk is as it was: none was drawn again.
     assert all(p.stat().st_mtime_ns == then for p, then in chunks.items())

@@ -1,4 +1,4 @@
-"""Draws the ranks of both tables and writes the README's tests.
+"""Draws the ranks of every table and writes the README's tests.
 
 python studies/calibration/figures.py
 """
