@@ -264,8 +264,10 @@ def test_a_scheduler_that_is_lost_is_told_and_its_workers_have_one_thread(
 
 
 @pytest.mark.slow
-def test_a_task_that_kills_its_worker_fails_alone(tmp_path: Path):
-    ended = run_all(tasks(12), die_of_three, tmp_path, workers=2)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_that_kills_its_worker_fails_alone(tmp_path: Path, workers: int):
+    """Of one worker, the task that waits beside it dies with it each time."""
+    ended = run_all(tasks(12), die_of_three, tmp_path, workers=workers)
     assert (ended.done, ended.failed) == (12, 2)
     found = read_outcome(tmp_path, f"t{many_tasks.DEADLY}")
     assert found is not None

@@ -214,15 +214,33 @@ def _bounded(
     doing = as_completed(first, loop=client.loop)
     # Which would otherwise be kept for as long as this runs.
     first.clear()
+    lost = []
     for future in doing:
         each = by_key.pop(future.key)
-        error = future.exception()
-        if error is not None:
-            _keep_loss(each, error, folder)
-        yield error is not None or future.result()
+        if _worker_died(future.exception()):
+            lost.append(each)
+        else:
+            yield _told(each, future, folder)
         future.release()
         for following in islice(waiting, 1):
             doing.add(submit(following))
+    # A task may have died of another one's deeds, on the same worker: each alone.
+    for each in lost:
+        future = submit(each)
+        yield _told(each, future, folder)
+        future.release()
+
+
+def _worker_died(error: BaseException | None) -> bool:
+    return error is not None and failure_of(error).kind == "KilledWorker"
+
+
+def _told(each: "Pending", future: Any, folder: Path) -> bool:
+    """Return whether a task failed, when it is done; keep the loss of its worker."""
+    error = future.exception()
+    if error is not None:
+        _keep_loss(each, error, folder)
+    return error is not None or future.result()
 
 
 def _perform(work: Work, task: Task, key: str, folder: Path) -> bool:
@@ -242,10 +260,10 @@ def _keep_loss(each: "Pending", error: BaseException, folder: Path) -> None:
     if isinstance(error, OSError | PkmodelsError | CancelledError):
         raise error
     found = failure_of(error)
-    if found.kind == "KilledWorker":
+    if _worker_died(error):
         said = (
-            "its worker process died each time it was tried, four times: killed, or "
-            "out of memory; try it alone, with --workers 1 --retry"
+            "its worker process died each time it was tried, the last four times "
+            "alone: killed, or out of memory; give it more, and try it with --retry"
         )
         found = replace(found, message=said)
     keep(Outcome(each.task.name, each.key, None, found, 0.0, 0.0, 0.0), folder)
