@@ -263,7 +263,7 @@ def _keep_loss(each: "Pending", error: BaseException, folder: Path) -> None:
     if _worker_died(error):
         said = (
             "its worker process died each time it was tried, the last four times "
-            "alone: killed, or out of memory; give it more, and try it with --retry"
+            "alone: killed, or out of memory; free some, and try it with --retry"
         )
         found = replace(found, message=said)
     keep(Outcome(each.task.name, each.key, None, found, 0.0, 0.0, 0.0), folder)
